@@ -1,0 +1,184 @@
+"""The M nearest neighbours of every atom, periodic images included, in any cell.
+
+Two exact ways behind one function. Systems of a few atoms are done for many frames at once: every pair with a box of
+images around the nearest one. Larger systems are done frame by frame with a KD-tree of the atoms and their images
+within a padding. Both enlarge their box or padding until the M-th distance provably lies inside.
+"""
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from gdynet_tf.errors import InputError
+
+__all__ = ["nearest_neighbors", "plane_spacings"]
+
+_MANY_ATOMS = 100  # from here on the KD-tree is faster (benchmarks/graphs.py)
+_WORK = 1 << 21  # distances in memory at a time
+_TIE = 1e-9  # Å; distances that differ by less are ordered by atom index
+
+
+def plane_spacings(lattices):
+    """Distances between the lattice planes, 1 / |b_a| with the reciprocal vectors b_a.
+
+    Parameters
+    ----------
+    lattices : (..., 3, 3) array
+        Å, rows are lattice vectors.
+
+    Returns
+    -------
+    (..., 3) float64
+        Å.
+    """
+    return 1.0 / np.linalg.norm(np.linalg.inv(lattices), axis=-2)
+
+
+def nearest_neighbors(positions, lattices, n_neighbors, periodic=(True, True, True)):
+    """M nearest neighbours of every atom in every frame.
+
+    An atom's own images count as neighbours, the atom itself does not. Neighbours at the same distance (to 1e-9 Å)
+    come in the order of their atom index.
+
+    Parameters
+    ----------
+    positions : (F, N, 3) array
+        Å, wrapped or not.
+    lattices : (F, 3, 3) array
+        Å, rows are lattice vectors.
+    n_neighbors : int
+        M.
+    periodic : tuple of bool
+        Along each lattice vector.
+
+    Returns
+    -------
+    neighbors : (F, N, M) int32
+        Atom indices, nearest first.
+    distances : (F, N, M) float64
+        Å.
+
+    Raises
+    ------
+    InputError
+        If a system without periodic directions has fewer than M + 1 atoms.
+    """
+    positions, lattices = np.asarray(positions, np.float64), np.asarray(lattices, np.float64)
+    periodic = np.asarray(periodic, bool)
+    n_frames, n_atoms = positions.shape[:2]
+    if not periodic.any() and n_neighbors > n_atoms - 1:
+        raise InputError(
+            f"--n-neighbors {n_neighbors}: only {n_atoms - 1} neighbours can be reached, "
+            f"the system has {n_atoms} atoms and no periodic direction"
+        )
+    neighbors = np.empty((n_frames, n_atoms, n_neighbors), np.int32)
+    distances = np.empty((n_frames, n_atoms, n_neighbors))
+    if n_atoms >= _MANY_ATOMS:
+        for f in range(n_frames):
+            neighbors[f], distances[f] = _by_tree(positions[f], lattices[f], n_neighbors, periodic)
+    elif n_frames:
+        _by_images(positions, lattices, periodic, neighbors, distances)
+    return neighbors, distances
+
+
+def _shifts(box):
+    """All integer translations within +-box, (S, 3)."""
+    axes = [np.arange(-n, n + 1) for n in box]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+
+
+def _by_images(positions, lattices, periodic, neighbors, distances):
+    """All pairs of all frames with a box of images; fills ``neighbors`` and ``distances``."""
+    n_frames, n_atoms, m = neighbors.shape
+    spacing = plane_spacings(lattices)  # (F, 3)
+    todo, box = np.arange(n_frames), np.zeros(3, int)
+    # Enough images for M neighbours to exist; widened evenly in length, not in number of cells.
+    reach = 0.5 * np.cbrt(m / n_atoms) * spacing.mean(axis=0).max()
+    while len(todo):
+        box[periodic] = np.maximum(box, np.ceil(reach / spacing[todo].min(axis=0) - 0.5))[periodic]
+        shifts = _shifts(box)
+        if n_atoms * len(shifts) > m:
+            step = max(1, _WORK // (n_atoms**2 * len(shifts)))
+            for start in range(0, len(todo), step):
+                f = todo[start : start + step]
+                neighbors[f], distances[f] = _nearest_images(positions[f], lattices[f], periodic, shifts, m)
+            # An image left out is at least (box + 1/2) plane spacings away.
+            certain = np.where(periodic, (box + 0.5) * spacing[todo], np.inf).min(axis=1)  # (todo,)
+            todo = todo[distances[todo, :, -1].max(axis=1) > certain]
+        reach = max(reach * 1.3, distances[todo, :, -1].max() if len(todo) and n_atoms * len(shifts) > m else 0.0)
+
+
+def _nearest_images(positions, lattices, periodic, shifts, m):
+    """M smallest of the distances to all images in the box, for f frames."""
+    n_frames, n_atoms, _ = positions.shape
+    fractional = positions @ np.linalg.inv(lattices)  # (f, N, 3)
+    difference = fractional[:, None, :, :] - fractional[:, :, None, :]  # (f, i, j, 3)
+    difference -= np.where(periodic, np.round(difference), 0.0)
+    base = difference @ lattices[:, None]  # (f, i, j, 3) Å
+    moves = shifts @ lattices  # (f, S, 3) Å
+    # Per component, so that the large array (f, i, j, S) is gone through few times.
+    squared = np.zeros((n_frames, n_atoms, n_atoms, len(shifts)))
+    for axis in range(3):
+        part = base[..., axis, None] + moves[:, None, None, :, axis]
+        squared += np.square(part, out=part)
+    atoms = np.arange(n_atoms)
+    squared[:, atoms, atoms, len(shifts) // 2] = np.inf  # the atom itself
+    squared = squared.reshape(n_frames, n_atoms, -1)
+    return _sorted_nearest(squared, np.repeat(np.arange(n_atoms, dtype=np.int32), len(shifts)), m)
+
+
+def _sorted_nearest(squared, index, m):
+    """The m smallest entries of the last axis, as atom index and distance, ties by index."""
+    kept = min(m + 8, squared.shape[-1])  # a few more, so that ties across the cut are rarely split
+    part = np.argpartition(squared, kept - 1, axis=-1)[..., :kept] if kept < squared.shape[-1] else None
+    if part is None:
+        distance, atom = np.sqrt(squared), np.broadcast_to(index, squared.shape)
+    else:
+        distance, atom = np.sqrt(np.take_along_axis(squared, part, axis=-1)), index[part]
+    order = np.lexsort((atom, np.round(distance / _TIE)), axis=-1)[..., :m]
+    return np.take_along_axis(atom, order, axis=-1), np.take_along_axis(distance, order, axis=-1)
+
+
+def _by_tree(positions, lattice, m, periodic):
+    """KD-tree over the atoms and their images inside a padding, one frame."""
+    n_atoms = len(positions)
+    spacing = plane_spacings(lattice)
+    fractional = positions @ np.linalg.inv(lattice)
+    fractional = fractional - np.where(periodic, np.floor(fractional), 0.0)
+    density = n_atoms / abs(np.linalg.det(lattice))
+    # The radius that holds M atoms on average, with a margin for fluctuations.
+    padding = np.cbrt(3 * (m + 1) / (4 * np.pi * density)) * 1.4
+    while True:
+        atom, image = _padded(fractional, padding / spacing, periodic)
+        points = image @ lattice  # (P, 3)
+        if len(points) > m:
+            kept = min(m + 9, len(points))  # itself, and a few more for ties
+            distance, place = cKDTree(points, balanced_tree=False).query(fractional @ lattice, kept)
+            # The first N points are the atoms themselves: each is its own nearest but for coincident atoms.
+            distance[place == np.arange(n_atoms)[:, None]] = np.inf
+            index = atom[place]
+            order = np.lexsort((index, np.round(np.minimum(distance, 1e9) / _TIE)), axis=-1)[:, :m]
+            distance = np.take_along_axis(distance, order, axis=1)
+            farthest = distance[:, -1].max()
+            if farthest <= padding or not periodic.any():
+                return np.take_along_axis(index, order, axis=1), distance
+            padding = max(farthest if np.isfinite(farthest) else 0.0, 1.3 * padding)
+        else:
+            padding *= 1.3
+
+
+def _padded(fractional, padding, periodic):
+    """Atoms and their images within ``padding`` (in units of the cell) of it: atom (P,), fractional (P, 3)."""
+    atom, image = np.arange(len(fractional), dtype=np.int32), fractional
+    for axis in np.flatnonzero(periodic):
+        reach = padding[axis]
+        atoms, images = [atom], [image]
+        for shift in range(-int(np.ceil(reach)), int(np.ceil(reach)) + 1):
+            if shift:
+                moved = image[:, axis] + shift
+                inside = (moved >= -reach) & (moved < 1 + reach)
+                copies = image[inside].copy()
+                copies[:, axis] += shift
+                atoms.append(atom[inside])
+                images.append(copies)
+        atom, image = np.concatenate(atoms), np.concatenate(images)
+    return atom, image
