@@ -1,0 +1,132 @@
+"""Koopman matrix and VAMP scores of state probabilities.
+
+Covariances are uncentred, in float64, over all pairs and targets: C00 = <chi(t) chi(t)^T>, C0t = <chi(t) chi(t+tau)^T>,
+Ctt = <chi(t+tau) chi(t+tau)^T>. chi is a list of (F, n_targets, n_states) arrays; pairs never cross from one to the next.
+"""
+
+import numpy as np
+
+from gdynet_tf.analysis._validation import check_chi, check_lags
+
+__all__ = ["covariances", "koopman_matrix", "vamp1_score", "vamp2_score", "vamp_e_score"]
+
+_CHUNK = 1 << 18  # rows converted to float64 at a time
+# Variance of a combination of states below which it counts as zero. float32 probabilities carry an error of about
+# 1e-7, hence a variance of 1e-14; a combination that really varies has more than 1e-8.
+_RANK = 1e-10
+
+
+def covariances(chi, tau):
+    """Lagged covariances, pooled over segments and targets.
+
+    Parameters
+    ----------
+    chi : list of (F, n_targets, n_states) arrays
+    tau : int
+        Lag time in frames.
+
+    Returns
+    -------
+    c00, c0t, ctt : (n_states, n_states) float64
+
+    Raises
+    ------
+    ValueError
+        If no segment is longer than tau.
+    """
+    chi = check_chi(chi)
+    tau = int(check_lags(chi, tau)[0])
+    n_targets, n = chi[0].shape[1:]
+    sums, n_samples = np.zeros((3, n, n)), 0
+    step = max(1, _CHUNK // n_targets)
+    for segment in chi:
+        for start in range(0, len(segment) - tau, step):
+            stop = min(start + step, len(segment) - tau)
+            x = np.asarray(segment[start:stop], np.float64).reshape(-1, n)
+            y = np.asarray(segment[start + tau : stop + tau], np.float64).reshape(-1, n)
+            sums += np.stack([x.T @ x, x.T @ y, y.T @ y])
+            n_samples += len(x)
+    return tuple(sums / n_samples)
+
+
+def _inverse_sqrt(covariance):
+    """C^-1/2 on the combinations of states that vary; empty and doubled states fall out."""
+    values, vectors = np.linalg.eigh(covariance)
+    kept = values > _RANK
+    return (vectors[:, kept] / np.sqrt(values[kept])) @ vectors[:, kept].T
+
+
+def koopman_matrix(chi, tau):
+    """Koopman matrix K = C00^-1 C0t, row i to column j (Xie et al. 2019, Eq. 2).
+
+    Where chi has an empty state or identical ones, C00 is inverted on what varies: the row of an empty state is
+    zero, identical states share their probability.
+
+    Parameters
+    ----------
+    chi : list of (F, n_targets, n_states) arrays
+    tau : int
+
+    Returns
+    -------
+    (n_states, n_states) float64
+    """
+    c00, c0t, _ = covariances(chi, tau)
+    root = _inverse_sqrt(c00)
+    return root @ root @ c0t
+
+
+def _singular_values(chi, tau):
+    c00, c0t, ctt = covariances(chi, tau)
+    return np.linalg.svd(_inverse_sqrt(c00) @ c0t @ _inverse_sqrt(ctt), compute_uv=False)
+
+
+def vamp1_score(chi, tau):
+    """Uncentred VAMP-1 score, the sum of the singular values of C00^-1/2 C0t Ctt^-1/2 (Wu and Noé 2020).
+
+    Parameters
+    ----------
+    chi : list of (F, n_targets, n_states) arrays
+    tau : int
+
+    Returns
+    -------
+    float
+        In [1, n_states].
+    """
+    return float(_singular_values(chi, tau).sum())
+
+
+def vamp2_score(chi, tau):
+    """Uncentred VAMP-2 score, the sum of the squared singular values of C00^-1/2 C0t Ctt^-1/2 (Wu and Noé 2020).
+
+    Parameters
+    ----------
+    chi : list of (F, n_targets, n_states) arrays
+    tau : int
+
+    Returns
+    -------
+    float
+        In [1, n_states]; one more than the mean-free score.
+    """
+    return float(np.square(_singular_values(chi, tau)).sum())
+
+
+def vamp_e_score(chi, tau):
+    """VAMP-E score of the data's own singular functions; on the same data it equals VAMP-2 (Wu and Noé 2020).
+
+    Parameters
+    ----------
+    chi : list of (F, n_targets, n_states) arrays
+    tau : int
+
+    Returns
+    -------
+    float
+    """
+    c00, c0t, ctt = covariances(chi, tau)
+    left, right = _inverse_sqrt(c00), _inverse_sqrt(ctt)
+    u, s, vt = np.linalg.svd(left @ c0t @ right)
+    u, v = left @ u * s, right @ vt.T
+    return float(np.trace(2 * u.T @ c0t @ v) - np.trace(u.T @ c00 @ u @ v.T @ ctt @ v))

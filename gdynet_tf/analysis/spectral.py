@@ -1,0 +1,106 @@
+"""Eigenvalues and eigenvectors of a Koopman matrix."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Eigenvectors", "eigenvalues", "eigenvectors", "stationary_distribution"]
+
+
+@dataclass(frozen=True)
+class Eigenvectors:
+    """Eigenvalues, largest modulus first but for the stationary one, which leads.
+
+    Attributes
+    ----------
+    eigenvalues : (n,) complex or float
+    right : (n, n)
+        Columns; each has its largest entry equal to one, so the signs are fixed.
+    left : (n, n)
+        Rows, with left @ right the identity.
+    """
+
+    eigenvalues: np.ndarray
+    right: np.ndarray
+    left: np.ndarray
+
+
+def _checked(K):
+    K = np.asarray(K, np.float64)
+    if K.ndim != 2 or K.shape[0] != K.shape[1] or not np.isfinite(K).all():
+        raise ValueError(f"a Koopman matrix must be square and finite, got shape {K.shape}")
+    return K
+
+
+def _order(values):
+    """The eigenvalue nearest to 1 first, the others by falling modulus; of a conjugate pair, the positive one first."""
+    stationary = int(np.argmin(np.abs(values - 1)))
+    rest = [i for i in range(len(values)) if i != stationary]
+    rest.sort(key=lambda i: (-round(abs(values[i]), 12), -values[i].imag))
+    return [stationary, *rest]
+
+
+def _decomposition(K):
+    values, vectors = np.linalg.eig(_checked(K))
+    order = _order(values)
+    values, vectors = values[order], vectors[:, order]
+    if np.isrealobj(values) or not np.abs(values.imag).any():
+        values, vectors = values.real, vectors.real
+    return values, vectors
+
+
+def eigenvalues(K):
+    """Eigenvalues of K, the stationary one first, then by falling modulus.
+
+    Parameters
+    ----------
+    K : (n, n) array
+
+    Returns
+    -------
+    (n,) float, or complex when some are
+    """
+    return _decomposition(K)[0]
+
+
+def eigenvectors(K):
+    """Right and left eigenvectors of K.
+
+    Parameters
+    ----------
+    K : (n, n) array
+
+    Returns
+    -------
+    Eigenvectors
+    """
+    values, right = _decomposition(K)
+    largest = np.argmax(np.abs(right), axis=0)
+    right = right / right[largest, np.arange(len(right))]
+    return Eigenvectors(values, right, np.linalg.pinv(right))
+
+
+def stationary_distribution(K):
+    """Left eigenvector of K for the eigenvalue nearest to 1, with sum one.
+
+    Parameters
+    ----------
+    K : (n, n) array
+
+    Returns
+    -------
+    (n,) float64
+        Entries that are negative by rounding are zero.
+
+    Raises
+    ------
+    ValueError
+        If an entry is truly negative: K is then no transition matrix, and its states have no populations.
+    """
+    values, vectors = np.linalg.eig(_checked(K).T)
+    pi = vectors[:, np.argmin(np.abs(values - 1))].real
+    pi = pi / pi.sum()
+    if pi.min() < -1e-6:
+        raise ValueError(f"the stationary distribution has a negative entry, {pi.min():.3g}; more data or fewer states are needed")
+    pi = np.clip(pi, 0, None)
+    return pi / pi.sum()

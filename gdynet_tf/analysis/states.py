@@ -1,0 +1,129 @@
+"""What the states are worth: populations, crispness, and states that collapsed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gdynet_tf.analysis._validation import check_chi
+from gdynet_tf.analysis.koopman import koopman_matrix
+
+__all__ = ["CollapsedStates", "collapsed_states", "crispness", "likeliest_populations", "populations"]
+
+_NEVER = 1e-3  # share of frames below which a state counts as never the likeliest
+_SAME = 0.99  # correlation of two states' chi from which they count as identical
+_SAME_ROWS = 0.02  # largest difference of two rows of K from which two states change alike
+
+
+def populations(chi):
+    """Mean of chi over frames and targets.
+
+    Parameters
+    ----------
+    chi : list of (F, n_targets, n_states) arrays
+
+    Returns
+    -------
+    (n_states,) float64
+    """
+    chi = check_chi(chi)
+    total = sum(segment.sum(axis=(0, 1), dtype=np.float64) for segment in chi)
+    return total / sum(segment.shape[0] * segment.shape[1] for segment in chi)
+
+
+def likeliest_populations(chi):
+    """Share of frames and targets in which each state is the likeliest.
+
+    Parameters
+    ----------
+    chi : list of (F, n_targets, n_states) arrays
+
+    Returns
+    -------
+    (n_states,) float64
+    """
+    chi = check_chi(chi)
+    n = chi[0].shape[2]
+    counts = sum(np.bincount(segment.argmax(axis=2).ravel(), minlength=n) for segment in chi)
+    return counts / counts.sum()
+
+
+def crispness(chi, threshold=0.9):
+    """Share of frames and targets whose likeliest state has a probability above ``threshold``.
+
+    Parameters
+    ----------
+    chi : list of (F, n_targets, n_states) arrays
+    threshold : float
+
+    Returns
+    -------
+    float
+    """
+    chi = check_chi(chi)
+    return float(np.mean(np.concatenate([(segment.max(axis=2) > threshold).ravel() for segment in chi])))
+
+
+@dataclass(frozen=True)
+class CollapsedStates:
+    """States that are not states of their own.
+
+    Attributes
+    ----------
+    never_likeliest : list of int
+    identical : list of (int, int)
+        Pairs with the same chi.
+    same_dynamics : list of (int, int)
+        Pairs that lead to the same states with the same probabilities within the lag time.
+    messages : list of str
+        The same in plain words; empty when all states stand.
+    """
+
+    never_likeliest: list
+    identical: list
+    same_dynamics: list
+    messages: list
+
+
+def collapsed_states(chi, tau):
+    """States that are never the likeliest, identical, or not told apart by their dynamics.
+
+    Parameters
+    ----------
+    chi : list of (F, n_targets, n_states) arrays
+    tau : int
+        Lag time in frames.
+
+    Returns
+    -------
+    CollapsedStates
+    """
+    chi = check_chi(chi)
+    share, n = likeliest_populations(chi), chi[0].shape[2]
+    never = [int(i) for i in np.flatnonzero(share < _NEVER)]
+    correlation, K = _correlation(chi), koopman_matrix(chi, tau)
+    pairs = [(i, j) for i in range(n) for j in range(i + 1, n)]
+    identical = [p for p in pairs if correlation[p] > _SAME]
+    alive = [p for p in pairs if not set(p) & set(never) and p not in identical]
+    alike = [(i, j) for i, j in alive if np.abs(K[i] - K[j]).max() < _SAME_ROWS]
+    advice = "ask for fewer states, or a shorter lag time"
+    messages = [
+        f"State {i} has collapsed: it is the likeliest in {100 * share[i]:.2g} % of the frames; {advice}." for i in never
+    ]
+    messages += [f"States {i} and {j} have collapsed into one: their chi are the same; {advice}." for i, j in identical]
+    messages += [
+        f"States {i} and {j} are not told apart by their dynamics: within the lag time both lead to the same states "
+        f"with the same probabilities (to {_SAME_ROWS:g}); {advice}."
+        for i, j in alike
+    ]
+    return CollapsedStates(never, identical, alike, messages)
+
+
+def _correlation(chi):
+    """Correlation coefficients of the states' chi, zero for a state that does not vary."""
+    n = chi[0].shape[2]
+    flat = [segment.reshape(-1, n) for segment in chi]
+    mean = populations(chi)
+    covariance = sum((x - mean).T @ (x - mean) for x in flat) / sum(len(x) for x in flat)
+    deviation = np.sqrt(np.diag(covariance))
+    scale = np.outer(deviation, deviation)
+    return np.divide(covariance, scale, out=np.zeros((n, n)), where=scale > 1e-12)
