@@ -1,11 +1,11 @@
-"""The layers of the network: Gaussian expansion of distances and the attention convolution."""
+"""The layers of the network: Gaussian expansion of distances, attention convolution, map to identified states."""
 
 import keras
 from keras import ops
 
 from gdynet_tf.expansion import gaussian_centers
 
-__all__ = ["AttentionConv", "GaussianExpansion", "gather_nodes"]
+__all__ = ["AttentionConv", "GaussianExpansion", "StateMap", "gather_nodes"]
 
 
 def gather_nodes(nodes, index):
@@ -152,3 +152,37 @@ class AttentionConv(keras.layers.Layer):
             "variant": self.variant,
         }
         return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable("gdynet_tf")
+class StateMap(keras.layers.Layer):
+    """Linear map of state probabilities to those of other states: p' = max(chi A, 0), divided by its sum.
+
+    The rows of A add up to one, so chi A does too, and only what falls outside the simplex is cut off. The map is the
+    identity at first and is not trained.
+
+    Parameters
+    ----------
+    n_states : int
+    """
+
+    def __init__(self, n_states, **kwargs):
+        super().__init__(**kwargs)
+        self.n_states = n_states
+
+    def build(self, input_shape=None):
+        self.kernel = self.add_weight(
+            shape=(self.n_states, self.n_states), initializer="identity", trainable=False, name="kernel"
+        )
+        self.built = True
+
+    def call(self, chi):
+        """(..., n_states) -> (..., n_states)."""
+        mapped = ops.relu(ops.matmul(chi, self.kernel))
+        return mapped / ops.sum(mapped, axis=-1, keepdims=True)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "n_states": self.n_states}

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from gdynet_tf.layers import AttentionConv, GaussianExpansion, gather_nodes
+from gdynet_tf.layers import AttentionConv, GaussianExpansion, StateMap, gather_nodes
 
 __all__ = ["GDyNet"]
 
@@ -15,7 +15,8 @@ class GDyNet(keras.Model):
     """Graph Dynamical Network (Xie et al. 2019, Nat. Commun. 10, 2667).
 
     Atom types are embedded, ``n_conv`` attention convolutions mix in the neighbours, the k atoms of each target
-    are averaged, and a two-layer head with softmax gives the probabilities chi of ``n_states`` states.
+    are averaged, and a two-layer head with softmax gives the probabilities chi of ``n_states`` states. A linear map of
+    the softmax, the identity until `identification.identify_states` sets it, makes them the identified states.
 
     Parameters
     ----------
@@ -28,33 +29,29 @@ class GDyNet(keras.Model):
         Arguments of `GaussianExpansion` (dmin, dmax, step, sigma in Å).
     variant : {"paper", "gdynet2019"}
         See `AttentionConv`; "gdynet2019" has a ReLU before the head as well.
-    identified : bool
-        Whether the state map (`identification.identify_states`) is applied to the softmax.
+    precision : str
+        Policy of the convolutions and the hidden layer: "float32" or "mixed_float16". Distances and probabilities are
+        float32 in any case.
     """
 
-    def __init__(
-        self, n_states, n_conv=3, n_features=16, expansion=None, variant="paper", identified=False, **kwargs
-    ):
-        super().__init__(**kwargs)
+    def __init__(self, n_states, n_conv=3, n_features=16, expansion=None, variant="paper", precision="float32", **kwargs):
+        super().__init__(**{"dtype": "float32", **kwargs})
         if n_states < 2:
             raise ValueError(f"n_states must be at least 2, got {n_states}")
         if n_conv < 1:
             raise ValueError(f"n_conv must be at least 1, got {n_conv}")
         self.n_states, self.n_conv, self.n_features = n_states, n_conv, n_features
-        self.variant, self.identified = variant, identified
+        self.variant, self.precision = variant, precision
         self.expansion_settings = dict(expansion or {})
         self.expansion = GaussianExpansion(**self.expansion_settings, name="expansion")
-        self.embedding = keras.layers.Embedding(N_ELEMENTS, n_features, name="embedding")
+        self.embedding = keras.layers.Embedding(N_ELEMENTS, n_features, dtype=precision, name="embedding")
         self.convs = [
-            AttentionConv(n_features, len(self.expansion.centers), variant, name=f"conv_{i}")
+            AttentionConv(n_features, len(self.expansion.centers), variant, dtype=precision, name=f"conv_{i}")
             for i in range(n_conv)
         ]
-        self.hidden = keras.layers.Dense(n_features, activation="relu", name="hidden")
-        # Probabilities keep full precision under a mixed-precision policy.
+        self.hidden = keras.layers.Dense(n_features, activation="relu", dtype=precision, name="hidden")
         self.states = keras.layers.Dense(n_states, activation="softmax", dtype="float32", name="states")
-        self.state_map = keras.layers.Dense(
-            n_states, activation="softmax", dtype="float32", trainable=False, name="state_map"
-        )
+        self.state_map = StateMap(n_states, dtype="float32", name="state_map")
         self.build()
 
     def build(self, input_shape=None):
@@ -65,7 +62,7 @@ class GDyNet(keras.Model):
             conv.build()
         self.hidden.build((None, self.n_features))
         self.states.build((None, self.n_features))
-        self.state_map.build((None, self.n_states))
+        self.state_map.build()
         self.built = True
 
     def call(self, inputs, training=False):
@@ -98,9 +95,7 @@ class GDyNet(keras.Model):
         if self.variant == "gdynet2019":
             v = ops.relu(v)
         v = ops.mean(ops.reshape(v, (-1, n_targets, k, self.n_features)), axis=2)  # (B, n_targets, F)
-        chi = self.states(self.hidden(v))  # (B, n_targets, n_states)
-        if self.identified:
-            chi = self.state_map(chi)
+        chi = self.state_map(self.states(self.hidden(v)))  # (B, n_targets, n_states)
         return ops.reshape(chi, (*shape[:-2], n_targets, self.n_states))
 
     def _embed(self, graph, depth, atoms, training):
@@ -148,6 +143,6 @@ class GDyNet(keras.Model):
             "n_features": self.n_features,
             "expansion": self.expansion_settings,
             "variant": self.variant,
-            "identified": self.identified,
+            "precision": self.precision,
         }
         return {**super().get_config(), **own}

@@ -16,9 +16,10 @@ from gdynet_tf.pairs import lagged_pairs, pair_batches
 from gdynet_tf.prediction import stream_vamp2
 from gdynet_tf.vamp import VAMPLoss
 
-__all__ = ["TrainingSettings", "default_batch_size", "float32_model", "train_network"]
+__all__ = ["TrainingSettings", "best_precision", "default_batch_size", "float32_model", "train_network"]
 
 _SAMPLES_PER_BATCH = 2000  # frames x targets; fewer bias the covariances and so the gradient
+_GAIN = 1e-3  # a smaller rise of the validation score does not count: 1 % of a process would be 0.01
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class TrainingSettings:
     learning_rate : float
         Of Adam.
     patience : int
-        Epochs without a better validation score after which training stops.
+        Epochs without a validation score better by 0.001 after which training stops.
+    precision : {"float32", "mixed_float16"}
     """
 
     n_states: int
@@ -49,13 +51,19 @@ class TrainingSettings:
     variant: str = "paper"
     batch_size: int = 2000
     epochs: int = 100
-    learning_rate: float = 1e-3
-    patience: int = 5
+    learning_rate: float = 3e-3
+    patience: int = 8
+    precision: str = "float32"
 
 
 def default_batch_size(n_targets, n_pairs):
     """Pairs of frames that hold at least 2,000 target samples, or all pairs if they are fewer."""
     return min(-(-_SAMPLES_PER_BATCH // n_targets), n_pairs)
+
+
+def best_precision():
+    """``"mixed_float16"`` where a GPU is there, else ``"float32"``."""
+    return "mixed_float16" if keras.distribution.list_devices("gpu") else "float32"
 
 
 def _new_model(settings, graphs):
@@ -65,13 +73,13 @@ def _new_model(settings, graphs):
         n_features=settings.n_features,
         expansion=graphs.meta["expansion"],
         variant=settings.variant,
+        precision=settings.precision,
     )
 
 
 def float32_model(model):
     """The same network in full precision, with a copy of the weights."""
-    config = {name: value for name, value in model.get_config().items() if name != "dtype"}
-    copy = GDyNet(**config, dtype="float32")
+    copy = GDyNet.from_config({**model.get_config(), "precision": "float32"})
     copy.set_weights(model.get_weights())
     return copy
 
@@ -120,8 +128,12 @@ class _Checkpoint:
 
     def finished(self, settings):
         """Whether the last epoch is reached or the score has not risen for ``patience`` epochs."""
-        n_epochs = len(self.history)
-        return n_epochs >= settings.epochs or (n_epochs and n_epochs - 1 - self.best >= settings.patience)
+        reached, since = -float("inf"), 0
+        for row in self.history:
+            since += 1
+            if row["validation_vamp2"] > reached + _GAIN:
+                reached, since = row["validation_vamp2"], 0
+        return len(self.history) >= settings.epochs or since >= settings.patience
 
 
 def train_network(graphs, split, settings, seed, folder, *, resume=False, progress=True):
@@ -164,6 +176,8 @@ def train_network(graphs, split, settings, seed, folder, *, resume=False, progre
         # XLA is three times faster on a CPU too, where Keras's "auto" leaves it off.
         jit_compile = keras.backend.backend() != "torch"
         optimizer = keras.optimizers.Adam(settings.learning_rate)
+        if settings.precision == "mixed_float16":
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         model.compile(optimizer=optimizer, loss=VAMPLoss(), jit_compile=jit_compile)
     pairs = lagged_pairs(split.train, settings.tau)
     while not checkpoint.finished(settings):

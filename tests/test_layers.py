@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from gdynet_tf.expansion import expand_distances, gaussian_centers
-from gdynet_tf.layers import AttentionConv, GaussianExpansion, gather_nodes
+from gdynet_tf.layers import AttentionConv, GaussianExpansion, StateMap, gather_nodes
 from scipy.special import softmax
 
 
@@ -103,3 +103,14 @@ def test_conv_config_and_bad_variant():
     assert AttentionConv.from_config(layer.get_config()).get_config() == layer.get_config()
     with pytest.raises(ValueError, match="variant must be 'paper' or 'gdynet2019', got 'new'"):
         AttentionConv(4, 6, "new")
+
+
+def test_state_map_cuts_off_what_leaves_the_simplex():
+    layer = StateMap(2)
+    layer.build()
+    layer.kernel.assign([[2.0, -1.0], [-1.0, 2.0]])  # stretches threefold about the middle
+    chi = np.array([[0.5, 0.5], [0.6, 0.4], [0.9, 0.1]], np.float32)
+    out = keras.ops.convert_to_numpy(layer(chi))
+    np.testing.assert_allclose(out, [[0.5, 0.5], [0.8, 0.2], [1.0, 0.0]], atol=1e-6)
+    assert StateMap.from_config(layer.get_config()).n_states == 2
+    assert layer.compute_output_shape((4, 2)) == (4, 2)

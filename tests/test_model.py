@@ -58,19 +58,19 @@ def test_group_is_the_mean_of_its_atoms(graph):
     np.testing.assert_allclose(_chi(model, shuffled), _chi(model, inputs), atol=1e-6)
 
 
-def test_identified_applies_the_state_map(graph):
+def test_state_map_is_the_identity_until_set(graph):
     inputs = graph(2, 9, 5, 4)
-    plain = GDyNet(3)
-    mapped = GDyNet(**{**plain.get_config(), "identified": True})
-    mapped.set_weights(plain.get_weights())
-    expected = plain.state_map(plain(inputs))
-    np.testing.assert_allclose(_chi(mapped, inputs), keras.ops.convert_to_numpy(expected), atol=1e-6)
+    model = GDyNet(3)
+    chi = _chi(model, inputs)
+    np.testing.assert_allclose(chi, _full(model, inputs), atol=2e-6)
+    model.state_map.kernel.assign(np.eye(3)[[2, 0, 1]])
+    np.testing.assert_allclose(_chi(model, inputs), chi[..., [1, 2, 0]], atol=1e-6)
 
 
 @pytest.mark.parametrize("variant", ["paper", "gdynet2019"])
 def test_saved_model_is_the_same(graph, tmp_path, variant):
     inputs = graph(2, 9, 5, 4)
-    model = GDyNet(3, variant=variant, expansion={"dmax": 5.0}, identified=True)
+    model = GDyNet(3, variant=variant, expansion={"dmax": 5.0})
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(_chi(loaded, inputs), _chi(model, inputs))

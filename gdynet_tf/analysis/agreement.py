@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from gdynet_tf.analysis._validation import check_chi
 
@@ -83,6 +82,8 @@ def state_agreement(chi_a, chi_b):
     -------
     StateAgreement
     """
+    from scipy.optimize import linear_sum_assignment  # half a second to import
+
     a, b = _stacked(chi_a), _stacked(chi_b)
     if a.shape != b.shape:
         raise ValueError(f"chi of different shape cannot be compared: {a.shape} and {b.shape} (samples, states)")

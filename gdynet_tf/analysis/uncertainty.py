@@ -7,7 +7,7 @@ trajectories of the polymer (Xie et al. 2019, Figs. 2-4).
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from gdynet_tf.analysis._validation import check_chi
 
@@ -151,5 +151,5 @@ def confidence_interval(values, level=0.95):
     count = np.maximum(n, 2)
     mean = filled.sum(axis=0) / count
     variance = np.where(finite, (filled - mean) ** 2, 0.0).sum(axis=0) / (count - 1)
-    half = student.ppf(0.5 + level / 2, count - 1) * np.sqrt(variance / count)
+    half = stdtrit(count - 1, 0.5 + level / 2) * np.sqrt(variance / count)
     return np.where(enough, mean - half, np.nan), np.where(enough, mean + half, np.nan)

@@ -1,0 +1,115 @@
+"""gdynet-build-graphs: trajectory files in, a graph directory out."""
+
+import argparse
+from dataclasses import replace
+
+from gdynet_tf.build import build_graphs
+from gdynet_tf.errors import InputError, run_command
+from gdynet_tf.targets import select_targets
+from gdynet_tf.trajectory import EXAMPLE, concatenate, read_trajectory
+
+__all__ = ["main"]
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="build_graphs.py", description="Write the graphs of a trajectory: nearest neighbours and distances."
+    )
+    parser.add_argument("trajectories", nargs="*", metavar="TRAJ", help="trajectory files; default: the example, Li in FCC S")
+    parser.add_argument("--out", default="graphs", help="graph directory to write (default: %(default)s)")
+    parser.add_argument("--concatenate", action="store_true", help="the files are segments of one run")
+    parser.add_argument(
+        "--targets",
+        metavar="SELECTION",
+        help='elements ("Li" or "Li,Na"), "all", "molecules H2O", or a file with the atom indices of one target per line',
+    )
+    parser.add_argument(
+        "--species", nargs="+", metavar="EL", help="elements of the atom types 1, 2, ... of files that do not name them"
+    )
+    parser.add_argument("--n-neighbors", type=int, default=12, help="neighbours of each atom (default: %(default)s)")
+    parser.add_argument(
+        "--edges",
+        choices=("gaussian", "distance"),
+        default="gaussian",
+        help="Gaussian-expanded distances, or 36 times smaller the distances alone (default: %(default)s)",
+    )
+    for name, default in (("dmin", 0.0), ("dmax", 7.0), ("step", 0.2), ("sigma", 0.2)):
+        parser.add_argument(f"--{name}", type=float, default=default, help="of the Gaussians, Å (default: %(default)s)")
+    parser.add_argument("--frame-interval", type=float, metavar="X", help="time between the frames of the file")
+    parser.add_argument("--time-unit", metavar="UNIT", help="its unit (default: ps when --frame-interval is given)")
+    parser.add_argument("--start", type=int, help="first frame")
+    parser.add_argument("--stop", type=int, help="frame after the last one")
+    parser.add_argument("--stride", type=int, help="take every so-many-th frame")
+    parser.add_argument("--n-workers", type=int, help="processes (default: one per core)")
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument("--overwrite", action="store_true", help="replace the graph directory if it exists")
+    existing.add_argument("--resume", action="store_true", help="continue an interrupted build")
+    return parser
+
+
+def _read(args):
+    """Trajectories with their time scale."""
+    if args.frame_interval is not None and not args.frame_interval > 0:
+        raise InputError(f"--frame-interval {args.frame_interval:g}: must be a positive time")
+    if args.time_unit and args.frame_interval is None:
+        raise InputError(f"--time-unit {args.time_unit}: needs --frame-interval")
+    if not args.trajectories:
+        print(f"no trajectory named: using the example, Li in FCC sulfur, {EXAMPLE}")
+    trajectories = []
+    for path in args.trajectories or [EXAMPLE]:
+        trajectory = read_trajectory(path, species=args.species)
+        if args.frame_interval is not None:
+            known = (trajectory.frame_interval, trajectory.time_unit)
+            given = (args.frame_interval, args.time_unit or "ps")
+            if known not in ((None, None), given):
+                raise InputError(f"--frame-interval {given[0]:g} {given[1]}: {path} says {known[0]:g} {known[1]}")
+            trajectory = replace(trajectory, frame_interval=given[0], time_unit=given[1])
+        trajectories.append(trajectory.select(args.start, args.stop, args.stride))
+    if trajectories[0].frame_interval is None:
+        print("the files do not tell the time between frames: times are in frames (--frame-interval sets it)")
+    return [concatenate(trajectories)] if args.concatenate else trajectories
+
+
+def _targets(args, trajectory):
+    if args.targets:
+        return select_targets(
+            args.targets,
+            trajectory.atomic_numbers,
+            trajectory.positions[0],
+            trajectory.lattices[0],
+            trajectory.periodic,
+        )
+    if trajectory.targets is None:
+        raise InputError(f"{trajectory.sources[0]}: names no targets; --targets does, e.g. --targets Li")
+    return trajectory.targets
+
+
+def _run(argv):
+    args = _parser().parse_args(argv)
+    if args.n_workers is not None and args.n_workers < 1:
+        raise InputError(f"--n-workers {args.n_workers}: must be at least 1")
+    trajectories = _read(args)
+    first = trajectories[0]
+    targets = _targets(args, first)
+    n_frames = sum(len(t.positions) for t in trajectories)
+    print(
+        f"{n_frames} frames of {len(first.atomic_numbers)} atoms, {len(targets)} targets of {targets.shape[1]} "
+        f"atom{'s' if targets.shape[1] > 1 else ''}, {args.n_neighbors} neighbours"
+    )
+    out = build_graphs(
+        trajectories,
+        args.out,
+        targets,
+        n_neighbors=args.n_neighbors,
+        edges=args.edges,
+        expansion={name: getattr(args, name) for name in ("dmin", "dmax", "step", "sigma")},
+        n_workers=args.n_workers,
+        overwrite=args.overwrite,
+        resume=args.resume,
+    )
+    print(f"written: {out}; next: python train.py --graphs {out} --n-states 2 --tau FRAMES")
+
+
+def main(argv=None):
+    """Entry point; returns the exit code."""
+    return run_command(_run, argv)
