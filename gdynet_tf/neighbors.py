@@ -13,8 +13,9 @@ from gdynet_tf.errors import InputError
 __all__ = ["nearest_neighbors", "plane_spacings"]
 
 _MANY_ATOMS = 100  # from here on the KD-tree is faster (benchmarks/graphs.py)
+_MARGIN = 25  # points asked of the tree beyond M: the atom itself, and what may tie with the M-th
 _WORK = 1 << 21  # distances in memory at a time
-_TIE = 1e-9  # Å; distances that differ by less are ordered by atom index
+_TIE = 1e-9  # Å; distances that differ by less are equal
 
 
 def plane_spacings(lattices):
@@ -36,8 +37,9 @@ def plane_spacings(lattices):
 def nearest_neighbors(positions, lattices, n_neighbors, periodic=(True, True, True)):
     """M nearest neighbours of every atom in every frame.
 
-    An atom's own images count as neighbours, the atom itself does not. Neighbours at the same distance (to 1e-9 Å)
-    come in the order of their atom index.
+    An atom's own images count as neighbours, the atom itself does not. Neighbours at the same distance (to 1e-9 Å), as in
+    a frozen lattice, come in an order that is drawn anew from the coordinates of each frame. An order by atom index would
+    decide which of them are cut off at M, and so tell a network which of the equivalent atoms is which.
 
     Parameters
     ----------
@@ -78,6 +80,13 @@ def nearest_neighbors(positions, lattices, n_neighbors, periodic=(True, True, Tr
     elif n_frames:
         _by_images(positions, lattices, periodic, neighbors, distances)
     return neighbors, distances
+
+
+def _lot(fractional, candidates):
+    """Pseudo-random numbers in [0, 1) that order ties, (..., n_candidates), from frames (..., N, 3)."""
+    # Digits of a sine far beyond its period: as good as drawn, yet the same for the same frame.
+    phase = np.sin(fractional.sum(axis=(-2, -1)) * 12345.678)[..., None]
+    return np.sin((phase + 2.0) * (candidates + 1.0) * 78.233) * 43758.5453 % 1.0
 
 
 def _shifts(box):
@@ -122,20 +131,13 @@ def _nearest_images(positions, lattices, periodic, shifts, m):
         squared += np.square(part, out=part)
     atoms = np.arange(n_atoms)
     squared[:, atoms, atoms, len(shifts) // 2] = np.inf  # the atom itself
-    squared = squared.reshape(n_frames, n_atoms, -1)
-    return _sorted_nearest(squared, np.repeat(np.arange(n_atoms, dtype=np.int32), len(shifts)), m)
-
-
-def _sorted_nearest(squared, index, m):
-    """The m smallest entries of the last axis, as atom index and distance, ties by index."""
-    kept = min(m + 8, squared.shape[-1])  # a few more, so that ties across the cut are rarely split
-    part = np.argpartition(squared, kept - 1, axis=-1)[..., :kept] if kept < squared.shape[-1] else None
-    if part is None:
-        distance, atom = np.sqrt(squared), np.broadcast_to(index, squared.shape)
-    else:
-        distance, atom = np.sqrt(np.take_along_axis(squared, part, axis=-1)), index[part]
-    order = np.lexsort((atom, np.round(distance / _TIE)), axis=-1)[..., :m]
-    return np.take_along_axis(atom, order, axis=-1), np.take_along_axis(distance, order, axis=-1)
+    distance = np.sqrt(squared, out=squared).reshape(n_frames, n_atoms, -1)
+    lot = _lot(fractional, np.arange(distance.shape[-1]))[:, None]  # (f, 1, N S)
+    # In units of the tolerance distances are integers, and the lot decides among equal ones.
+    ranked = np.round(distance / _TIE) + lot
+    place = np.argpartition(ranked, m - 1, axis=-1)[..., :m]
+    place = np.take_along_axis(place, np.argsort(np.take_along_axis(ranked, place, axis=-1), axis=-1), axis=-1)
+    return (place // len(shifts)).astype(np.int32), np.take_along_axis(distance, place, axis=-1)
 
 
 def _by_tree(positions, lattice, m, periodic):
@@ -151,16 +153,16 @@ def _by_tree(positions, lattice, m, periodic):
         atom, image = _padded(fractional, padding / spacing, periodic)
         points = image @ lattice  # (P, 3)
         if len(points) > m:
-            kept = min(m + 9, len(points))  # itself, and a few more for ties
+            kept = min(m + _MARGIN, len(points))
             distance, place = cKDTree(points, balanced_tree=False).query(fractional @ lattice, kept)
             # The first N points are the atoms themselves: each is its own nearest but for coincident atoms.
             distance[place == np.arange(n_atoms)[:, None]] = np.inf
-            index = atom[place]
-            order = np.lexsort((index, np.round(np.minimum(distance, 1e9) / _TIE)), axis=-1)[:, :m]
+            ranked = np.round(distance / _TIE) + _lot(fractional, place)
+            order = np.argsort(ranked, axis=1)[:, :m]
             distance = np.take_along_axis(distance, order, axis=1)
             farthest = distance[:, -1].max()
             if farthest <= padding or not periodic.any():
-                return np.take_along_axis(index, order, axis=1), distance
+                return atom[np.take_along_axis(place, order, axis=1)], distance
             padding = max(farthest if np.isfinite(farthest) else 0.0, 1.3 * padding)
         else:
             padding *= 1.3

@@ -51,7 +51,7 @@ def new_config(graphs, split, settings, seed=None, n_restarts=1):
         "n_restarts": n_restarts,
         **asdict(settings),
         "split": split.to_dict(),
-        "graphs": {"path": str(graphs.path), "sha256": digest(graphs.path / "meta.json")},
+        "graphs": {"path": str(graphs.path.resolve()), "sha256": digest(graphs.path / "meta.json")},
         "data": {
             "frame_interval": graphs.meta["frame_interval"],
             "time_unit": graphs.meta["time_unit"],

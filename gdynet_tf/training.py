@@ -185,7 +185,7 @@ def train_network(graphs, split, settings, seed, folder, *, resume=False, progre
         batches = pair_batches(graphs, pairs, settings.tau, settings.batch_size, seed, epoch)
         with tqdm(total=len(batches), unit="batch", desc=f"epoch {epoch + 1}", leave=False, disable=not progress) as bar:
             callbacks = [_BatchBar(bar), keras.callbacks.TerminateOnNaN()]
-            loss = model.fit(batches, verbose=0, callbacks=callbacks).history["loss"][0]
+            loss = model.fit(batches, verbose=0, shuffle=False, callbacks=callbacks).history["loss"][0]
         if loss != loss:
             raise TrainingError(
                 f"{folder}: the loss is not a number in epoch {epoch + 1}; a smaller --learning-rate "

@@ -72,12 +72,23 @@ def _check(args):
 def _run(argv):
     args = _parser().parse_args(argv)
     _check(args)
-    # Before TensorFlow is loaded, which takes seconds, and quiet unless asked otherwise.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if args.resume:
         _resume(args)
     else:
         _start(args)
+
+
+def _load_tensorflow():
+    """Import TensorFlow without what its C++ side says on stderr before any setting can silence it."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    stderr = os.dup(2)
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            import tensorflow  # noqa: F401
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 def _start(args):
@@ -98,6 +109,7 @@ def _start(args):
         shutil.rmtree(run)
     print(f"graphs: {graphs.path} ({', '.join(_source(graphs))})")
 
+    _load_tensorflow()
     from gdynet_tf.pairs import lagged_pairs
     from gdynet_tf.run import new_config, train_run
     from gdynet_tf.training import TrainingSettings, best_precision, default_batch_size
@@ -124,10 +136,11 @@ def _start(args):
 
 
 def _resume(args):
-    from gdynet_tf.run import resume_config, train_run
-
     if not args.run:
         raise InputError("--resume: --run names the run directory to continue")
+    _load_tensorflow()
+    from gdynet_tf.run import resume_config, train_run
+
     run = Path(args.run)
     config, graphs = resume_config(run)
     for option in ("n_states", "tau", "seed"):

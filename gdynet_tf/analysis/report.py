@@ -1,0 +1,375 @@
+"""All analyses of a run, their figures with numbers, and one self-contained report.html."""
+
+import base64
+import csv
+import json
+import os
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+import gdynet_tf.analysis as ga
+from gdynet_tf.analysis.agreement import FOUND_AGAIN
+from gdynet_tf.errors import InputError
+
+__all__ = ["Figure", "analyse", "write_report"]
+
+_CK_STEPS = 5
+_TRACE_POINTS = 2000
+
+
+@dataclass
+class Figure:
+    """A figure of the report.
+
+    Attributes
+    ----------
+    name, title, caption : str
+    png, table : Path
+    """
+
+    name: str
+    title: str
+    caption: str
+    png: Path
+    table: Path
+
+    @property
+    def image(self):
+        """The PNG as a data URI."""
+        return "data:image/png;base64," + base64.b64encode(self.png.read_bytes()).decode()
+
+    @property
+    def download(self):
+        """The numbers as a data URI."""
+        return "data:text/csv;base64," + base64.b64encode(self.table.read_bytes()).decode()
+
+
+@dataclass
+class Analysis:
+    """Results of a run on one part of its data."""
+
+    run: ga.Run
+    split: str
+    chi: list
+    koopman: np.ndarray
+    eigenvectors: ga.Eigenvectors
+    stationary: np.ndarray
+    populations: np.ndarray
+    populations_interval: tuple
+    timescales: ga.ImpliedTimescales
+    ck: ga.ChapmanKolmogorovTest | None
+    vamp2: float
+    verdict: str
+    caveats: list = field(default_factory=list)
+
+
+def analyse(run, split="test"):
+    """All results of a run on one part of its data.
+
+    Parameters
+    ----------
+    run : Run
+    split : {"test", "validation", "train", "all"}
+
+    Returns
+    -------
+    Analysis
+
+    Raises
+    ------
+    InputError
+        If that part has no pair at the run's lag time.
+    """
+    chi, tau = ga.load_chi(run, split), run.tau
+    longest = max(len(segment) for segment in chi)
+    if longest <= tau:
+        raise InputError(f"{run.path}: the {split} data have segments of {longest} frames, the lag time is {tau}")
+    units = {"frame_interval": run.frame_interval, "time_unit": run.time_unit}
+    K = ga.koopman_matrix(chi, tau)
+    timescales = ga.implied_timescales(chi, ga.default_lags(tau, longest), **units)
+    n_steps = min(_CK_STEPS, (longest - 1) // tau)
+    ck = ga.chapman_kolmogorov_test(chi, tau, n_steps, **units) if n_steps > 1 else None
+    samples = ga.independent_samples(chi, tau)
+    values = ga.populations(chi)
+    nothing = np.full_like(values, np.nan)
+    interval = ga.confidence_interval([ga.populations(p) for p in samples.parts]) if samples.by else (nothing, nothing)
+    caveats = []
+    try:
+        stationary = ga.stationary_distribution(K)
+    except ValueError as error:
+        stationary = nothing
+        caveats.append(f"There is no stationary distribution: {error}.")
+    verdict, more = ga.assess(chi, timescales, ck, run.frame_interval, tau)
+    return Analysis(
+        run,
+        split,
+        chi,
+        K,
+        ga.eigenvectors(K),
+        stationary,
+        values,
+        interval,
+        timescales,
+        ck,
+        ga.vamp2_score(chi, tau),
+        verdict,
+        [*ga.collapsed_states(chi, tau).messages, *more, *caveats],
+    )
+
+
+def write_report(path, split="test"):
+    """Write ``analysis/`` and ``report.html`` into a run directory.
+
+    Parameters
+    ----------
+    path : path-like
+        Run directory.
+    split : {"test", "validation", "train", "all"}
+        Part of the data that is analysed.
+
+    Returns
+    -------
+    report : Path
+    analysis : Analysis
+    """
+    from jinja2 import Environment, PackageLoader
+
+    run = ga.load_run(path)
+    analysis = analyse(run, split)
+    folder = run.path / "analysis"
+    folder.mkdir(exist_ok=True)
+    figures = list(_figures(analysis, folder))
+    _write_summary(analysis, folder / "summary.json")
+    environment = Environment(loader=PackageLoader("gdynet_tf.analysis"), autoescape=True)
+    html = environment.get_template("report.html").render(
+        analysis=analysis,
+        run=run,
+        figures=figures,
+        overview=_overview(analysis),
+        restarts=_restarts(run),
+        settings=_settings(run.config),
+        config=escape(json.dumps(run.config, indent=1)),
+    )
+    report, temporary = run.path / "report.html", run.path / "report.tmp"
+    temporary.write_text(html, encoding="utf-8")
+    os.replace(temporary, report)
+    return report, analysis
+
+
+def _figures(analysis, folder):
+    """Draw and save every figure."""
+    plots, run, n = ga.plots, analysis.run, len(analysis.koopman)
+    unit, interval = run.time_unit, analysis.timescales.interval
+
+    def saved(name, axes, numbers, title, caption):
+        figure = np.ravel(axes)[0].figure
+        return Figure(name, title, caption, *plots.save_figure(figure, folder / name, numbers))
+
+    result = analysis.timescales
+    columns = {f"lag_time_{unit}": result.lag_times}
+    for i in range(n - 1):
+        columns |= {
+            f"timescale_{i + 1}_{unit}": result.timescales[i],
+            f"lower_{i + 1}": result.lower[i],
+            f"upper_{i + 1}": result.upper[i],
+            f"status_{i + 1}": result.status[i],
+        }
+    yield saved(
+        "timescales",
+        plots.timescales(result),
+        columns,
+        "Implied timescales",
+        "Timescale of each relaxation as a function of the lag time. Constant means Markovian. Bands: 95 % confidence "
+        f"interval ({interval}). In the grey region a process is over within one lag time.",
+    )
+    if analysis.ck is not None:
+        ck = analysis.ck
+        steps, i, j = (index.ravel() for index in np.indices(ck.predicted.shape))
+        yield saved(
+            "chapman_kolmogorov",
+            plots.chapman_kolmogorov(ck),
+            {
+                f"time_{unit}": ck.lag_times[steps],
+                "from": i,
+                "to": j,
+                "predicted": ck.predicted.ravel(),
+                "predicted_lower": ck.predicted_interval[0].ravel(),
+                "predicted_upper": ck.predicted_interval[1].ravel(),
+                "estimated": ck.estimated.ravel(),
+                "estimated_lower": ck.estimated_interval[0].ravel(),
+                "estimated_upper": ck.estimated_interval[1].ravel(),
+            },
+            "Chapman-Kolmogorov test",
+            f"What the model at a lag time of {run.tau * run.frame_interval:.4g} {unit} predicts for longer times, and what the "
+            f"data say. Band and bars: 95 % confidence intervals ({ck.interval}).",
+        )
+    yield saved(
+        "populations",
+        plots.populations(analysis.populations, *analysis.populations_interval, analysis.stationary),
+        {
+            "state": range(n),
+            "population": analysis.populations,
+            "lower": analysis.populations_interval[0],
+            "upper": analysis.populations_interval[1],
+            "stationary_distribution": analysis.stationary,
+        },
+        "Populations",
+        "Mean probability of each state with its 95 % confidence interval, and the stationary distribution of the Koopman "
+        "matrix. The two agree when the data are in equilibrium.",
+    )
+    yield saved(
+        "koopman_matrix",
+        plots.koopman_matrix(analysis.koopman),
+        {"from": range(n), **{f"to_{j}": analysis.koopman[:, j] for j in range(n)}},
+        "Koopman matrix",
+        f"Probability of a target in the row's state to be in the column's state {run.tau * run.frame_interval:.4g} {unit} later.",
+    )
+    vectors = analysis.eigenvectors
+    yield saved(
+        "eigenvectors",
+        plots.eigenvectors(vectors),
+        {
+            "state": range(n),
+            **{f"relaxation_{i}_real": vectors.right[:, i].real for i in range(1, n)},
+            **{f"relaxation_{i}_imag": vectors.right[:, i].imag for i in range(1, n)},
+        },
+        "Eigenvectors",
+        "Each relaxation exchanges population between states of opposite sign; states near zero take no part.",
+    )
+    shares, edges = plots.histogram(analysis.chi)
+    yield saved(
+        "chi_histogram",
+        plots.chi_histogram(analysis.chi),
+        {"from": edges[:-1], "to": edges[1:], **{f"state_{i}": share for i, share in enumerate(shares)}},
+        "Distribution of the probabilities",
+        f"Well separated states have probabilities near 0 and 1: one state has more than 0.9 in "
+        f"{100 * ga.crispness(analysis.chi):.1f} % of the frames.",
+    )
+    yield saved(*_trace(analysis))
+    yield from _training_figures(run, saved)
+
+
+def _trace(analysis):
+    """The first target's states over the first segment, at no more than 2,000 frames."""
+    run = analysis.run
+    segment = np.asarray(analysis.chi[0][:_TRACE_POINTS, 0], np.float64)  # (f, n_states)
+    time = np.arange(len(segment)) * run.frame_interval
+    return (
+        "chi_trace",
+        ga.plots.chi_trace(time, segment, run.time_unit),
+        {f"time_{run.time_unit}": time, **{f"state_{i}": column for i, column in enumerate(segment.T)}},
+        "One target over time",
+        f"State probabilities of the first target in the first {len(segment)} frames of the {analysis.split} data.",
+    )
+
+
+def _training_figures(run, saved):
+    with open(run.path / "history.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    columns = {name: [float(row[name]) for row in rows] for name in rows[0]}
+    best = int(np.argmax(columns["validation_vamp2"]))
+    yield saved(
+        "history",
+        ga.plots.history(columns["epoch"], columns["train_vamp2"], columns["validation_vamp2"], columns["epoch"][best]),
+        columns,
+        "Training",
+        "VAMP-2 score by epoch, before the states are identified. The validation score is of all validation pairs at once.",
+    )
+    agreement = run.scores["agreement"]
+    if agreement:
+        n = len(agreement["f1"])
+        yield saved(
+            "state_agreement",
+            ga.plots.state_agreement(agreement["f1"], FOUND_AGAIN),
+            {"state": range(n), "f1": agreement["f1"], "found_again": agreement["found_again"]},
+            "Found again by the restarts",
+            f"Smallest overlap (F1 score of the frames in which a state is the likeliest) with the matching state of the other "
+            f"{agreement['n_restarts'] - 1} trainings, on the validation data.",
+        )
+
+
+def _overview(analysis):
+    """Rows (quantity, value) of the first table."""
+    run, config = analysis.run, analysis.run.config
+    data, unit, scores = config["data"], run.time_unit, run.scores
+    segments = [n for entry in data["trajectories"] for n in entry["segments"]]
+    slowest = analysis.timescales
+    at_tau = int(np.flatnonzero(slowest.lags == run.tau)[0])
+    rows = [
+        ("trajectory", ", ".join(entry["name"] for entry in data["trajectories"])),
+        (
+            "data",
+            f"{sum(segments):,} frames in {len(segments)} segment{'s' if len(segments) > 1 else ''}, "
+            f"{run.frame_interval:g} {unit} apart ({sum(segments) * run.frame_interval:,.4g} {unit})",
+        ),
+        ("analysed here", f"{analysis.split} data, {sum(map(len, analysis.chi)):,} frames"),
+        (
+            "targets",
+            f"{data['n_targets']} of {data['group_size']} atom{'s' if data['group_size'] > 1 else ''}, "
+            f"{data['n_atoms']} atoms in all",
+        ),
+        ("states", str(config["n_states"])),
+        ("lag time", f"{run.tau} frames ({run.tau * run.frame_interval:.4g} {unit})"),
+        (
+            "VAMP-2",
+            f"{scores['vamp2']['test']:.4f} test, {scores['vamp2']['validation']:.4f} validation, "
+            f"{scores['vamp2']['train']:.4f} training (1 to {config['n_states']})",
+        ),
+        ("one state above 0.9", f"{100 * ga.crispness(analysis.chi):.1f} % of frames and targets"),
+    ]
+    for i in range(len(slowest.timescales)):
+        value, low, high = slowest.timescales[i, at_tau], slowest.lower[i, at_tau], slowest.upper[i, at_tau]
+        shown = f"{value:.4g} {unit}" if np.isfinite(value) else "none"
+        if np.isfinite(low):
+            shown += f" (95 % interval {low:.4g} to {high:.4g}, {slowest.interval})"
+        rows.append((f"relaxation {i + 1}", f"{shown}, eigenvalue {slowest.status[i, at_tau]}"))
+    return rows
+
+
+def _restarts(run):
+    """Sentences on how far other trainings found the same."""
+    agreement = run.scores["agreement"]
+    if agreement is None:
+        return ["One training only: whether another seed finds the same states was not measured (--n-restarts 3 does)."]
+    n = agreement["n_restarts"]
+    correlations = ", ".join(f"{c:.3f}" for c in agreement["canonical_correlations"])
+    sentences = [
+        f"The slow subspaces of {n} trainings have canonical correlations of at least {correlations}.",
+        f"The likeliest state agrees for at least {100 * agreement['same_likeliest_state']:.1f} % of the frames.",
+    ]
+    found = [str(i) for i, again in enumerate(agreement["found_again"]) if again]
+    lost = [str(i) for i, again in enumerate(agreement["found_again"]) if not again]
+    if found:
+        sentences.append(f"Found again by every training: state{'s' if len(found) > 1 else ''} {', '.join(found)}.")
+    if lost:
+        sentences.append(
+            f"Not found again: state{'s' if len(lost) > 1 else ''} {', '.join(lost)}. Where the subspace agrees but these "
+            "do not, they cut a continuum: take their border as a choice, not as a finding."
+        )
+    return sentences
+
+
+def _settings(config):
+    """Rows (setting, value) for the table of settings and versions."""
+    plain = {name: value for name, value in config.items() if not isinstance(value, dict)}
+    return [*plain.items(), ("graphs", config["graphs"]["sha256"][:16]), *config["versions"].items()]
+
+
+def _write_summary(analysis, path):
+    """The numbers of the report in one file."""
+    ck = analysis.ck
+    summary = {
+        "split": analysis.split,
+        "verdict": analysis.verdict,
+        "caveats": analysis.caveats,
+        "restarts": _restarts(analysis.run),
+        "vamp2": analysis.vamp2,
+        "koopman_matrix": analysis.koopman.tolist(),
+        "populations": analysis.populations.tolist(),
+        "stationary_distribution": [None if np.isnan(p) else p for p in analysis.stationary.tolist()],
+        "chapman_kolmogorov": ck and {"passed": ck.passed, "max_deviation": ck.max_deviation, "interval": ck.interval},
+    }
+    path.write_text(json.dumps(summary, indent=1), encoding="utf-8")

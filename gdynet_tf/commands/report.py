@@ -1,0 +1,50 @@
+"""gdynet-report: a run directory in, figures and report.html into it."""
+
+import argparse
+import os
+from pathlib import Path
+
+from gdynet_tf.errors import InputError, run_command
+
+__all__ = ["main"]
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="report.py", description="Analyse a run: figures, numbers and a self-contained report.html."
+    )
+    parser.add_argument("run", nargs="?", help="run directory (default: the newest one in runs/)")
+    parser.add_argument(
+        "--split",
+        choices=("test", "validation", "train", "all"),
+        default="test",
+        help="part of the data to analyse (default: %(default)s)",
+    )
+    return parser
+
+
+def _newest():
+    runs = sorted(Path("runs").glob("*/scores.json"), key=lambda file: file.stat().st_mtime)
+    if not runs:
+        raise InputError("runs: holds no finished run; python train.py --n-states 4 --tau 80 makes one")
+    return runs[-1].parent
+
+
+def _run(argv):
+    args = _parser().parse_args(argv)
+    run = args.run or _newest()
+    if not args.run:
+        print(f"no run named: using the newest, {run}")
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    from gdynet_tf.analysis.report import write_report
+
+    report, analysis = write_report(run, args.split)
+    print(analysis.verdict)
+    for sentence in analysis.caveats:
+        print(f"- {sentence}")
+    print(f"report: {report.resolve()}")
+
+
+def main(argv=None):
+    """Entry point; returns the exit code."""
+    return run_command(_run, argv)
