@@ -67,12 +67,12 @@ def timescales(result, ax=None):
         shown = np.where(np.isfinite(values), values, np.nan)
         style = {"color": state_color(i), "marker": _MARKERS[i % len(_MARKERS)], "ms": 4}
         ax.plot(lag, shown, label=f"relaxation {i + 1}", **style)
-        lower = np.clip(result.lower[i], np.nanmin(lag) * 1e-3, None)
-        ax.fill_between(lag, lower, result.upper[i], color=state_color(i), alpha=0.2, lw=0)
+        upper = np.minimum(result.upper[i], 1e6 * lag[-1])  # inf cannot be drawn
+        ax.fill_between(lag, result.lower[i], upper, color=state_color(i), alpha=0.2, lw=0)
     ax.set_yscale("log")
     finite = result.timescales[np.isfinite(result.timescales)]
-    values = np.concatenate([finite, lag, result.upper[np.isfinite(result.upper)]])
-    bottom, top = 0.5 * min(values.min(), lag[0]), 2 * values.max()
+    values = np.concatenate([finite, lag])
+    bottom, top = 0.5 * values.min(), 5 * values.max()
     ax.plot(lag, lag, color="black", lw=1)
     ax.fill_between(lag, lag, bottom, color="0.85", lw=0, zorder=0, label="faster than the lag")
     ax.set_ylim(bottom, top)

@@ -37,6 +37,11 @@ class Figure:
     table: Path
 
     @property
+    def wide(self):
+        """Whether the figure is too detailed for half a page."""
+        return int.from_bytes(self.png.read_bytes()[16:20], "big") > 1000  # width in the PNG header
+
+    @property
     def image(self):
         """The PNG as a data URI."""
         return "data:image/png;base64," + base64.b64encode(self.png.read_bytes()).decode()
@@ -253,16 +258,20 @@ def _figures(analysis, folder):
 
 
 def _trace(analysis):
-    """The first target's states over the first segment, at no more than 2,000 frames."""
-    run = analysis.run
-    segment = np.asarray(analysis.chi[0][:_TRACE_POINTS, 0], np.float64)  # (f, n_states)
-    time = np.arange(len(segment)) * run.frame_interval
+    """The first target's states over some twenty of the slowest relaxation times."""
+    run, slowest = analysis.run, analysis.timescales.timescales[0]
+    frames = 20 * np.nanmax(np.where(np.isfinite(slowest), slowest, 0)) / run.frame_interval
+    n_frames = min(len(analysis.chi[0]), max(int(frames), _TRACE_POINTS))
+    stride = -(-n_frames // _TRACE_POINTS)
+    segment = np.asarray(analysis.chi[0][:n_frames:stride, 0], np.float64)  # (f, n_states)
+    time = np.arange(len(segment)) * stride * run.frame_interval
     return (
         "chi_trace",
         ga.plots.chi_trace(time, segment, run.time_unit),
         {f"time_{run.time_unit}": time, **{f"state_{i}": column for i, column in enumerate(segment.T)}},
         "One target over time",
-        f"State probabilities of the first target in the first {len(segment)} frames of the {analysis.split} data.",
+        f"State probabilities of the first target in the first {n_frames:,} frames of the {analysis.split} data"
+        f"{f', every {stride}th' if stride > 1 else ''}.",
     )
 
 
@@ -303,7 +312,7 @@ def _overview(analysis):
         (
             "data",
             f"{sum(segments):,} frames in {len(segments)} segment{'s' if len(segments) > 1 else ''}, "
-            f"{run.frame_interval:g} {unit} apart ({sum(segments) * run.frame_interval:,.4g} {unit})",
+            f"{run.frame_interval:g} {unit} apart ({sum(segments) * run.frame_interval:,.5g} {unit})",
         ),
         ("analysed here", f"{analysis.split} data, {sum(map(len, analysis.chi)):,} frames"),
         (
@@ -324,8 +333,11 @@ def _overview(analysis):
         value, low, high = slowest.timescales[i, at_tau], slowest.lower[i, at_tau], slowest.upper[i, at_tau]
         shown = f"{value:.4g} {unit}" if np.isfinite(value) else "none"
         if np.isfinite(low):
-            shown += f" (95 % interval {low:.4g} to {high:.4g}, {slowest.interval})"
-        rows.append((f"relaxation {i + 1}", f"{shown}, eigenvalue {slowest.status[i, at_tau]}"))
+            bound = f"to {high:.4g}" if np.isfinite(high) else "upwards"
+            shown += f" (95 % interval {low:.4g} {bound}, {slowest.interval})"
+        value = slowest.eigenvalues[i, at_tau]
+        number = f"{value.real:.4f}" if value.imag == 0 else f"{value:.4f}"
+        rows.append((f"relaxation {i + 1}", f"{shown}, eigenvalue {number}"))
     return rows
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from gdynet_tf.analysis._validation import check_chi
 from gdynet_tf.analysis.koopman import koopman_matrix
+from gdynet_tf.analysis.spectral import eigenvalues
 
 __all__ = ["CollapsedStates", "collapsed_states", "crispness", "likeliest_populations", "populations"]
 
@@ -74,6 +75,8 @@ class CollapsedStates:
         Pairs with the same chi.
     same_dynamics : list of (int, int)
         Pairs that lead to the same states with the same probabilities within the lag time.
+    n_slow : int
+        Relaxations that outlast the lag time; n_states - 1 when every state has a slow process of its own.
     messages : list of str
         The same in plain words; empty when all states stand.
     """
@@ -81,6 +84,7 @@ class CollapsedStates:
     never_likeliest: list
     identical: list
     same_dynamics: list
+    n_slow: int
     messages: list
 
 
@@ -115,7 +119,13 @@ def collapsed_states(chi, tau):
         f"with the same probabilities (to {_SAME_ROWS:g}); {advice}."
         for i, j in alike
     ]
-    return CollapsedStates(never, identical, alike, messages)
+    n_slow = int(sum(abs(value) > np.exp(-1) for value in eigenvalues(K)[1:]))
+    if n_slow < n - 1:
+        messages.append(
+            f"Only {n_slow} of {n - 1} relaxations outlast{'s' if n_slow == 1 else ''} the lag time: {max(n_slow + 1, 2)} states "
+            f"describe what is slow, the border of the others is not a finding; {advice}."
+        )
+    return CollapsedStates(never, identical, alike, n_slow, messages)
 
 
 def _correlation(chi):

@@ -23,7 +23,8 @@ class ImpliedTimescales:
     lag_times : (n_lags,) float
         In ``time_unit``.
     timescales, lower, upper : (n_states - 1, n_lags) float
-        Slowest first, in ``time_unit``; NaN where an eigenvalue has no timescale or there is no interval.
+        Slowest first, in ``time_unit``; NaN where an eigenvalue has no timescale or there is no interval. The interval is
+        that of the rate 1/t, so that ``upper`` is inf where the data do not exclude a rate of zero.
     eigenvalues : (n_states - 1, n_lags) complex
     status : (n_states - 1, n_lags) str
         "real"; "complex": the decay time of an oscillation; "negative": no timescale (NaN), the process is faster
@@ -114,8 +115,9 @@ def implied_timescales(chi, lags, frame_interval=1.0, time_unit="frame", by="aut
     kinds = [[timescale(v, t) for v, t in zip(row, times, strict=True)] for row in values]
     timescales = np.array([[kind[0] for kind in row] for row in kinds])
     if samples.by:
-        spread = np.array([_real_timescales(_nontrivial(part, lags), times) for part in samples.parts])
-        lower, upper = confidence_interval(spread, level)
+        rates = np.array([_rates(_nontrivial(part, lags), times) for part in samples.parts])
+        slow, fast = confidence_interval(rates, level)
+        lower, upper = _inverse(fast), _inverse(slow)
     else:
         lower = upper = np.full_like(timescales, np.nan)
     return ImpliedTimescales(
@@ -136,10 +138,16 @@ def _nontrivial(chi, lags):
     return np.array([eigenvalues(koopman_matrix(chi, int(lag)))[1:] for lag in lags], complex).T
 
 
-def _real_timescales(values, times):
-    """Timescales for the interval; what is not finite is left out."""
-    pairs = [[timescale(v, t)[0] for v, t in zip(row, times, strict=True)] for row in values]
-    return np.where(np.isfinite(pairs), pairs, np.nan)
+def _rates(values, times):
+    """-ln|lambda| / tau. Rates of parts of the data scatter evenly about that of the whole, timescales do not."""
+    modulus = np.abs(values)
+    usable = (modulus > 0) & ((np.abs(values.imag) > 1e-12) | (values.real > 0))
+    return -np.log(modulus, out=np.full(values.shape, np.nan), where=usable) / times
+
+
+def _inverse(rate):
+    """Timescale of a rate; inf where the rate may be zero."""
+    return np.divide(1.0, rate, out=np.where(np.isnan(rate), np.nan, np.inf), where=rate > 0)
 
 
 def flat_within_interval(result, first, last, process=0):
@@ -163,6 +171,6 @@ def flat_within_interval(result, first, last, process=0):
     tolerance = 1e-9 * last
     chosen = (result.lag_times >= first - tolerance) & (result.lag_times <= last + tolerance)
     lower, upper = result.lower[process, chosen], result.upper[process, chosen]
-    if not chosen.any() or not np.isfinite([lower, upper]).all():
+    if not chosen.any() or np.isnan([lower, upper]).any():
         return None
     return bool(lower.max() <= upper.min())

@@ -44,12 +44,7 @@ def assess(chi, timescales, ck, frame_interval, tau):
             caveats.append(f"{name} does not decay within the data: its eigenvalue is 1 or more, its timescale is unknown.")
         elif status == "negative":
             caveats.append(f"{name} is faster than the lag time: its eigenvalue is not positive, it has no timescale.")
-        elif slow < tau * frame_interval:
-            caveats.append(
-                f"{name} ({slow:.3g} {unit}) is faster than the lag time ({tau * frame_interval:.4g} {unit}): it is over "
-                "before the model looks again, and its value is not to be relied on."
-            )
-        else:
+        elif slow >= tau * frame_interval:
             caveats += _about_slow(name, slow, unit, longest, n_targets * total / (2 * slow))
         if status == "complex":
             caveats.append(f"{name} oscillates (complex eigenvalue): its timescale is the decay time of the oscillation.")

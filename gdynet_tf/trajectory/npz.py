@@ -33,7 +33,8 @@ def read_npz(path, species=None):
     if species:
         raise InputError(f"--species {' '.join(species)}: {path} has the elements itself")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # np.load given a path leaves it open when the file turns out to be no archive.
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             content = {key: file[key] for key in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
         raise InputError(f"{path}: cannot be read as .npz: {error}") from None
