@@ -22,13 +22,13 @@ def gather_nodes(nodes, index):
     tensor (B, ..., ...)
         ``out[b, i..., :] = nodes[b, index[b, i...], :]``
     """
-    n_frames, n_rows = ops.shape(nodes)[0], nodes.shape[1]
+    n_frames, n_rows, *tail = ops.shape(nodes)
     if nodes.shape[0] == 1:
         return ops.take(nodes[0], index, axis=0)
     # One gather from the flattened table is several times faster than a batched one.
     offset = ops.arange(n_frames, dtype="int32") * n_rows
     index = ops.cast(index, "int32") + ops.reshape(offset, (-1,) + (1,) * (len(index.shape) - 1))
-    return ops.take(ops.reshape(nodes, (-1, *nodes.shape[2:])), index, axis=0)
+    return ops.take(ops.reshape(nodes, (-1, *tail)), index, axis=0)
 
 
 @keras.saving.register_keras_serializable("gdynet_tf")

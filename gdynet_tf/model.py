@@ -80,14 +80,14 @@ class GDyNet(keras.Model):
         tensor (..., n_targets, n_states) float32
         """
         targets, shape = inputs["targets"], ops.shape(inputs["neighbors"])
-        n_atoms, n_neighbors = inputs["neighbors"].shape[-2:]
-        n_targets, k = targets.shape
+        n_atoms, n_neighbors = shape[-2:]
+        n_targets, k = ops.shape(targets)
         graph = {
             "neighbors": ops.reshape(inputs["neighbors"], (-1, n_atoms, n_neighbors)),
             "atomic_numbers": inputs["atomic_numbers"],
         }
         for name in {"edges", "distances"} & set(inputs):
-            tail = inputs[name].shape[len(shape) - 2 :]
+            tail = ops.shape(inputs[name])[len(shape) - 2 :]
             graph[name] = ops.reshape(inputs[name], (-1, *tail))
         n_frames = ops.shape(graph["neighbors"])[0]
         atoms = ops.broadcast_to(ops.reshape(targets, (1, -1)), (n_frames, n_targets * k))
@@ -108,15 +108,15 @@ class GDyNet(keras.Model):
             v = ops.expand_dims(self.embedding(graph["atomic_numbers"]), 0)  # (1, N, F)
             return v if atoms is None else gather_nodes(v, atoms)
         conv, neighbors = self.convs[depth - 1], graph["neighbors"]
-        n_atoms, n_neighbors = neighbors.shape[1:]
         # Batch statistics of the 2019 variant are taken over all atoms, so it cannot be pruned.
         if atoms is None or self.variant == "gdynet2019":
             v = self._embed(graph, depth - 1, None, training)
             v = conv(v, neighbors, self._edges(graph, None), training=training)
             return v if atoms is None else gather_nodes(v, atoms)
-        n_rows = atoms.shape[1]
+        (n_atoms, n_neighbors), n_rows = neighbors.shape[1:], atoms.shape[1]
         edges, neighbors = self._edges(graph, atoms), gather_nodes(neighbors, atoms)  # (B, R, M)
-        if n_rows * (1 + n_neighbors) >= n_atoms:
+        # Sizes are unknown when one compiled model serves systems of different size.
+        if None in (n_atoms, n_neighbors, n_rows) or n_rows * (1 + n_neighbors) >= n_atoms:
             v = self._embed(graph, depth - 1, None, training)
             return conv(v, neighbors, edges, centers=atoms, training=training)
         # Each atom followed by its neighbours is a table of its own, indexed by place.

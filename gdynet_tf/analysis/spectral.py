@@ -75,7 +75,8 @@ def eigenvectors(K):
     Eigenvectors
     """
     values, right = _decomposition(K)
-    largest = np.argmax(np.abs(right), axis=0)
+    size = np.abs(right)
+    largest = np.argmax(size > (1 - 1e-6) * size.max(axis=0), axis=0)  # the first of equal ones, whatever the rounding
     right = right / right[largest, np.arange(len(right))]
     return Eigenvectors(values, right, np.linalg.pinv(right))
 

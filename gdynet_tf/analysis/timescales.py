@@ -61,7 +61,7 @@ def timescale(eigenvalue, lag_time):
     str
         "real", "complex", "negative" or "unresolved".
     """
-    if abs(eigenvalue) >= 1:
+    if abs(eigenvalue) >= 1 - 1e-9:  # rounding aside
         return np.inf, "unresolved"
     if abs(eigenvalue.imag) > 1e-12:
         return -lag_time / np.log(abs(eigenvalue)), "complex"

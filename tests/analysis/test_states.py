@@ -1,0 +1,117 @@
+"""Populations, collapsed states, and the agreement of runs."""
+
+import numpy as np
+import pytest
+from gdynet_tf import analysis as ga
+
+
+def persistent(n_frames, weights, seed, stay=0.95):
+    """One target that keeps its state with probability ``stay`` and else draws one by weight."""
+    rng = np.random.default_rng(seed)
+    states = np.zeros(n_frames, int)
+    for t in range(1, n_frames):
+        states[t] = states[t - 1] if rng.random() < stay else rng.choice(len(weights), p=weights)
+    return states
+
+
+@pytest.fixture(scope="module")
+def states():
+    return persistent(8000, [0.5, 0.3, 0.2], seed=0)
+
+
+def test_populations_and_crispness():
+    chi = np.array([[[0.95, 0.05], [0.4, 0.6]], [[0.85, 0.15], [0.0, 1.0]]])
+    np.testing.assert_allclose(ga.populations(chi), [0.55, 0.45])
+    np.testing.assert_allclose(ga.likeliest_populations(chi), [0.5, 0.5])
+    assert ga.crispness(chi) == 0.5
+    assert ga.crispness([chi[:1], chi[1:]], 0.8) == 0.75
+
+
+def test_states_that_stand_are_not_reported(states):
+    assert ga.collapsed_states(np.eye(3)[states][:, None], 1).messages == []
+
+
+def test_a_state_that_is_never_the_likeliest(states):
+    chi = np.eye(3)[np.minimum(states, 1)][:, None] @ np.array([[0.9, 0.0, 0.1], [0.0, 0.9, 0.1], [0, 0, 1]])
+    result = ga.collapsed_states(chi, 1)
+    assert result.never_likeliest == [2]
+    assert result.messages[0].startswith("State 2 has collapsed: it is the likeliest in 0 % of the frames")
+
+
+def test_identical_states(states):
+    chi = np.eye(2)[np.minimum(states, 1)][:, None]
+    chi = np.concatenate([chi[..., :1], chi[..., 1:] * 0.5, chi[..., 1:] * 0.5], axis=-1)
+    result = ga.collapsed_states(chi, 1)
+    assert result.identical == [(1, 2)]
+    assert any(m.startswith("States 1 and 2 have collapsed into one: their chi are the same") for m in result.messages)
+
+
+def test_states_that_change_alike(states):
+    """Who is drawn from states 1 and 2 is thrown anew in every frame: nothing tells them apart but chance."""
+    rng = np.random.default_rng(1)
+    split = np.where(states > 0, rng.integers(1, 3, len(states)), 0)
+    # Rows of K differ by sampling noise alone, 1/sqrt(2000) = 0.02, so the frames are many.
+    long = np.tile(split, 20)
+    result = ga.collapsed_states(np.eye(3)[rng.permutation(np.tile(split, 2))][:, None], 1)
+    assert result.n_slow == 0
+    result = ga.collapsed_states(np.eye(3)[np.where(long > 0, rng.integers(1, 3, len(long)), 0)][:, None], 1)
+    assert result.same_dynamics == [(1, 2)]
+    assert any("States 1 and 2 are not told apart by their dynamics" in m for m in result.messages)
+    assert any("Only 1 of 2 relaxations outlasts the lag time: 2 states describe what is slow" in m for m in result.messages)
+
+
+def test_canonical_correlations():
+    rng = np.random.default_rng(2)
+    a = rng.dirichlet(np.ones(3), (500, 2))
+    mix = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.3, 0.1, 0.6]])
+    np.testing.assert_allclose(ga.canonical_correlations(a, a @ mix), [1, 1], atol=1e-9)
+    # Independent data: of the order of 1/sqrt(1000).
+    assert ga.canonical_correlations(a, rng.dirichlet(np.ones(3), (500, 2))).max() < 0.15
+    lumped = np.stack([a[..., 0], a[..., 1] + a[..., 2]], axis=-1)
+    lumped = np.concatenate([lumped[..., :1], lumped[..., 1:] / 2, lumped[..., 1:] / 2], axis=-1)
+    np.testing.assert_allclose(ga.canonical_correlations(a, lumped), [1, 0], atol=1e-9)
+    np.testing.assert_array_equal(ga.canonical_correlations(a, np.full_like(a, 1 / 3)), [0, 0])
+
+
+def test_canonical_correlations_like_scikit_learn():
+    from sklearn.cross_decomposition import CCA
+
+    rng = np.random.default_rng(3)
+    a = rng.dirichlet(np.ones(3), (400, 1))
+    b = 0.6 * a + 0.4 * rng.dirichlet(np.ones(3), (400, 1))
+    x, y = CCA(2, tol=1e-12, max_iter=5000).fit_transform(a[:, 0, :2], b[:, 0, :2])
+    expected = [np.corrcoef(x[:, i], y[:, i])[0, 1] for i in range(2)]
+    np.testing.assert_allclose(ga.canonical_correlations(a, b), expected, atol=1e-5)
+
+
+def test_state_agreement(states):
+    a = np.eye(3)[states][:, None]
+    other = states.copy()
+    other[:800] = (other[:800] + 1) % 3
+    order = np.array([2, 0, 1])  # state i of a is state order[i] of b
+    result = ga.state_agreement(a, np.eye(3)[order[other]][:, None])
+    np.testing.assert_array_equal(result.permutation, order)
+    assert result.overall == pytest.approx(0.9)
+    for i in range(3):
+        both = ((states == i) & (other == i)).sum()
+        assert result.f1[i] == pytest.approx(2 * both / ((states == i).sum() + (other == i).sum()))
+
+
+def test_agreement_of_restarts(states):
+    """State 0 is found by all; one run divides the rest at random."""
+    rng = np.random.default_rng(4)
+    lost = np.where(states > 0, rng.integers(1, 3, len(states)), 0)
+    runs = [np.eye(3)[s][:, None] for s in (states, (states + 1) % 3, lost)]
+    result = ga.restart_agreement(runs)
+    np.testing.assert_array_equal(result.found_again, [True, False, False])
+    assert result.permutation.shape == (2, 3)
+    assert result.f1[0] == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="agreement needs at least two runs"):
+        ga.restart_agreement(runs[:1])
+    with pytest.raises(ValueError, match="chi of different shape cannot be compared"):
+        ga.state_agreement(runs[0], runs[0][:5])
+
+
+def test_a_state_that_neither_has():
+    chi = np.eye(3)[[0, 1, 0, 1]][:, None]
+    np.testing.assert_array_equal(ga.state_agreement(chi, chi).f1, [1, 1, 0])
