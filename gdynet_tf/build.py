@@ -168,7 +168,17 @@ def build_graphs(
                 job = (str(partial / name), start, min(start + step, n_frames))
                 jobs.append((job, f"{name}:{start}"))
         todo = [(job, key) for job, key in jobs if key not in done]
-        _run(todo, done, partial, settings, trajectories[0].periodic, n_neighbors, expansion, n_workers, progress)
+        _run(
+            todo,
+            done,
+            partial,
+            settings,
+            trajectories[0].periodic,
+            n_neighbors,
+            expansion,
+            n_workers,
+            progress,
+        )
         _finish(partial, out, names, meta)
     return out
 
@@ -234,9 +244,7 @@ def _start(partial, trajectories, names, targets, meta, settings):
         folder.mkdir()
         plan = _plan(trajectory, meta["n_neighbors"], meta["edges"], meta["expansion"])
         arrays = {
-            array: np.lib.format.open_memmap(
-                folder / f"{array}.npy", mode="w+", dtype=p["dtype"], shape=p["shape"]
-            )
+            array: np.lib.format.open_memmap(folder / f"{array}.npy", mode="w+", dtype=p["dtype"], shape=p["shape"])
             for array, p in plan.items()
         }
         arrays["lattices"][:] = trajectory.lattices

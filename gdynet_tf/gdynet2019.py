@@ -42,9 +42,7 @@ def load_gdynet2019_weights(path):
         )
     try:
         table = embedding[0]["embeddings"]
-        model = GDyNet(
-            n_states=len(dense[-1]["bias"]), n_conv=n_conv, n_features=table.shape[1], variant="gdynet2019"
-        )
+        model = GDyNet(n_states=len(dense[-1]["bias"]), n_conv=n_conv, n_features=table.shape[1], variant="gdynet2019")
         model.embedding.set_weights([_resized(table)])
         for i, conv in enumerate(model.convs):
             core, attention = dense[2 * i], dense[2 * i + 1]

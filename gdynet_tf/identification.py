@@ -4,8 +4,8 @@ VAMP-2 fixes only the space that chi spans: every invertible mix of the states h
 it are the centres of a k-means clustering in the kinetic map, i.e. in the coordinates lambda_i psi_i made of the
 eigenfunctions of the reversible Koopman operator, where Euclidean distance is kinetic distance (Noé and Clementi, J.
 Chem. Theory Comput. 11, 5002 (2015)). chi is then the barycentric coordinates with respect to the centres: a linear
-function of what the network found, cut off where it leaves the simplex. docs/identification.md compares this choice with
-others.
+function of what the network found, cut off where it leaves the simplex. docs/identification.md compares this choice
+with others.
 """
 
 from dataclasses import dataclass

@@ -34,7 +34,16 @@ class GDyNet(keras.Model):
         float32 in any case.
     """
 
-    def __init__(self, n_states, n_conv=3, n_features=16, expansion=None, variant="paper", precision="float32", **kwargs):
+    def __init__(
+        self,
+        n_states,
+        n_conv=3,
+        n_features=16,
+        expansion=None,
+        variant="paper",
+        precision="float32",
+        **kwargs,
+    ):
         super().__init__(**{"dtype": "float32", **kwargs})
         if n_states < 2:
             raise ValueError(f"n_states must be at least 2, got {n_states}")

@@ -37,9 +37,9 @@ def plane_spacings(lattices):
 def nearest_neighbors(positions, lattices, n_neighbors, periodic=(True, True, True)):
     """M nearest neighbours of every atom in every frame.
 
-    An atom's own images count as neighbours, the atom itself does not. Neighbours at the same distance (to 1e-9 Å), as in
-    a frozen lattice, come in an order that is drawn anew from the coordinates of each frame. An order by atom index would
-    decide which of them are cut off at M, and so tell a network which of the equivalent atoms is which.
+    An atom's own images count as neighbours, the atom itself does not. Neighbours at the same distance (to 1e-9 Å), as
+    in a frozen lattice, come in an order that is drawn anew from the coordinates of each frame. An order by atom
+    index would decide which of them are cut off at M, and so tell a network which of the equivalent atoms is which.
 
     Parameters
     ----------

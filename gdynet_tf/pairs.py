@@ -67,7 +67,9 @@ def split_by_time(segments, tau, fractions=(0.70, 0.15, 0.15)):
     if not 1 <= tau < longest:
         raise InputError(f"--tau {tau}: must be from 1 to {longest - 1}, the longest segment has {longest} frames")
     if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise InputError(f"--split {' '.join(map(str, fractions))}: three positive fractions that add up to 1 are needed")
+        raise InputError(
+            f"--split {' '.join(map(str, fractions))}: three positive fractions that add up to 1 are needed"
+        )
     total = sum(sum(lengths) for lengths in segments)
     cuts = [round(total * fractions[0]), round(total * (fractions[0] + fractions[1]))]
     ranges = [(0, cuts[0]), (cuts[0] + tau, cuts[1]), (cuts[1] + tau, total)]

@@ -14,7 +14,13 @@ import keras
 import numpy as np
 
 from gdynet_tf._version import __version__
-from gdynet_tf.analysis import canonical_correlations, collapsed_states, crispness, populations, restart_agreement
+from gdynet_tf.analysis import (
+    canonical_correlations,
+    collapsed_states,
+    crispness,
+    populations,
+    restart_agreement,
+)
 from gdynet_tf.analysis.io import Run, load_chi
 from gdynet_tf.dataset import digest, open_graphs
 from gdynet_tf.errors import InputError

@@ -69,7 +69,9 @@ def _from_file(path, n_atoms):
             raise InputError(f"{path}: line {number}: {line.strip()!r} are not atom indices") from None
         outside = [i for i in group if not 0 <= i < n_atoms]
         if outside:
-            raise InputError(f"{path}: line {number}: {outside[0]} is not one of the {n_atoms} atoms (0 to {n_atoms - 1})")
+            raise InputError(
+                f"{path}: line {number}: {outside[0]} is not one of the {n_atoms} atoms (0 to {n_atoms - 1})"
+            )
         if groups and len(group) != len(groups[0]):
             raise InputError(f"{path}: line {number}: {len(group)} atoms where the first line has {len(groups[0])}")
         groups.append(group)

@@ -183,7 +183,9 @@ def train_network(graphs, split, settings, seed, folder, *, resume=False, progre
     while not checkpoint.finished(settings):
         epoch, began = len(checkpoint.history), time.monotonic()
         batches = pair_batches(graphs, pairs, settings.tau, settings.batch_size, seed, epoch)
-        with tqdm(total=len(batches), unit="batch", desc=f"epoch {epoch + 1}", leave=False, disable=not progress) as bar:
+        with tqdm(
+            total=len(batches), unit="batch", desc=f"epoch {epoch + 1}", leave=False, disable=not progress
+        ) as bar:
             callbacks = [_BatchBar(bar), keras.callbacks.TerminateOnNaN()]
             loss = model.fit(batches, verbose=0, shuffle=False, callbacks=callbacks).history["loss"][0]
         if loss != loss:

@@ -74,7 +74,7 @@ def vamp_e(c00, c0t, ctt, ridge=RIDGE):
     u, s, vt = ops.svd(a, full_matrices=False)
     u = ops.solve_triangular(ops.transpose(l0), u, lower=False)
     v = ops.solve_triangular(ops.transpose(lt), ops.transpose(vt), lower=False)
-    us, vs = u * s, v * s
+    us = u * s
     cross = ops.sum(us * ops.matmul(c0t, v))
     norm = ops.matmul(ops.transpose(us), ops.matmul(c00 + eye, us))
     return 2.0 * cross - ops.sum(norm * ops.matmul(ops.transpose(v), ops.matmul(ctt + eye, v)))

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+
 from gdynet_tf import build as module
 from gdynet_tf.build import build_graphs, graph_size
 from gdynet_tf.dataset import digest, open_graphs
@@ -21,7 +22,11 @@ def walk(name="a", n_frames=9, n_atoms=6, seed=0, **fields):
     rng = np.random.default_rng(seed)
     positions = rng.random((1, n_atoms, 3)) * 6 + np.cumsum(rng.normal(0, 0.3, (n_frames, n_atoms, 3)), axis=0)
     return Trajectory(
-        name, positions % 6, np.repeat(np.eye(3)[None] * 6, n_frames, axis=0), [3, 16] * (n_atoms // 2), **fields
+        name,
+        positions % 6,
+        np.repeat(np.eye(3)[None] * 6, n_frames, axis=0),
+        [3, 16] * (n_atoms // 2),
+        **fields,
     )
 
 
@@ -38,7 +43,10 @@ def build(tmp_path):
 
 @pytest.mark.parametrize("edges", ["gaussian", "distance"])
 def test_content(build, edges):
-    a, b = walk(segments=(4, 5), frame_interval=0.5, time_unit="ps"), walk("a", 3, seed=1, frame_interval=0.5, time_unit="ps")
+    a, b = (
+        walk(segments=(4, 5), frame_interval=0.5, time_unit="ps"),
+        walk("a", 3, seed=1, frame_interval=0.5, time_unit="ps"),
+    )
     graphs = open_graphs(build([a, b], edges=edges))
     assert graphs.names == ["a", "a_2"]
     assert graphs.segments == [[4, 5], [3]]
@@ -123,7 +131,9 @@ def test_interrupted_build_resumes(build, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_build_chunk", lambda *a: (calls.append(a[1]), real(*a)))
     graphs = open_graphs(build(resume=True))
     assert calls == list(range(9))  # every chunk once
-    np.testing.assert_array_equal(graphs.array(0, "neighbors"), nearest_neighbors(walk().positions, walk().lattices, 5)[0])
+    np.testing.assert_array_equal(
+        graphs.array(0, "neighbors"), nearest_neighbors(walk().positions, walk().lattices, 5)[0]
+    )
 
 
 def test_existing_output(build, tmp_path):
@@ -145,7 +155,10 @@ def test_existing_output(build, tmp_path):
         ({"edges": "cosine"}, "--edges must be gaussian or distance, got cosine"),
         ({"expansion": {"sigma": 0}}, "--sigma must be positive, got 0"),
         ({"expansion": {"step": -1}}, "--dmin, --dmax, --step: Gaussian centres need dmin < dmax"),
-        ({"trajectories": [walk(), walk("b", n_atoms=4)]}, "b: atomic numbers of 4 atoms differ .* of 6 atoms"),
+        (
+            {"trajectories": [walk(), walk("b", n_atoms=4)]},
+            "b: atomic numbers of 4 atoms differ .* of 6 atoms",
+        ),
         ({"trajectories": [walk(), walk("b", frame_interval=2.0)]}, "b: frame interval 2.0 differ .* None"),
     ],
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from gdynet_tf.trajectory import EXAMPLE, read_trajectory
 
 FOLDER = Path(__file__).parents[1] / "examples" / "li_fcc"

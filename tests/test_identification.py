@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from gdynet_tf.identification import find_state_map, kinetic_map
 
 

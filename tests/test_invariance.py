@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
+
 from gdynet_tf.build import build_graphs
 from gdynet_tf.dataset import open_graphs
 from gdynet_tf.model import GDyNet
 from gdynet_tf.prediction import predict_blocks
 from gdynet_tf.trajectory import Trajectory
-from scipy.spatial.transform import Rotation
 
 CELL = np.array([[6.0, 0, 0], [2.0, 5.0, 0], [-1.0, 1.5, 5.5]])
 NUMBERS = np.array([3, 8, 1, 1, 16, 3, 8, 1, 1])

@@ -3,9 +3,10 @@
 import keras
 import numpy as np
 import pytest
+from scipy.special import softmax
+
 from gdynet_tf.expansion import expand_distances, gaussian_centers
 from gdynet_tf.layers import AttentionConv, GaussianExpansion, StateMap, gather_nodes
-from scipy.special import softmax
 
 
 def test_centers_reach_dmax():

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+
 from gdynet_tf.errors import InputError
 from gdynet_tf.expansion import expand_distances
 from gdynet_tf.gdynet2019 import load_gdynet2019_weights
@@ -29,14 +30,19 @@ def test_probabilities_of_single_frames_and_pairs(graph):
     assert chi.dtype == np.float32
     assert chi.min() >= 0
     np.testing.assert_allclose(chi.sum(axis=-1), 1, atol=1e-6)
-    pairs = {**inputs, **{n: inputs[n].reshape(3, 2, *inputs[n].shape[1:]) for n in ("neighbors", "distances")}}
+    pairs = {
+        **inputs,
+        **{n: inputs[n].reshape(3, 2, *inputs[n].shape[1:]) for n in ("neighbors", "distances")},
+    }
     np.testing.assert_allclose(_chi(model, pairs), chi.reshape(3, 2, 3, 3), atol=1e-6)
     shapes = {name: value.shape for name, value in pairs.items()}
     assert model.compute_output_shape(shapes) == (3, 2, 3, 3)
 
 
 # Tables of targets, of targets and neighbours, and of all atoms: every branch of the receptive field.
-@pytest.mark.parametrize(("n_atoms", "n_targets", "n_conv"), [(8, 8, 3), (60, 2, 1), (60, 2, 2), (60, 2, 3), (300, 1, 4)])
+@pytest.mark.parametrize(
+    ("n_atoms", "n_targets", "n_conv"), [(8, 8, 3), (60, 2, 1), (60, 2, 2), (60, 2, 3), (300, 1, 4)]
+)
 def test_receptive_field_is_exact(graph, n_atoms, n_targets, n_conv):
     inputs = graph(3, n_atoms, 4, n_targets)
     model = GDyNet(3, n_conv=n_conv, n_features=6)

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from pymatgen.core import Lattice, Structure
+from scipy.spatial.transform import Rotation
+
 from gdynet_tf import neighbors as module
 from gdynet_tf.errors import InputError
 from gdynet_tf.neighbors import nearest_neighbors, plane_spacings
-from pymatgen.core import Lattice, Structure
-from scipy.spatial.transform import Rotation
 
 CELLS = {
     "cubic": np.diag([5.0, 5.0, 5.0]),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from gdynet_tf.build import build_graphs
 from gdynet_tf.dataset import open_graphs
 from gdynet_tf.errors import InputError

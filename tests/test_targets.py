@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from gdynet_tf.errors import InputError
 from gdynet_tf.targets import select_targets
 

@@ -8,6 +8,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+
 from gdynet_tf import training as module
 from gdynet_tf.analysis import load_chi, load_run, vamp2_score
 from gdynet_tf.build import build_graphs
@@ -81,7 +82,15 @@ def test_run_finds_the_two_states(finished, graphs, state):
 
 def test_run_directory(finished, graphs, split):
     run, scores = finished
-    names = {"config.json", "history.csv", "scores.json", "best.weights.h5", "model.keras", "checkpoints", "chi"}
+    names = {
+        "config.json",
+        "history.csv",
+        "scores.json",
+        "best.weights.h5",
+        "model.keras",
+        "checkpoints",
+        "chi",
+    }
     assert {path.name for path in run.iterdir()} == names
     config = json.loads((run / "config.json").read_text())
     assert config["seed"] == 1
@@ -190,7 +199,10 @@ def test_early_stopping():
     assert finished([]) == (False, -1)
     assert finished([1.5, 1.4, 1.3]) == (False, 0)
     assert finished([1.5, 1.4, 1.3, 1.2]) == (True, 0)
-    assert finished([1.5, 1.5002, 1.5004, 1.5006]) == (True, 3)  # gains below 0.001 do not count, but the best is kept
+    assert finished([1.5, 1.5002, 1.5004, 1.5006]) == (
+        True,
+        3,
+    )  # gains below 0.001 do not count, but the best is kept
     assert finished([1.5, 1.6], epochs=2) == (True, 1)
 
 

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from deeptime.decomposition import CovarianceKoopmanModel
 from deeptime.numeric import spd_inv_sqrt
+
 from gdynet_tf.vamp import SCORES, VAMPLoss, covariances, vamp1, vamp2, vamp_e
 
 GRADIENT_CASES = ["empty", "identical", "constant", "random", "one-hot"]
@@ -45,7 +46,9 @@ def test_scores_equal_deeptime(n_states):
     u, s, vt = np.linalg.svd(left @ c[1] @ right)
     from deeptime.covariance import CovarianceModel
 
-    cov = CovarianceModel(cov_00=c[0], cov_0t=c[1], cov_tt=c[2], mean_0=x.mean(0), mean_t=y.mean(0), data_mean_removed=False)
+    cov = CovarianceModel(
+        cov_00=c[0], cov_0t=c[1], cov_tt=c[2], mean_0=x.mean(0), mean_t=y.mean(0), data_mean_removed=False
+    )
     model = CovarianceKoopmanModel(left @ u, s, right @ vt.T, cov, n_states, n_states)
     for r, score in ((1, vamp1), (2, vamp2), ("E", vamp_e)):
         assert float(score(*c, ridge=1e-12)) == pytest.approx(model.score(r), rel=1e-8)

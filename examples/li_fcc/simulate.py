@@ -1,7 +1,7 @@
 """Simulate lithium in FCC sulfur with LAMMPS and write the compact trajectory.
 
-    pip install -e ".[simulate]"
-    python examples/li_fcc/simulate.py --length-ns 40 --seed 4711 --out li_fcc.npz
+pip install -e ".[simulate]"
+python examples/li_fcc/simulate.py --length-ns 40 --seed 4711 --out li_fcc.npz
 """
 
 import argparse
@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+
 from gdynet_tf.trajectory import Trajectory, write_compact
 
 HERE = Path(__file__).parent

@@ -1,12 +1,13 @@
 """Nearest-site counting for lithium in FCC sulfur: the answer that the network should find without knowing the sites.
 
-    python examples/li_fcc/sites.py [TRAJECTORY.npz]
+python examples/li_fcc/sites.py [TRAJECTORY.npz]
 """
 
 import sys
 
-import gdynet_tf.analysis as ga
 import numpy as np
+
+import gdynet_tf.analysis as ga
 from gdynet_tf.trajectory import EXAMPLE, read_trajectory
 
 N_OCTAHEDRAL = 4

@@ -1,7 +1,8 @@
 """Koopman matrix and VAMP scores of state probabilities.
 
 Covariances are uncentred, in float64, over all pairs and targets: C00 = <chi(t) chi(t)^T>, C0t = <chi(t) chi(t+tau)^T>,
-Ctt = <chi(t+tau) chi(t+tau)^T>. chi is a list of (F, n_targets, n_states) arrays; pairs never cross from one to the next.
+Ctt = <chi(t+tau) chi(t+tau)^T>. chi is a list of (F, n_targets, n_states) arrays;
+pairs never cross from one to the next.
 """
 
 import numpy as np

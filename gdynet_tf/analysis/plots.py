@@ -44,7 +44,15 @@ def _bars(ax, values, lower, upper):
     errors = None
     if np.isfinite([lower, upper]).all():
         errors = np.clip([values - lower, upper - values], 0, None)
-    ax.bar(states, values, yerr=errors, capsize=4, color=[state_color(i) for i in states], edgecolor="black", lw=0.5)
+    ax.bar(
+        states,
+        values,
+        yerr=errors,
+        capsize=4,
+        color=[state_color(i) for i in states],
+        edgecolor="black",
+        lw=0.5,
+    )
     ax.set_xticks(states)
     ax.set_xlabel("state")
 
@@ -109,7 +117,14 @@ def chapman_kolmogorov(result, axes=None):
             errors = np.clip([result.estimated[at] - low, high - result.estimated[at]], 0, None)
             errors = None if np.isnan(errors).any() else errors
             points = ax.errorbar(
-                time, result.estimated[at], errors, color=_COLORS[1], fmt="o", ms=4, capsize=3, label="estimated, K(nτ)"
+                time,
+                result.estimated[at],
+                errors,
+                color=_COLORS[1],
+                fmt="o",
+                ms=4,
+                capsize=3,
+                label="estimated, K(nτ)",
             )
             ax.set_title(f"{i} → {j}", fontsize="small", pad=3)
             ax.set_ylim(-0.08, 1.08)
@@ -136,7 +151,15 @@ def populations(values, lower, upper, stationary=None, ax=None):
     ax = _axes(ax, figsize=(4, 3.2))
     _bars(ax, np.asarray(values), np.asarray(lower), np.asarray(upper))
     if stationary is not None:
-        ax.plot(np.arange(len(values)), stationary, "D", color="white", mec="black", ms=7, label="stationary distribution")
+        ax.plot(
+            np.arange(len(values)),
+            stationary,
+            "D",
+            color="white",
+            mec="black",
+            ms=7,
+            label="stationary distribution",
+        )
         ax.legend(fontsize="small")
     ax.set_ylabel("population (mean χ)")
     ax.set_ylim(0, 1.05)
@@ -159,7 +182,15 @@ def koopman_matrix(K, ax=None):
     ax = _axes(ax, figsize=(1.5 + 0.75 * n, 1.0 + 0.75 * n))
     image = ax.imshow(K, cmap="cividis", vmin=0, vmax=1)
     for (i, j), value in np.ndenumerate(K):
-        ax.text(j, i, f"{value:.3f}", ha="center", va="center", fontsize=9, color="white" if value < 0.5 else "black")
+        ax.text(
+            j,
+            i,
+            f"{value:.3f}",
+            ha="center",
+            va="center",
+            fontsize=9,
+            color="white" if value < 0.5 else "black",
+        )
     ax.set_xticks(range(n))
     ax.set_yticks(range(n))
     ax.set_xlabel("to state")
@@ -183,7 +214,12 @@ def eigenvectors(result, axes=None):
     n = len(result.eigenvalues)
     if axes is None:
         axes = plt.subplots(
-            1, n - 1, sharey=True, layout="constrained", figsize=(max(3.2, 1.2 + 1.9 * (n - 1)), 2.8), squeeze=False
+            1,
+            n - 1,
+            sharey=True,
+            layout="constrained",
+            figsize=(max(3.2, 1.2 + 1.9 * (n - 1)), 2.8),
+            squeeze=False,
         )[1][0]
     for i, ax in enumerate(axes, start=1):
         vector, value = result.right[:, i].real, result.eigenvalues[i]
@@ -213,7 +249,14 @@ def chi_histogram(chi, ax=None):
     n = len(counts)
     for i, share in enumerate(counts):
         left = edges[:-1] + i * (edges[1] - edges[0]) / n
-        ax.bar(left, share, width=(edges[1] - edges[0]) / n, align="edge", color=state_color(i), label=f"state {i}")
+        ax.bar(
+            left,
+            share,
+            width=(edges[1] - edges[0]) / n,
+            align="edge",
+            color=state_color(i),
+            label=f"state {i}",
+        )
     ax.set_yscale("log")
     ax.set_xlabel("probability χ")
     ax.set_ylabel("share of frames")
@@ -225,8 +268,7 @@ def histogram(chi, n_bins=20):
     """Share of frames and targets by probability: (n_states, n_bins) and the edges (n_bins + 1,)."""
     chi, edges = check_chi(chi), np.linspace(0, 1, n_bins + 1)
     counts = [
-        sum(np.histogram(np.clip(segment[..., i], 0, 1), edges)[0] for segment in chi)
-        for i in range(chi[0].shape[2])
+        sum(np.histogram(np.clip(segment[..., i], 0, 1), edges)[0] for segment in chi) for i in range(chi[0].shape[2])
     ]
     return np.array(counts) / sum(segment[..., 0].size for segment in chi), edges
 

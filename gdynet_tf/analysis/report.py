@@ -168,6 +168,7 @@ def _figures(analysis, folder):
     """Draw and save every figure."""
     plots, run, n = ga.plots, analysis.run, len(analysis.koopman)
     unit, interval = run.time_unit, analysis.timescales.interval
+    lag_time = f"{run.tau * run.frame_interval:.4g} {unit}"
 
     def saved(name, axes, numbers, title, caption):
         figure = np.ravel(axes)[0].figure
@@ -208,7 +209,7 @@ def _figures(analysis, folder):
                 "estimated_upper": ck.estimated_interval[1].ravel(),
             },
             "Chapman-Kolmogorov test",
-            f"What the model at a lag time of {run.tau * run.frame_interval:.4g} {unit} predicts for longer times, and what the "
+            f"What the model at a lag time of {lag_time} predicts for longer times, and what the "
             f"data say. Band and bars: 95 % confidence intervals ({ck.interval}).",
         )
     yield saved(
@@ -222,15 +223,15 @@ def _figures(analysis, folder):
             "stationary_distribution": analysis.stationary,
         },
         "Populations",
-        "Mean probability of each state with its 95 % confidence interval, and the stationary distribution of the Koopman "
-        "matrix. The two agree when the data are in equilibrium.",
+        "Mean probability of each state with its 95 % confidence interval, and the stationary distribution of the "
+        "Koopman matrix. The two agree when the data are in equilibrium.",
     )
     yield saved(
         "koopman_matrix",
         plots.koopman_matrix(analysis.koopman),
         {"from": range(n), **{f"to_{j}": analysis.koopman[:, j] for j in range(n)}},
         "Koopman matrix",
-        f"Probability of a target in the row's state to be in the column's state {run.tau * run.frame_interval:.4g} {unit} later.",
+        f"Probability of a target in the row's state to be in the column's state {lag_time} later.",
     )
     vectors = analysis.eigenvectors
     yield saved(
@@ -285,7 +286,7 @@ def _training_figures(run, saved):
         ga.plots.history(columns["epoch"], columns["train_vamp2"], columns["validation_vamp2"], columns["epoch"][best]),
         columns,
         "Training",
-        "VAMP-2 score by epoch, before the states are identified. The validation score is of all validation pairs at once.",
+        "VAMP-2 score by epoch, before the states are identified. The validation score is of all pairs at once.",
     )
     agreement = run.scores["agreement"]
     if agreement:
@@ -295,7 +296,7 @@ def _training_figures(run, saved):
             ga.plots.state_agreement(agreement["f1"], FOUND_AGAIN),
             {"state": range(n), "f1": agreement["f1"], "found_again": agreement["found_again"]},
             "Found again by the restarts",
-            f"Smallest overlap (F1 score of the frames in which a state is the likeliest) with the matching state of the other "
+            f"Smallest overlap (F1 score of the frames in which a state is the likeliest) with its match in the other "
             f"{agreement['n_restarts'] - 1} trainings, on the validation data.",
         )
 
@@ -358,8 +359,8 @@ def _restarts(run):
         sentences.append(f"Found again by every training: state{'s' if len(found) > 1 else ''} {', '.join(found)}.")
     if lost:
         sentences.append(
-            f"Not found again: state{'s' if len(lost) > 1 else ''} {', '.join(lost)}. Where the subspace agrees but these "
-            "do not, they cut a continuum: take their border as a choice, not as a finding."
+            f"Not found again: state{'s' if len(lost) > 1 else ''} {', '.join(lost)}. Where the subspace agrees but "
+            "these do not, they cut a continuum: take their border as a choice, not as a finding."
         )
     return sentences
 

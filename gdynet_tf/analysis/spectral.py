@@ -102,6 +102,8 @@ def stationary_distribution(K):
     pi = vectors[:, np.argmin(np.abs(values - 1))].real
     pi = pi / pi.sum()
     if pi.min() < -1e-6:
-        raise ValueError(f"the stationary distribution has a negative entry, {pi.min():.3g}; more data or fewer states are needed")
+        raise ValueError(
+            f"the stationary distribution has a negative entry, {pi.min():.3g}; more data or fewer states are needed"
+        )
     pi = np.clip(pi, 0, None)
     return pi / pi.sum()

@@ -111,7 +111,8 @@ def collapsed_states(chi, tau):
     alike = [(i, j) for i, j in alive if np.abs(K[i] - K[j]).max() < _SAME_ROWS]
     advice = "ask for fewer states, or a shorter lag time"
     messages = [
-        f"State {i} has collapsed: it is the likeliest in {100 * share[i]:.2g} % of the frames; {advice}." for i in never
+        f"State {i} has collapsed: it is the likeliest in {100 * share[i]:.2g} % of the frames; {advice}."
+        for i in never
     ]
     messages += [f"States {i} and {j} have collapsed into one: their chi are the same; {advice}." for i, j in identical]
     messages += [
@@ -122,8 +123,8 @@ def collapsed_states(chi, tau):
     n_slow = int(sum(abs(value) > np.exp(-1) for value in eigenvalues(K)[1:]))
     if n_slow < n - 1:
         messages.append(
-            f"Only {n_slow} of {n - 1} relaxations outlast{'s' if n_slow == 1 else ''} the lag time: {max(n_slow + 1, 2)} states "
-            f"describe what is slow, the border of the others is not a finding; {advice}."
+            f"Only {n_slow} of {n - 1} relaxations outlast{'s' if n_slow == 1 else ''} the lag time: "
+            f"{max(n_slow + 1, 2)} states describe what is slow, the border of the others is not a finding; {advice}."
         )
     return CollapsedStates(never, identical, alike, n_slow, messages)
 

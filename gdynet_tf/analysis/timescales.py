@@ -23,8 +23,8 @@ class ImpliedTimescales:
     lag_times : (n_lags,) float
         In ``time_unit``.
     timescales, lower, upper : (n_states - 1, n_lags) float
-        Slowest first, in ``time_unit``; NaN where an eigenvalue has no timescale or there is no interval. The interval is
-        that of the rate 1/t, so that ``upper`` is inf where the data do not exclude a rate of zero.
+        Slowest first, in ``time_unit``; NaN where an eigenvalue has no timescale or there is no interval. The
+        interval is that of the rate 1/t, so that ``upper`` is inf where the data do not exclude a rate of zero.
     eigenvalues : (n_states - 1, n_lags) complex
     status : (n_states - 1, n_lags) str
         "real"; "complex": the decay time of an oscillation; "negative": no timescale (NaN), the process is faster

@@ -41,19 +41,23 @@ def assess(chi, timescales, ck, frame_interval, tau):
     for process, slow in enumerate(timescales.timescales[:, at_tau]):
         status, name = timescales.status[process, at_tau], f"Relaxation {process + 1}"
         if status == "unresolved":
-            caveats.append(f"{name} does not decay within the data: its eigenvalue is 1 or more, its timescale is unknown.")
+            caveats.append(
+                f"{name} does not decay within the data: its eigenvalue is 1 or more, its timescale is unknown."
+            )
         elif status == "negative":
             caveats.append(f"{name} is faster than the lag time: its eigenvalue is not positive, it has no timescale.")
         elif slow >= tau * frame_interval:
             caveats += _about_slow(name, slow, unit, longest, n_targets * total / (2 * slow))
         if status == "complex":
-            caveats.append(f"{name} oscillates (complex eigenvalue): its timescale is the decay time of the oscillation.")
+            caveats.append(
+                f"{name} oscillates (complex eigenvalue): its timescale is the decay time of the oscillation."
+            )
     if np.isnan(timescales.lower).all():
         caveats.append(f"There are no confidence intervals: {timescales.interval}.")
     elif timescales.interval.endswith("targets"):
         caveats.append(
-            "The intervals come from sets of targets of one trajectory: they do not see how another stretch of time, or "
-            "another simulation, would differ."
+            "The intervals come from sets of targets of one trajectory: they do not see how another stretch of time, "
+            "or another simulation, would differ."
         )
     return _verdict(ck, unit), caveats
 
@@ -61,8 +65,8 @@ def assess(chi, timescales, ck, frame_interval, tau):
 def _about_slow(name, slow, unit, longest, n_events):
     if slow > longest:
         yield (
-            f"{name} ({slow:.3g} {unit}) is longer than the longest stretch of data ({longest:.4g} {unit}): the value is an "
-            "extrapolation, resting on the many targets and on the model being Markovian."
+            f"{name} ({slow:.3g} {unit}) is longer than the longest stretch of data ({longest:.4g} {unit}): the value is "
+            "an extrapolation, resting on the many targets and on the model being Markovian."
         )
     elif slow * _LONG > longest:
         yield (
@@ -87,7 +91,7 @@ def _verdict(ck, unit):
     _, i, j = np.argwhere(~ck.inside)[0]
     share = 100 * ck.inside[2:].mean() if len(ck.steps) > 2 else 0.0
     return (
-        f"Not Markovian: the Chapman-Kolmogorov test fails {span}, first for the transition {i} to {j}; {share:.0f} % of its "
-        f"values lie inside their intervals (from {ck.interval}), the largest deviation is {ck.max_deviation:.3f}. "
+        f"Not Markovian: the Chapman-Kolmogorov test fails {span}, first for the transition {i} to {j}; {share:.0f} % of "
+        f"its values lie inside their intervals (from {ck.interval}), the largest deviation is {ck.max_deviation:.3f}. "
         "Try a longer lag time, then more states."
     )

@@ -37,7 +37,11 @@ class Samples:
     @property
     def description(self):
         """In words, for captions: "5 time chunks"."""
-        words = {"trajectories": "independent trajectories", "chunks": "time chunks", "targets": "random sets of targets"}
+        words = {
+            "trajectories": "independent trajectories",
+            "chunks": "time chunks",
+            "targets": "random sets of targets",
+        }
         return f"{len(self.parts)} {words[self.by]}" if self.by else "no interval"
 
 
@@ -123,7 +127,9 @@ def independent_samples(chi, max_lag, by="auto", n=5):
             return Samples("targets", split_targets(chi, n))
         return Samples(None, [], f"{n_targets} targets cannot be divided into {n} groups")
     return Samples(
-        None, [], f"segments and chunks are shorter than {needed} frames, and {n_targets} targets are too few to divide"
+        None,
+        [],
+        f"segments and chunks are shorter than {needed} frames, and {n_targets} targets are too few to divide",
     )
 
 

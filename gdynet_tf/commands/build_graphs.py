@@ -13,18 +13,24 @@ __all__ = ["main"]
 
 def _parser():
     parser = argparse.ArgumentParser(
-        prog="build_graphs.py", description="Write the graphs of a trajectory: nearest neighbours and distances."
+        prog="build_graphs.py",
+        description="Write the graphs of a trajectory: nearest neighbours and distances.",
     )
-    parser.add_argument("trajectories", nargs="*", metavar="TRAJ", help="trajectory files; default: the example, Li in FCC S")
+    parser.add_argument(
+        "trajectories", nargs="*", metavar="TRAJ", help="trajectory files; default: the example, Li in FCC S"
+    )
     parser.add_argument("--out", default="graphs", help="graph directory to write (default: %(default)s)")
     parser.add_argument("--concatenate", action="store_true", help="the files are segments of one run")
     parser.add_argument(
         "--targets",
         metavar="SELECTION",
-        help='elements ("Li" or "Li,Na"), "all", "molecules H2O", or a file with the atom indices of one target per line',
+        help='elements ("Li" or "Li,Na"), "all", "molecules H2O", or a file of atom indices, one target per line',
     )
     parser.add_argument(
-        "--species", nargs="+", metavar="EL", help="elements of the atom types 1, 2, ... of files that do not name them"
+        "--species",
+        nargs="+",
+        metavar="EL",
+        help="elements of the atom types 1, 2, ... of files that do not name them",
     )
     parser.add_argument("--n-neighbors", type=int, default=12, help="neighbours of each atom (default: %(default)s)")
     parser.add_argument(

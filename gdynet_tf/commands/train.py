@@ -12,7 +12,8 @@ __all__ = ["main"]
 
 def _parser():
     parser = argparse.ArgumentParser(
-        prog="train.py", description="Learn the states of the targets and how they change, by maximising VAMP-2."
+        prog="train.py",
+        description="Learn the states of the targets and how they change, by maximising VAMP-2.",
     )
     parser.add_argument("--graphs", default="graphs", help="graph directory (default: %(default)s)")
     parser.add_argument("--run", help="run directory to write (default: runs/GRAPHS_nN_tauT)")
@@ -28,11 +29,16 @@ def _parser():
     )
     parser.add_argument("--batch-size", type=int, help="pairs of frames (default: 2,000 frames x targets at least)")
     parser.add_argument("--epochs", type=int, default=100, help="at most (default: %(default)s)")
-    parser.add_argument("--patience", type=int, default=8, help="epochs without gain before stopping (default: %(default)s)")
+    parser.add_argument(
+        "--patience", type=int, default=8, help="epochs without gain before stopping (default: %(default)s)"
+    )
     parser.add_argument("--learning-rate", type=float, default=3e-3, help="of Adam (default: %(default)s)")
     parser.add_argument("--seed", type=int, help="of weights and shuffling (default: drawn)")
     parser.add_argument(
-        "--n-restarts", type=int, default=1, help="trainings; the best is kept and compared with the others (default: 1)"
+        "--n-restarts",
+        type=int,
+        default=1,
+        help="trainings; the best is kept and compared with the others (default: 1)",
     )
     parser.add_argument(
         "--split",
@@ -42,7 +48,9 @@ def _parser():
         metavar=("TRAIN", "VAL", "TEST"),
         help="fractions of time (default: 0.70 0.15 0.15)",
     )
-    parser.add_argument("--val", nargs="+", metavar="NAME", help="whole trajectories for validation, instead of --split")
+    parser.add_argument(
+        "--val", nargs="+", metavar="NAME", help="whole trajectories for validation, instead of --split"
+    )
     parser.add_argument("--test", nargs="+", metavar="NAME", help="whole trajectories for the test")
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--overwrite", action="store_true", help="replace the run directory if it exists")
@@ -106,7 +114,6 @@ def _start(args):
             raise InputError(f"{run}: exists; --resume continues it, --overwrite replaces it, --run names another")
         if not (run / "config.json").is_file():
             raise InputError(f"{run}: exists and is no run directory; it is not overwritten")
-        shutil.rmtree(run)
     print(f"graphs: {graphs.path} ({', '.join(_source(graphs))})")
 
     _load_tensorflow()
@@ -132,6 +139,8 @@ def _start(args):
     )
     config = new_config(graphs, split, settings, args.seed, args.n_restarts)
     print(f"run: {run}, seed {config['seed']}, {n_pairs} training pairs, {batch_size} in a batch, {settings.precision}")
+    if run.exists():
+        shutil.rmtree(run)
     _tell(train_run(graphs, run, config), run)
 
 
@@ -173,7 +182,9 @@ def _tell(scores, run):
         print(f"restarts: canonical correlations at least {correlations}")
         print(f"restarts: the likeliest state agrees for at least {100 * agreement['same_likeliest_state']:.1f} %")
         lost = [str(i) for i, found in enumerate(agreement["found_again"]) if not found]
-        print(f"restarts: not found again: state {', '.join(lost)}" if lost else "restarts: all states were found again")
+        print(
+            f"restarts: not found again: state {', '.join(lost)}" if lost else "restarts: all states were found again"
+        )
     print(f"written: {run}; next: python analysis/report.py {run}")
 
 

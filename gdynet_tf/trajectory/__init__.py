@@ -15,7 +15,16 @@ from gdynet_tf.trajectory.lammps import read_lammps
 from gdynet_tf.trajectory.npz import read_npz, write_compact
 from gdynet_tf.trajectory.xdatcar import read_xdatcar
 
-__all__ = ["EXAMPLE", "FORMATS", "Format", "Trajectory", "concatenate", "read_trajectory", "unwrap", "write_compact"]
+__all__ = [
+    "EXAMPLE",
+    "FORMATS",
+    "Format",
+    "Trajectory",
+    "concatenate",
+    "read_trajectory",
+    "unwrap",
+    "write_compact",
+]
 
 EXAMPLE = Path(__file__).parents[1] / "data" / "li_fcc.npz"  # ships with the package
 

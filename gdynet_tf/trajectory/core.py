@@ -87,15 +87,20 @@ class Trajectory:
         if wrong.any():
             raise InputError(f"{file}: atomic number {self.atomic_numbers[wrong][0]} is not between 1 and 99")
         if self.lattices.shape != (n_frames, 3, 3):
-            raise InputError(f"{file}: lattices of shape {self.lattices.shape} for {n_frames} frames, ({n_frames}, 3, 3) is needed")
+            raise InputError(
+                f"{file}: lattices of shape {self.lattices.shape} for {n_frames} frames, ({n_frames}, 3, 3) is needed"
+            )
         if not np.isfinite(self.positions).all():
             frame, atom, axis = np.argwhere(~np.isfinite(self.positions))[0]
             raise InputError(
-                f"{file}: coordinate {'xyz'[axis]} of atom {atom} in frame {frame} is {self.positions[frame, atom, axis]}"
+                f"{file}: coordinate {'xyz'[axis]} of atom {atom} in frame {frame} is "
+                f"{self.positions[frame, atom, axis]}"
             )
         if not np.isfinite(self.lattices).all():
             frame = np.argwhere(~np.isfinite(self.lattices))[0][0]
-            raise InputError(f"{file}: lattice of frame {frame} holds {self.lattices[frame][~np.isfinite(self.lattices[frame])][0]}")
+            raise InputError(
+                f"{file}: lattice of frame {frame} holds {self.lattices[frame][~np.isfinite(self.lattices[frame])][0]}"
+            )
         if self.frame_interval is not None and not (np.isfinite(self.frame_interval) and self.frame_interval > 0):
             raise InputError(f"{file}: frame interval {self.frame_interval} is not a positive time")
         if sum(self.segments) != n_frames or min(self.segments) < 1:

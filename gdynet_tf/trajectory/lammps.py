@@ -79,7 +79,10 @@ def _frames(path):
                 raise InputError(f"{path}: {line.strip()[:40]!r} where a line that begins with ITEM: is expected")
             item = line[5:].strip()
             if item == "TIMESTEP":
-                frame = {"timestep": _integer(path, "timestep", _next(path, file, item)), "units": frame.get("units")}
+                frame = {
+                    "timestep": _integer(path, "timestep", _next(path, file, item)),
+                    "units": frame.get("units"),
+                }
             elif item == "UNITS":
                 frame["units"] = _next(path, file, item).strip()
             elif item == "TIME":
@@ -146,7 +149,9 @@ def _read_atoms(path, file, item, frame):
         rows.append(line.split())
     if any(len(row) != len(columns) for row in rows):
         row = next(row for row in rows if len(row) != len(columns))
-        raise InputError(f"{path}: timestep {timestep}: {' '.join(row)!r} does not have the columns {' '.join(columns)}")
+        raise InputError(
+            f"{path}: timestep {timestep}: {' '.join(row)!r} does not have the columns {' '.join(columns)}"
+        )
     table = np.array(rows, dtype=object).reshape(n_atoms, len(columns))
     if "id" in columns:
         ids = floats(path, f"ids of timestep {timestep}", list(table[:, columns.index("id")])).astype(np.int64)
@@ -162,11 +167,10 @@ def _read_atoms(path, file, item, frame):
 def _positions(path, frame):
     """Positions (N, 3) Å relative to the origin of the box, and whether they are unwrapped."""
     columns, where = frame["columns"], f"timestep {frame['timestep']}"
-    for names, (scaled, unwrapped) in _COORDINATES.items():
-        if set(names) <= set(columns):
-            break
-    else:
+    names = next((names for names in _COORDINATES if set(names) <= set(columns)), None)
+    if names is None:
         raise InputError(f"{path}: no coordinates among the columns {' '.join(columns)}")
+    scaled, unwrapped = _COORDINATES[names]
 
     def values(wanted):
         chosen = frame["table"][:, [columns.index(name) for name in wanted]]
@@ -191,7 +195,9 @@ def _atomic_numbers(path, frame, species):
     seen = sorted({int(t) for t in types})
     if not species:
         what = f"types {' '.join(map(str, seen))}" if "type" in columns else "no type column"
-        raise InputError(f"{path}: {what} and no elements; --species names the element of each type, e.g. --species Li S")
+        raise InputError(
+            f"{path}: {what} and no elements; --species names the element of each type, e.g. --species Li S"
+        )
     if max(seen) > len(species) or min(seen) < 1:
         raise InputError(f"--species {' '.join(species)}: {path} has types {' '.join(map(str, seen))}")
     numbers = np.array([atomic_number(symbol, "--species") for symbol in species])

@@ -12,7 +12,15 @@ __all__ = ["read_npz", "write_compact"]
 
 _FORMS = {
     "2019": ("traj_coords", "lattices", "atom_types"),
-    "compact": ("positions", "lattice", "atomic_numbers", "mobile", "fractional", "frame_interval", "time_unit"),
+    "compact": (
+        "positions",
+        "lattice",
+        "atomic_numbers",
+        "mobile",
+        "fractional",
+        "frame_interval",
+        "time_unit",
+    ),
 }
 _STEPS = 65536  # of a lattice vector, in the compact form
 

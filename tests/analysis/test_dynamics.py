@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from gdynet_tf import analysis as ga
 from scipy.stats import t as student
+
+from gdynet_tf import analysis as ga
 
 K2 = np.array([[0.95, 0.05], [0.15, 0.85]])  # eigenvalue 0.8, timescale -1/ln 0.8 = 4.48
 TIMESCALE = -1 / np.log(0.8)
@@ -57,7 +58,9 @@ def test_hidden_memory_is_not_flat():
     ck = ga.chapman_kolmogorov_test(lumped, 2, 10)
     assert ck.passed is False
     verdict, _ = ga.assess([lumped], ga.implied_timescales(lumped, [2]), ck, 1.0, 2)
-    assert verdict.startswith("Not Markovian: the Chapman-Kolmogorov test fails up to 20 frame, first for the transition")
+    assert verdict.startswith(
+        "Not Markovian: the Chapman-Kolmogorov test fails up to 20 frame, first for the transition"
+    )
 
 
 def test_oscillation_alternation_and_drift():
@@ -182,7 +185,10 @@ def test_default_lags():
 
 def test_short_data_are_called_short():
     """A relaxation of 50 frames in segments of 30, and one of 15 in segments of 40."""
-    for leave, n_frames, words in ((0.01, 30, "extrapolation"), (0.033, 40, "more than a third of the longest")):
+    for leave, n_frames, words in (
+        (0.01, 30, "extrapolation"),
+        (0.033, 40, "more than a third of the longest"),
+    ):
         K = np.array([[1 - leave, leave], [leave, 1 - leave]])
         chi = chain(K, n_frames, 400, seed=5)
         result = ga.implied_timescales(chi, [2], by="targets")
@@ -198,8 +204,14 @@ def test_short_data_are_called_short():
 def test_caveats_of_strange_eigenvalues():
     drift = np.geomspace(0.2, 0.8, 200)  # an eigenvalue above one
     chi = np.stack([drift, 1 - drift], axis=-1)[:, None]
-    assert any("does not decay within the data" in c for c in ga.assess(chi, ga.implied_timescales(chi, [10]), None, 1.0, 10)[1])
+    assert any(
+        "does not decay within the data" in c
+        for c in ga.assess(chi, ga.implied_timescales(chi, [10]), None, 1.0, 10)[1]
+    )
     often = chain(np.array([[0.2, 0.8], [0.8, 0.2]]), 2000, 2, seed=3)
-    assert any("its eigenvalue is not positive" in c for c in ga.assess(often, ga.implied_timescales(often, [1]), None, 1.0, 1)[1])
+    assert any(
+        "its eigenvalue is not positive" in c
+        for c in ga.assess(often, ga.implied_timescales(often, [1]), None, 1.0, 1)[1]
+    )
     cycle = chain(0.9 * np.eye(3)[[1, 2, 0]] + 0.1 / 3, 3000, 3, seed=2)
     assert any("oscillates" in c for c in ga.assess(cycle, ga.implied_timescales(cycle, [1]), None, 1.0, 1)[1])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from deeptime.covariance import Covariance
 from deeptime.decomposition import VAMP
+
 from gdynet_tf import analysis as ga
 
 
@@ -57,7 +58,9 @@ def test_score_does_not_see_invertible_mixtures():
 @pytest.mark.parametrize("n_states", [2, 4])
 def test_scores_equal_deeptime(n_states):
     chi = noisy_chi(n_states, seed=n_states)
-    estimator = Covariance(lagtime=7, compute_c0t=True, compute_ctt=True, remove_data_mean=False, bessels_correction=False)
+    estimator = Covariance(
+        lagtime=7, compute_c0t=True, compute_ctt=True, remove_data_mean=False, bessels_correction=False
+    )
     model = estimator.fit([chi[:, k] for k in range(2)]).fetch_model()
     for ours, deeptimes in zip(ga.covariances(chi, 7), (model.cov_00, model.cov_0t, model.cov_tt), strict=True):
         np.testing.assert_allclose(ours, deeptimes, rtol=1e-10)
@@ -104,7 +107,11 @@ def test_collapsed_states_have_a_finite_matrix(kind):
     [
         ([], 1, "holds no segment"),
         (np.ones((5, 2)), 1, r"segment 0 must have shape \(F, n_targets, n_states\), got \(5, 2\)"),
-        ([np.ones((5, 1, 2)), np.ones((5, 1, 3))], 1, r"segment 1 has shape \(5, 1, 3\), segment 0 has \(5, 1, 2\)"),
+        (
+            [np.ones((5, 1, 2)), np.ones((5, 1, 3))],
+            1,
+            r"segment 1 has shape \(5, 1, 3\), segment 0 has \(5, 1, 2\)",
+        ),
         (np.ones((5, 1, 1)), 1, "at least 2 states, got 1"),
         (np.full((5, 1, 2), np.nan), 1, "segment 0 holds values that are not finite"),
         (np.ones((5, 1, 2)), 5, "a lag time of 5 frames needs longer segments; the longest has 5 frames"),

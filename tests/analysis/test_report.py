@@ -10,6 +10,7 @@ import sys
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+
 from gdynet_tf import analysis as ga
 from gdynet_tf.analysis.report import analyse, write_report
 from gdynet_tf.commands import report as command
@@ -79,11 +80,17 @@ def test_load_chi(run):
     [
         (lambda r: shutil.rmtree(r), r"not a run directory \(no such directory\)"),
         (lambda r: (r / "config.json").unlink(), r"not a run directory \(no config\.json in it\)"),
-        (lambda r: (r / "scores.json").unlink(), "the training is not finished, train.py --resume continues it"),
+        (
+            lambda r: (r / "scores.json").unlink(),
+            "the training is not finished, train.py --resume continues it",
+        ),
         (lambda r: (r / "config.json").write_text("{"), r"config\.json: cannot be read"),
         (lambda r: (r / "chi" / "md.npy").unlink(), r"md\.npy: cannot be read"),
         (lambda r: (r / "chi" / "md.npy").write_bytes(b""), r"md\.npy: cannot be read"),
-        (lambda r: np.save(r / "chi" / "md.npy", np.ones((9, 1, 3))), r"md\.npy: altered, shape \(9, 1, 3\) where"),
+        (
+            lambda r: np.save(r / "chi" / "md.npy", np.ones((9, 1, 3))),
+            r"md\.npy: altered, shape \(9, 1, 3\) where",
+        ),
     ],
 )
 def test_damaged_run(run, damage, message):
@@ -161,7 +168,7 @@ def test_no_stationary_distribution_is_said(tmp_path):
 
 def test_plots_draw_into_given_axes(run):
     analysis = analyse(ga.load_run(run))
-    figure, ax = plt.subplots()
+    _, ax = plt.subplots()
     for draw, result in (
         (ga.plots.timescales, analysis.timescales),
         (ga.plots.koopman_matrix, analysis.koopman),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from gdynet_tf import analysis as ga
 
 
@@ -57,7 +58,9 @@ def test_states_that_change_alike(states):
     result = ga.collapsed_states(np.eye(3)[np.where(long > 0, rng.integers(1, 3, len(long)), 0)][:, None], 1)
     assert result.same_dynamics == [(1, 2)]
     assert any("States 1 and 2 are not told apart by their dynamics" in m for m in result.messages)
-    assert any("Only 1 of 2 relaxations outlasts the lag time: 2 states describe what is slow" in m for m in result.messages)
+    assert any(
+        "Only 1 of 2 relaxations outlasts the lag time: 2 states describe what is slow" in m for m in result.messages
+    )
 
 
 def test_canonical_correlations():

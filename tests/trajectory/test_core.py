@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from gdynet_tf.errors import InputError
 from gdynet_tf.trajectory import Trajectory, concatenate, unwrap
 
@@ -40,7 +41,10 @@ GOOD = make()
         ({"lattices": np.repeat(np.eye(3)[None], 7, axis=0)}, r"lattices of shape \(7, 3, 3\) for 6 frames"),
         ({"positions": _with(GOOD.positions, (4, 1, 2), np.nan)}, "coordinate z of atom 1 in frame 4 is nan"),
         ({"lattices": _with(GOOD.lattices, (2, 0, 0), np.inf)}, "lattice of frame 2 holds inf"),
-        ({"lattices": _with(GOOD.lattices, (3, 1), 0)}, r"lattice of frame 3 has no volume \(5 0 0 0 0 0 0 0 5\)"),
+        (
+            {"lattices": _with(GOOD.lattices, (3, 1), 0)},
+            r"lattice of frame 3 has no volume \(5 0 0 0 0 0 0 0 5\)",
+        ),
         ({"lattices": _with(GOOD.lattices, (3, 1), [5, 0, 0])}, "lattice of frame 3 has no volume"),
         ({"frame_interval": 0.0}, "frame interval 0.0 is not a positive time"),
         ({"segments": (3, 4)}, r"segments \(3, 4\) do not add up to 6 frames"),

@@ -6,6 +6,7 @@ import ase
 import ase.io
 import numpy as np
 import pytest
+
 from gdynet_tf.errors import InputError
 from gdynet_tf.trajectory import Trajectory, read_trajectory, write_compact
 
@@ -16,9 +17,7 @@ def frames(n=4, lattice=TRICLINIC, seed=0):
     """ASE atoms that drift through the cell."""
     rng = np.random.default_rng(seed)
     start, drift = rng.random((5, 3)), rng.uniform(-0.3, 0.3, (5, 3))
-    return [
-        ase.Atoms("Li2OS2", scaled_positions=start + t * drift, cell=lattice, pbc=True) for t in range(n)
-    ]
+    return [ase.Atoms("Li2OS2", scaled_positions=start + t * drift, cell=lattice, pbc=True) for t in range(n)]
 
 
 def dump(path, rows, bounds, header="id type x y z", flags="pp pp pp", steps=None, tilt=""):
@@ -61,7 +60,13 @@ def test_compact_keeps_positions_to_its_resolution(tmp_path):
     positions = np.repeat(rng.uniform(0, 6, (1, 3, 3)), 50, axis=0)
     positions[:, 1] += np.cumsum(rng.normal(0, 0.5, (50, 3)), axis=0)
     t = Trajectory(
-        "t", positions, np.repeat(TRICLINIC[None], 50, axis=0), [16, 3, 16], frame_interval=0.1, time_unit="ps", targets=[[1]]
+        "t",
+        positions,
+        np.repeat(TRICLINIC[None], 50, axis=0),
+        [16, 3, 16],
+        frame_interval=0.1,
+        time_unit="ps",
+        targets=[[1]],
     )
     write_compact(tmp_path / "c.npz", t, [1])
     back = read_trajectory(tmp_path / "c.npz")
@@ -175,15 +180,31 @@ BOUNDS = np.array([[0, 4]] * 3)
         ({"rows": ONE}, None, "types 1 2 and no elements; --species names the element of each type"),
         ({"rows": ONE}, ["Li"], r"--species Li: .*t\.dump has types 1 2"),
         ({"rows": ONE}, ["Li", "Qq"], "--species: 'Qq' is not an element symbol"),
-        ({"rows": ONE, "header": "id type fx fy fz"}, ["Li", "O"], "no coordinates among the columns id type fx fy fz"),
+        (
+            {"rows": ONE, "header": "id type fx fy fz"},
+            ["Li", "O"],
+            "no coordinates among the columns id type fx fy fz",
+        ),
         ({"rows": [ONE[0], ONE[0][:1]]}, ["Li", "O"], "timestep 10 has 1 atoms, timestep 0 has 2"),
-        ({"rows": ONE * 3, "steps": [0, 10, 30]}, ["Li", "O"], "not equally spaced: timestep 10 is followed by 30"),
+        (
+            {"rows": ONE * 3, "steps": [0, 10, 30]},
+            ["Li", "O"],
+            "not equally spaced: timestep 10 is followed by 30",
+        ),
         ({"rows": ONE * 2, "steps": [0, 0]}, ["Li", "O"], "not equally spaced: timestep 0 is followed by 0"),
         ({"rows": [ONE[0][[0, 0]]]}, ["Li", "O"], "atom id 1 stands twice in timestep 0"),
-        ({"rows": [ONE[0], ONE[0] + [5, 0, 0, 0, 0]]}, ["Li", "O"], "the atom ids of timestep 10 are not those"),
+        (
+            {"rows": [ONE[0], ONE[0] + [5, 0, 0, 0, 0]]},
+            ["Li", "O"],
+            "the atom ids of timestep 10 are not those",
+        ),
         ({"rows": ONE, "bounds": BOUNDS * 0}, ["Li", "O"], "lattice of frame 0 has no volume"),
         ({"rows": ONE, "header": "id type x y z q"}, ["Li", "O"], "'1 1 0 0 0' does not have the columns"),
-        ({"rows": ONE, "bounds": np.zeros((3, 3))}, ["Li", "O"], "box of timestep 0: 3 values where 2 are needed"),
+        (
+            {"rows": ONE, "bounds": np.zeros((3, 3))},
+            ["Li", "O"],
+            "box of timestep 0: 3 values where 2 are needed",
+        ),
     ],
 )
 def test_bad_lammps(tmp_path, keywords, species, message):
@@ -204,7 +225,10 @@ def test_bad_lammps(tmp_path, keywords, species, message):
         (lambda s: s.replace("ITEM: TIMESTEP", "ITEM: WEATHER"), "unknown section ITEM: WEATHER"),
         (lambda s: s.replace("ATOMS\n2\n", "ATOMS\ntwo\n"), "number of atoms 'two' is not an integer"),
         (lambda s: s[s.index("ITEM: BOX") :], "ITEM: ATOMS before n_atoms, timestep"),
-        (lambda s: s.replace("id type x y z", "id type x y z", 1).replace("pp pp pp", "pp pp ff", 1), "boundaries change"),
+        (
+            lambda s: s.replace("id type x y z", "id type x y z", 1).replace("pp pp pp", "pp pp ff", 1),
+            "boundaries change",
+        ),
         (lambda s: "", "is empty"),
     ],
 )

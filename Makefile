@@ -1,0 +1,31 @@
+# make demo: the shipped example from trajectory to report; make test: all tests. Both install what they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/.installed
+	$(BIN)/python preprocess/build_graphs.py --edges distance --out graphs.demo --overwrite
+	$(BIN)/python train.py --graphs graphs.demo --run runs/demo --n-states 2 --tau 20 --n-restarts 2 --seed 1 --overwrite
+	$(BIN)/python analysis/report.py runs/demo
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest --cov=gdynet_tf --cov-report=term --cov-fail-under=90
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+$(VENV)/.installed: setup.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet -e .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/pip install --quiet -e ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) graphs.demo runs/demo

@@ -1,0 +1,203 @@
+"""The commands as a user types them: what they do, and every way they end on bad input."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import ase
+import ase.io
+import numpy as np
+import pytest
+
+from gdynet_tf.commands import build_graphs, train
+from gdynet_tf.dataset import open_graphs
+from gdynet_tf.errors import InputError, TrainingError, run_command
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working directory with a trajectory of 60 frames."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    start = rng.random((6, 3)) * 8
+    frames = [
+        ase.Atoms("Li2O4", positions=start + rng.normal(0, 0.3, (6, 3)), cell=np.eye(3) * 8, pbc=True)
+        for _ in range(60)
+    ]
+    ase.io.write(tmp_path / "md.xyz", frames, format="extxyz")
+    return tmp_path
+
+
+def ends_with(capsys, main, words, message):
+    """The command ends with code 2 and one line on stderr."""
+    assert main(words.split()) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert err.startswith("error: ")
+    assert message in err
+
+
+def test_errors_become_exit_codes(capsys):
+    def fail(error):
+        def command(argv):
+            raise error
+
+        return command
+
+    assert run_command(lambda argv: None) == 0
+    assert run_command(fail(InputError("a\nb"))) == 2
+    assert capsys.readouterr().err == "error: a b\n"
+    assert run_command(fail(TrainingError("t"))) == 1
+    assert run_command(fail(KeyboardInterrupt())) == 130
+    assert capsys.readouterr().err == "error: t\ninterrupted\n"
+
+
+def test_build(here, capsys):
+    assert (
+        build_graphs.main(
+            [
+                "md.xyz",
+                "--targets",
+                "Li",
+                "--n-neighbors",
+                "4",
+                "--stride",
+                "2",
+                "--frame-interval",
+                "0.5",
+                "--n-workers",
+                "1",
+            ]
+        )
+        == 0
+    )
+    out = capsys.readouterr().out
+    assert "30 frames of 6 atoms, 2 targets of 1 atom, 4 neighbours" in out
+    assert "written: graphs; next: python train.py --graphs graphs" in out
+    graphs = open_graphs(here / "graphs")
+    assert (graphs.meta["frame_interval"], graphs.meta["time_unit"]) == (1.0, "ps")
+    assert graphs.meta["trajectories"][0]["sources"][0]["path"] == "md.xyz"
+
+
+def test_build_several_files(here, capsys):
+    shutil.copy("md.xyz", "md2.xyz")
+    words = "md.xyz md2.xyz --targets Li --n-neighbors 4 --edges distance --n-workers 1"
+    assert build_graphs.main(words.split()) == 0
+    assert "times are in frames" in capsys.readouterr().out
+    assert open_graphs(here / "graphs").segments == [[60], [60]]
+    assert build_graphs.main(f"{words} --concatenate --overwrite".split()) == 0
+    assert open_graphs(here / "graphs").segments == [[60, 60]]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("none.xyz --targets Li", "none.xyz: no such file"),
+        ("md.xyz", "md.xyz: names no targets; --targets does, e.g. --targets Li"),
+        ("md.xyz --targets Na", "--targets Na: no Na in the system"),
+        ("md.xyz --targets Li --n-workers 0", "--n-workers 0: must be at least 1"),
+        ("md.xyz --targets Li --frame-interval -1", "--frame-interval -1: must be a positive time"),
+        ("md.xyz --targets Li --time-unit ps", "--time-unit ps: needs --frame-interval"),
+        ("md.xyz --targets Li --start 99", "--start 99 --stop None --stride None selects none of 60 frames"),
+        ("md.xyz --targets Li --n-neighbors 0", "--n-neighbors must be at least 1, got 0"),
+        ("md.xyz --targets Li --species Li", "--species Li: md.xyz has the elements itself"),
+        ("--frame-interval 0.2", "li_fcc.npz says 0.1 ps"),
+    ],
+)
+def test_build_bad_input(here, capsys, words, message):
+    ends_with(capsys, build_graphs.main, words, message)
+    assert [path.name for path in here.iterdir()] == ["md.xyz"]
+
+
+def test_example_is_named(here, capsys):
+    assert build_graphs.main(["--stop", "50", "--n-workers", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "no trajectory named: using the example, Li in FCC sulfur," in out
+    assert "li_fcc.npz" in out
+
+
+@pytest.fixture
+def graphs(here):
+    assert (
+        build_graphs.main(
+            ["md.xyz", "--targets", "Li", "--n-neighbors", "4", "--edges", "distance", "--n-workers", "1"]
+        )
+        == 0
+    )
+    return here / "graphs"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--tau 2", "--n-states is needed"),
+        ("--n-states 2", "--tau is needed"),
+        ("--n-states 1 --tau 2", "--n-states 1: must be at least 2"),
+        ("--n-states 2 --tau 0", "--tau 0: must be at least 1"),
+        ("--n-states 2 --tau 60", "--tau 60: must be from 1 to 59, the longest segment has 60 frames"),
+        ("--n-states 2 --tau 20", "--tau 20: no pair is left for validation"),
+        ("--n-states 2 --tau 2 --n-conv 0", "--n-conv 0: must be at least 1"),
+        ("--n-states 2 --tau 2 --batch-size 99", "--batch-size 99: there are only 40 training pairs"),
+        ("--n-states 2 --tau 2 --learning-rate 0", "--learning-rate 0: must be a positive number below 10"),
+        ("--n-states 2 --tau 2 --seed -1", "--seed -1: must be from 0 to 2147483647"),
+        ("--n-states 2 --tau 2 --split 0.5 0.5 0.5", "--split 0.5 0.5 0.5: three positive fractions"),
+        ("--n-states 2 --tau 2 --val md", "--test: --val and --test are given together"),
+        ("--n-states 2 --tau 2 --graphs none", "none: not a graph directory (no such directory)"),
+        (
+            "--n-states 2 --tau 2 --run md.xyz",
+            "md.xyz: exists; --resume continues it, --overwrite replaces it",
+        ),
+        (
+            "--n-states 2 --tau 2 --run graphs --overwrite",
+            "graphs: exists and is no run directory; it is not overwritten",
+        ),
+        ("--resume", "--resume: --run names the run directory to continue"),
+        ("--resume --run none", "none: no config.json in it, there is nothing to resume"),
+    ],
+)
+def test_train_bad_input(graphs, here, capsys, words, message):
+    capsys.readouterr()
+    ends_with(capsys, train.main, words, message)
+    assert {path.name for path in here.iterdir()} == {"md.xyz", "graphs"}
+
+
+def test_train_and_what_can_be_resumed(graphs, here, capsys):
+    words = "--n-states 2 --tau 2 --epochs 1 --n-conv 1 --n-features 4 --seed 3 --n-restarts 2"
+    assert train.main(words.split()) == 0
+    out = capsys.readouterr().out
+    assert "graphs: graphs (md.xyz)" in out
+    assert "seed 3, 40 training pairs, 40 in a batch" in out
+    assert "training 2 of 2, seed 4" in out
+    assert "VAMP-2: train" in out
+    assert "restarts: canonical correlations at least" in out
+    assert "next: python analysis/report.py runs/graphs_n2_tau2" in out
+    run = here / "runs" / "graphs_n2_tau2"
+    ends_with(capsys, train.main, f"--resume --run {run}", "is finished, there is nothing to resume")
+    ends_with(capsys, train.main, f"--resume --run {run} --tau 3", "--tau 3: ")
+    scores = (run / "scores.json").read_text()
+    (run / "scores.json").unlink()
+    assert train.main(["--resume", "--run", str(run)]) == 0
+    assert json.loads((run / "scores.json").read_text())["vamp2"] == json.loads(scores)["vamp2"]
+    assert train.main([*words.replace("--n-restarts 2", "--overwrite").split()]) == 0
+    assert "one training only: --n-restarts 3 tells which states are found again" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("script", ["preprocess/build_graphs.py", "train.py", "analysis/report.py"])
+def test_scripts_run(script):
+    done = subprocess.run([sys.executable, ROOT / script, "--help"], capture_output=True, text=True, check=True)
+    assert Path(script).name in done.stdout
+
+
+def test_installed_commands():
+    from importlib.metadata import entry_points
+
+    names = {entry.name: entry.value for entry in entry_points(group="console_scripts") if "gdynet" in entry.name}
+    assert names == {
+        "gdynet-build-graphs": "gdynet_tf.commands.build_graphs:main",
+        "gdynet-train": "gdynet_tf.commands.train:main",
+        "gdynet-report": "gdynet_tf.commands.report:main",
+    }
