@@ -13,7 +13,6 @@ from gdynet_tf.errors import InputError
 __all__ = ["nearest_neighbors", "plane_spacings"]
 
 _MANY_ATOMS = 100  # from here on the KD-tree is faster (benchmarks/graphs.py)
-_MARGIN = 25  # points asked of the tree beyond M: the atom itself, and what may tie with the M-th
 _WORK = 1 << 21  # distances in memory at a time
 _TIE = 1e-9  # Å; distances that differ by less are equal
 
@@ -149,23 +148,27 @@ def _by_tree(positions, lattice, m, periodic):
     density = n_atoms / abs(np.linalg.det(lattice))
     # The radius that holds M atoms on average, with a margin for fluctuations.
     padding = np.cbrt(3 * (m + 1) / (4 * np.pi * density)) * 1.4
+    kept = m + 2  # the atom itself, and one that shows whether the M-th is the first of a tie
     while True:
         atom, image = _padded(fractional, padding / spacing, periodic)
         points = image @ lattice  # (P, 3)
-        if len(points) > m:
-            kept = min(m + _MARGIN, len(points))
-            distance, place = cKDTree(points, balanced_tree=False).query(fractional @ lattice, kept)
-            # The first N points are the atoms themselves: each is its own nearest but for coincident atoms.
-            distance[place == np.arange(n_atoms)[:, None]] = np.inf
-            ranked = np.round(distance / _TIE) + _lot(fractional, place)
-            order = np.argsort(ranked, axis=1)[:, :m]
-            distance = np.take_along_axis(distance, order, axis=1)
-            farthest = distance[:, -1].max()
-            if farthest <= padding or not periodic.any():
-                return atom[np.take_along_axis(place, order, axis=1)], distance
-            padding = max(farthest if np.isfinite(farthest) else 0.0, 1.3 * padding)
-        else:
+        if len(points) <= m:
             padding *= 1.3
+            continue
+        distance, place = cKDTree(points, balanced_tree=False).query(fractional @ lattice, min(kept, len(points)))
+        # The first N points are the atoms themselves: each is its own nearest but for coincident atoms.
+        distance[place == np.arange(n_atoms)[:, None]] = np.inf
+        ranked = np.round(distance / _TIE)
+        tied = bool((ranked[:, 2:] - ranked[:, 1:-1] < 2).any())
+        order = np.argsort(ranked + _lot(fractional, place) if tied else ranked, axis=1)
+        place, distance = (np.take_along_axis(x, order, axis=1) for x in (place, distance))
+        farthest = distance[:, m - 1].max()
+        if farthest > padding and periodic.any():
+            padding = max(farthest if np.isfinite(farthest) else 0.0, 1.3 * padding)
+        elif tied and kept < len(points) and (distance[:, -2] - distance[:, m - 1] < 2 * _TIE).any():
+            kept += 24  # all that are equal to the M-th must be there to draw from
+        else:
+            return atom[place[:, :m]], distance[:, :m]
 
 
 def _padded(fractional, padding, periodic):

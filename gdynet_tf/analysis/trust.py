@@ -65,7 +65,7 @@ def assess(chi, timescales, ck, frame_interval, tau):
 def _about_slow(name, slow, unit, longest, n_events):
     if slow > longest:
         yield (
-            f"{name} ({slow:.3g} {unit}) is longer than the longest stretch of data ({longest:.4g} {unit}): the value is "
+            f"{name} ({slow:.3g} {unit}) outlasts the longest stretch of data ({longest:.4g} {unit}): the value is "
             "an extrapolation, resting on the many targets and on the model being Markovian."
         )
     elif slow * _LONG > longest:
@@ -91,7 +91,7 @@ def _verdict(ck, unit):
     _, i, j = np.argwhere(~ck.inside)[0]
     share = 100 * ck.inside[2:].mean() if len(ck.steps) > 2 else 0.0
     return (
-        f"Not Markovian: the Chapman-Kolmogorov test fails {span}, first for the transition {i} to {j}; {share:.0f} % of "
+        f"Not Markovian: the Chapman-Kolmogorov test fails {span}, first for {i} to {j}; {share:.0f} % of "
         f"its values lie inside their intervals (from {ck.interval}), the largest deviation is {ck.max_deviation:.3f}. "
         "Try a longer lag time, then more states."
     )
