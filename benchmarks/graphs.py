@@ -49,8 +49,8 @@ def main():
     positions, lattices = random_frames(500, 1)
     distances = nearest_neighbors(positions, lattices, M)[1]
     ours = seconds_per_frame(lambda: nearest_neighbors(positions, lattices, M), 1, repeats=20)
-    # The naive loop needs a cutoff. The first is the smallest that gives each of these atoms its twelve neighbours, which
-    # nobody knows beforehand; the second is that of the 2019 code.
+    # The naive loop needs a cutoff. The first is the smallest that gives each of these atoms its twelve neighbours,
+    # which nobody knows beforehand; the second is one that is safe for most solids.
     for cutoff in (distances.max() + 1e-6, 8.0):
         found = naive(positions[0], lattices[0], cutoff)[1]
         np.testing.assert_allclose(found, distances[0], atol=1e-9)

@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from gdynet_tf._version import __version__
-from gdynet_tf.dataset import FORMAT_VERSION, digest
+from gdynet_tf.dataset import FORMAT_VERSION, digest, write_json
 from gdynet_tf.errors import InputError
 from gdynet_tf.expansion import expand_distances, gaussian_centers
 from gdynet_tf.neighbors import nearest_neighbors
@@ -191,7 +191,7 @@ def _run(todo, done, partial, settings, periodic, n_neighbors, expansion, n_work
 
         def finished(job, key):
             done.append(key)
-            _write_json(partial / "journal.json", {"settings": settings, "done": done})
+            write_json(partial / "journal.json", {"settings": settings, "done": done})
             bar.update(job[2] - job[1])
 
         if n_workers == 1 or len(todo) < 2:
@@ -249,7 +249,7 @@ def _start(partial, trajectories, names, targets, meta, settings):
         }
         arrays["lattices"][:] = trajectory.lattices
         arrays["positions"][:] = _unwrapped(trajectory)
-    _write_json(partial / "journal.json", {"settings": settings, "done": []})
+    write_json(partial / "journal.json", {"settings": settings, "done": []})
 
 
 def _unwrapped(trajectory):
@@ -272,7 +272,7 @@ def _finish(partial, out, names, meta):
     for name, entry in zip(names, meta["trajectories"], strict=True):
         entry["arrays"] = _describe(partial / name)
     meta["created"] = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-    _write_json(partial / "meta.json", meta)
+    write_json(partial / "meta.json", meta)
     if out.exists():
         shutil.rmtree(out)
     partial.rename(out)
@@ -375,9 +375,3 @@ def _human(size):
             return f"{size:.3g} {unit}"
         size /= 1000
     return f"{size:.3g} TB"
-
-
-def _write_json(path, content):
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    os.replace(temporary, path)

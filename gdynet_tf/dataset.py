@@ -7,6 +7,7 @@ resident memory does not grow with the trajectory.
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 
 from gdynet_tf.errors import InputError
 
-__all__ = ["FORMAT_VERSION", "GraphDataset", "digest", "open_graphs"]
+__all__ = ["FORMAT_VERSION", "GraphDataset", "digest", "open_graphs", "write_json"]
 
 FORMAT_VERSION = 1
 _BLOCK = 1 << 18  # bytes
@@ -43,6 +44,19 @@ def digest(path):
                 file.seek(int(start))
                 result.update(file.read(_BLOCK))
     return result.hexdigest()
+
+
+def write_json(path, content):
+    """Write a JSON file that is whole or not there.
+
+    Parameters
+    ----------
+    path : Path
+    content : dict
+    """
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    os.replace(temporary, path)
 
 
 @dataclass(frozen=True)

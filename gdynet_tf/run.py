@@ -1,7 +1,6 @@
 """A run: one or more trainings of the same network, the best of them identified, scored and applied to every frame."""
 
 import json
-import os
 import platform
 import secrets
 import shutil
@@ -22,7 +21,7 @@ from gdynet_tf.analysis import (
     restart_agreement,
 )
 from gdynet_tf.analysis.io import Run, load_chi
-from gdynet_tf.dataset import digest, open_graphs
+from gdynet_tf.dataset import digest, open_graphs, write_json
 from gdynet_tf.errors import InputError
 from gdynet_tf.identification import identify_states
 from gdynet_tf.pairs import Split
@@ -132,7 +131,7 @@ def train_run(graphs, run, config, *, resume=False, progress=True):
     """
     run = Path(run)
     run.mkdir(parents=True, exist_ok=True)
-    _write_json(run / "config.json", config)
+    write_json(run / "config.json", config)
     settings = TrainingSettings(**{name: config[name] for name in TrainingSettings.__dataclass_fields__})
     split = Split.from_dict(config["split"])
     restarts, models, chis = [], [], []
@@ -180,7 +179,7 @@ def train_run(graphs, run, config, *, resume=False, progress=True):
         "collapsed": collapsed_states(test, settings.tau).messages,
         "agreement": _agreement(chis, chosen),
     }
-    _write_json(run / "scores.json", scores)
+    write_json(run / "scores.json", scores)
     return scores
 
 
@@ -204,9 +203,3 @@ def _agreement(chis, chosen):
         "f1": states.f1.tolist(),
         "found_again": states.found_again.tolist(),
     }
-
-
-def _write_json(path, content):
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    os.replace(temporary, path)

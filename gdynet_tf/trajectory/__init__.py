@@ -1,7 +1,7 @@
 """Readers: from a file of any known format to one `Trajectory`.
 
-A format is a name, a test of the file name and a function ``read(path, species)``; another one is one more entry of
-`FORMATS`.
+A format is a name, a test of the file name, a function ``read(path)``, or ``read(path, species)`` where files need not
+name the elements; another one is one more entry of `FORMATS`.
 """
 
 from collections.abc import Callable
@@ -35,6 +35,7 @@ class Format(NamedTuple):
     name: str
     matches: Callable[[str], bool]
     read: Callable
+    takes_species: bool = False
 
 
 def _ending(*suffixes):
@@ -45,7 +46,7 @@ def _ending(*suffixes):
 FORMATS = [
     Format("traj.npz of the 2019 code, compact .npz", _ending(".npz"), read_npz),
     Format("VASP XDATCAR", lambda name: "xdatcar" in name, read_xdatcar),
-    Format("LAMMPS dump (.lammpstrj, .dump)", _ending(".lammpstrj", ".dump", ".lammpsdump"), read_lammps),
+    Format("LAMMPS dump (.lammpstrj, .dump)", _ending(".lammpstrj", ".dump", ".lammpsdump"), read_lammps, True),
     Format("extended XYZ (.xyz, .extxyz)", _ending(".xyz", ".extxyz"), read_extxyz),
 ]
 
@@ -81,8 +82,10 @@ def read_trajectory(path, species=None, start=None, stop=None, stride=None):
             break
     else:
         raise InputError(f"{path}: format not known by its name; known are {', '.join(f.name for f in FORMATS)}")
+    if species and not format_.takes_species:
+        raise InputError(f"--species {' '.join(species)}: {path} has the elements itself")
     try:
-        trajectory = format_.read(path, species)
+        trajectory = format_.read(path, species) if format_.takes_species else format_.read(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
     return trajectory.select(start, stop, stride) if (start, stop, stride) != (None,) * 3 else trajectory

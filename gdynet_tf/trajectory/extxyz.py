@@ -9,22 +9,18 @@ from gdynet_tf.trajectory.text import open_text, stem
 __all__ = ["read_extxyz"]
 
 
-def read_extxyz(path, species=None):
+def read_extxyz(path):
     """Read an (extended) XYZ file; without ``Lattice`` the system is not periodic.
 
     Parameters
     ----------
     path : path-like
-    species : None
-        The file has the elements.
 
     Returns
     -------
     Trajectory
         The file does not tell the interval.
     """
-    if species:
-        raise InputError(f"--species {' '.join(species)}: {path} has the elements itself")
     try:
         from ase.io.extxyz import read_extxyz as ase_read
     except ImportError:

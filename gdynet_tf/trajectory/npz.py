@@ -25,21 +25,17 @@ _FORMS = {
 _STEPS = 65536  # of a lattice vector, in the compact form
 
 
-def read_npz(path, species=None):
+def read_npz(path):
     """Read either form; the keys tell which.
 
     Parameters
     ----------
     path : path-like
-    species : None
-        The file has the elements.
 
     Returns
     -------
     Trajectory
     """
-    if species:
-        raise InputError(f"--species {' '.join(species)}: {path} has the elements itself")
     try:
         # np.load given a path leaves it open when the file turns out to be no archive.
         with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:

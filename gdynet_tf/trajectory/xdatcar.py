@@ -10,22 +10,18 @@ from gdynet_tf.trajectory.text import floats, open_text, stem
 __all__ = ["read_xdatcar"]
 
 
-def read_xdatcar(path, species=None):
+def read_xdatcar(path):
     """Read an XDATCAR of VASP 5 or later; several files of one run are joined by `concatenate`.
 
     Parameters
     ----------
     path : path-like
-    species : None
-        The file has the elements.
 
     Returns
     -------
     Trajectory
         Wrapped as VASP writes it. The file does not tell the interval.
     """
-    if species:
-        raise InputError(f"--species {' '.join(species)}: {path} has the elements itself")
     with open_text(path) as file:
         lines = file.read().split("\n")
     while lines and not lines[-1].strip():
