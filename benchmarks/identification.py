@@ -15,7 +15,6 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
@@ -23,6 +22,7 @@ from sklearn.mixture import GaussianMixture
 import gdynet_tf.analysis as ga
 from gdynet_tf.dataset import open_graphs
 from gdynet_tf.identification import find_state_map, kinetic_map
+from gdynet_tf.model import load_model
 from gdynet_tf.prediction import predict_blocks
 
 
@@ -85,7 +85,7 @@ CANDIDATES = {
 
 def softmax_of(run, graphs):
     """chi before identification of every segment."""
-    model = keras.models.load_model(run.path / "model.keras")
+    model = load_model(run.path)
     model.state_map.kernel.assign(np.eye(model.n_states))
     return [np.concatenate(list(predict_blocks(model, graphs, block))) for block in run.blocks()]
 

@@ -1,11 +1,14 @@
 """GDyNet: from the graph of a frame to the state probabilities of its targets."""
 
+from pathlib import Path
+
 import keras
 from keras import ops
 
+from gdynet_tf.errors import InputError
 from gdynet_tf.layers import AttentionConv, GaussianExpansion, StateMap, gather_nodes
 
-__all__ = ["GDyNet"]
+__all__ = ["GDyNet", "load_model"]
 
 N_ELEMENTS = 100  # rows of the embedding table; row Z is element Z
 
@@ -155,3 +158,29 @@ class GDyNet(keras.Model):
             "precision": self.precision,
         }
         return {**super().get_config(), **own}
+
+
+def load_model(run):
+    """The trained network of a run directory.
+
+    Parameters
+    ----------
+    run : path-like
+
+    Returns
+    -------
+    GDyNet
+        With its state map: its chi are those in ``chi/``.
+
+    Raises
+    ------
+    InputError
+        If there is no ``model.keras``, or it cannot be read.
+    """
+    file = Path(run) / "model.keras"
+    if not file.is_file():
+        raise InputError(f"{file}: no such file; train.py writes it at the end of a training")
+    try:
+        return keras.models.load_model(file)
+    except (ValueError, OSError, KeyError) as error:
+        raise InputError(f"{file}: cannot be read as a Keras model: {error}") from None

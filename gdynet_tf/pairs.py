@@ -223,10 +223,10 @@ def frame_batches(graphs, block, batch_size):
 
     Returns
     -------
-    tf.data.Dataset
-        Of inputs with leading axis (B,).
+    iterator of dict of array
+        Inputs with leading axis (B,), as NumPy arrays, which every backend takes.
     """
     trajectory, start, stop = block
     n_rows = -(-(stop - start) // batch_size) * batch_size
     frames = np.minimum(np.arange(start, start + n_rows), stop - 1)
-    return _read_batches(graphs, np.full(n_rows, trajectory), frames, batch_size, (), False)
+    return _read_batches(graphs, np.full(n_rows, trajectory), frames, batch_size, (), False).as_numpy_iterator()

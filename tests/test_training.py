@@ -5,7 +5,6 @@ import json
 import subprocess
 import sys
 
-import keras
 import numpy as np
 import pytest
 
@@ -14,7 +13,7 @@ from gdynet_tf.analysis import load_chi, load_run, vamp2_score
 from gdynet_tf.build import build_graphs
 from gdynet_tf.dataset import open_graphs
 from gdynet_tf.errors import InputError, TrainingError
-from gdynet_tf.model import GDyNet
+from gdynet_tf.model import GDyNet, load_model
 from gdynet_tf.pairs import split_by_time
 from gdynet_tf.prediction import predict_blocks, stream_covariances, stream_vamp2, write_chi
 from gdynet_tf.run import new_config, resume_config, train_run
@@ -96,7 +95,7 @@ def test_run_directory(finished, graphs, split):
     assert config["seed"] == 1
     assert {"gdynet_tf", "tensorflow", "keras", "numpy", "python"} <= set(config["versions"])
     assert config["data"]["trajectories"][0]["segments"] == [3000]
-    model = keras.models.load_model(run / "model.keras")
+    model = load_model(run)
     chi = np.concatenate(list(predict_blocks(model, graphs, (0, 0, 3000))))
     np.testing.assert_allclose(chi, load_chi(run)[0], atol=1e-6)
     other = GDyNet.from_config(model.get_config())
@@ -104,6 +103,14 @@ def test_run_directory(finished, graphs, split):
     np.testing.assert_array_equal(other.state_map.get_weights()[0], model.state_map.get_weights()[0])
     best = max(scores["restarts"], key=lambda row: row["validation_vamp2"])
     assert scores["best_seed"] == best["seed"]
+
+
+def test_missing_and_damaged_model(tmp_path):
+    with pytest.raises(InputError, match=r"model\.keras: no such file; train\.py writes it at the end"):
+        load_model(tmp_path)
+    (tmp_path / "model.keras").write_text("no model")
+    with pytest.raises(InputError, match=r"model\.keras: cannot be read as a Keras model"):
+        load_model(tmp_path)
 
 
 def test_streamed_score_is_that_of_all_pairs(finished, graphs, split):

@@ -259,20 +259,22 @@ def _figures(analysis, folder):
 
 
 def _trace(analysis):
-    """The first target's states over some twenty of the slowest relaxation times."""
+    """The states of the liveliest target over some twenty of the slowest relaxation times."""
     run, slowest = analysis.run, analysis.timescales.timescales[0]
     frames = 20 * np.nanmax(np.where(np.isfinite(slowest), slowest, 0)) / run.frame_interval
     n_frames = min(len(analysis.chi[0]), max(int(frames), _TRACE_POINTS))
     stride = -(-n_frames // _TRACE_POINTS)
-    segment = np.asarray(analysis.chi[0][:n_frames:stride, 0], np.float64)  # (f, n_states)
+    part = analysis.chi[0][:n_frames:stride]  # (f, n_targets, n_states)
+    target = int(np.argmax((np.diff(part.argmax(axis=2), axis=0) != 0).sum(axis=0)))
+    segment = np.asarray(part[:, target], np.float64)  # (f, n_states)
     time = np.arange(len(segment)) * stride * run.frame_interval
     return (
         "chi_trace",
         ga.plots.chi_trace(time, segment, run.time_unit),
         {f"time_{run.time_unit}": time, **{f"state_{i}": column for i, column in enumerate(segment.T)}},
         "One target over time",
-        f"State probabilities of the first target in the first {n_frames:,} frames of the {analysis.split} data"
-        f"{f', every {stride}th' if stride > 1 else ''}.",
+        f"State probabilities of target {target}, which changes its state most often, in the first {n_frames:,} frames "
+        f"of the {analysis.split} data{f', every {stride}th' if stride > 1 else ''}.",
     )
 
 
@@ -309,7 +311,7 @@ def _overview(analysis):
     slowest = analysis.timescales
     at_tau = int(np.flatnonzero(slowest.lags == run.tau)[0])
     rows = [
-        ("trajectory", ", ".join(entry["name"] for entry in data["trajectories"])),
+        ("trajectory", ", ".join(map(_named, data["trajectories"]))),
         (
             "data",
             f"{sum(segments):,} frames in {len(segments)} segment{'s' if len(segments) > 1 else ''}, "
@@ -340,6 +342,12 @@ def _overview(analysis):
         number = f"{value.real:.4f}" if value.imag == 0 else f"{value:.4f}"
         rows.append((f"relaxation {i + 1}", f"{shown}, eigenvalue {number}"))
     return rows
+
+
+def _named(trajectory):
+    """Name of a trajectory, and how many files it was read from."""
+    n_files = len(trajectory["sources"])
+    return f"{trajectory['name']} ({n_files} files)" if n_files > 1 else trajectory["name"]
 
 
 def _restarts(run):

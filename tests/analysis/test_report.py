@@ -40,7 +40,9 @@ def write_run(path, n_states=3, n_frames=3000, tau=5, agreement=None, n_targets=
             "n_atoms": 5,
             "n_targets": n_targets,
             "group_size": 1,
-            "trajectories": [{"name": "md", "segments": [n_frames - 400, 400]}],
+            "trajectories": [
+                {"name": "md", "segments": [n_frames - 400, 400], "sources": [{"path": "a"}, {"path": "b"}]}
+            ],
         },
         "versions": {"gdynet_tf": "0", "numpy": np.__version__},
         "created": "2026-01-01T00:00:00+0000",
@@ -129,6 +131,7 @@ def test_report_is_whole_and_self_contained(tmp_path, n_states):
         assert len(rows) > 1
         assert all(len(row) == len(rows[0]) for row in rows)
     assert not re.search(r'(src|href)="(?!data:)', html)  # nothing is loaded from elsewhere
+    assert "md (2 files)" in html
     assert analysis.verdict in html.replace("&#39;", "'")
     assert f"Not found again: state {n_states - 1}." in html
     summary = json.loads((run / "analysis" / "summary.json").read_text())
