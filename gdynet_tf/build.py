@@ -123,7 +123,7 @@ def build_graphs(
     meta = {
         "format_version": FORMAT_VERSION,
         "length_unit": "angstrom",
-        "time_unit": trajectories[0].time_unit or "frame",
+        "time_unit": trajectories[0].time_unit or "frames",
         "frame_interval": trajectories[0].frame_interval or 1.0,
         "periodic": [bool(p) for p in trajectories[0].periodic],
         "n_atoms": len(trajectories[0].atomic_numbers),

@@ -61,7 +61,7 @@ class ChapmanKolmogorovTest:
 
 
 def chapman_kolmogorov_test(
-    chi, tau, n_steps=5, frame_interval=1.0, time_unit="frame", by="auto", n_samples=5, level=0.95
+    chi, tau, n_steps=5, frame_interval=1.0, time_unit="frames", by="auto", n_samples=5, level=0.95
 ):
     """Compare K(tau)^n with K(n tau) (Xie et al. 2019, Eq. 6).
 

@@ -121,10 +121,15 @@ def collapsed_states(chi, tau):
         for i, j in alike
     ]
     n_slow = int(sum(abs(value) > np.exp(-1) for value in eigenvalues(K)[1:]))
-    if n_slow < n - 1:
+    if not n_slow:
         messages.append(
-            f"Only {n_slow} of {n - 1} relaxations outlast{'s' if n_slow == 1 else ''} the lag time: "
-            f"{max(n_slow + 1, 2)} states describe what is slow, the border of the others is not a finding; {advice}."
+            "Nothing slow was found: no relaxation outlasts the lag time, so the states are arbitrary; try a shorter "
+            "lag time or other targets."
+        )
+    elif n_slow < n - 1:
+        messages.append(
+            f"Only {n_slow} of {n - 1} relaxations outlast{'s' if n_slow == 1 else ''} the lag time: {n_slow + 1} states "
+            f"describe what is slow, the border of the others is not a finding; {advice}."
         )
     return CollapsedStates(never, identical, alike, n_slow, messages)
 

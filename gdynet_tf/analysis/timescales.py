@@ -89,7 +89,7 @@ def default_lags(tau, longest, n_lags=12):
     return np.unique([*np.geomspace(max(1, tau / 10), top, n_lags).round().astype(int), tau])
 
 
-def implied_timescales(chi, lags, frame_interval=1.0, time_unit="frame", by="auto", n_samples=5, level=0.95):
+def implied_timescales(chi, lags, frame_interval=1.0, time_unit="frames", by="auto", n_samples=5, level=0.95):
     """Implied timescales of the Koopman matrices at several lag times.
 
     Parameters

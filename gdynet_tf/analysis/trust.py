@@ -59,6 +59,9 @@ def assess(chi, timescales, ck, frame_interval, tau):
             "The intervals come from sets of targets of one trajectory: they do not see how another stretch of time, "
             "or another simulation, would differ."
         )
+    slow = timescales.timescales[:, at_tau]
+    if not (slow > tau * frame_interval).any():
+        return "Nothing slow was found: no relaxation outlasts the lag time, there is nothing to test.", caveats
     return _verdict(ck, unit), caveats
 
 

@@ -58,7 +58,7 @@ def test_hidden_memory_is_not_flat():
     ck = ga.chapman_kolmogorov_test(lumped, 2, 10)
     assert ck.passed is False
     verdict, _ = ga.assess([lumped], ga.implied_timescales(lumped, [2]), ck, 1.0, 2)
-    assert verdict.startswith("Not Markovian: the Chapman-Kolmogorov test fails up to 20 frame, first for")
+    assert verdict.startswith("Not Markovian: the Chapman-Kolmogorov test fails up to 20 frames, first for")
 
 
 def test_oscillation_alternation_and_drift():
@@ -213,3 +213,10 @@ def test_caveats_of_strange_eigenvalues():
     )
     cycle = chain(0.9 * np.eye(3)[[1, 2, 0]] + 0.1 / 3, 3000, 3, seed=2)
     assert any("oscillates" in c for c in ga.assess(cycle, ga.implied_timescales(cycle, [1]), None, 1.0, 1)[1])
+
+
+def test_nothing_slow_is_no_markov_model():
+    chi = chain(np.array([[0.6, 0.4], [0.5, 0.5]]), 2000, 4, seed=7)
+    ck = ga.chapman_kolmogorov_test(chi, 5, 3)
+    verdict, _ = ga.assess(chi, ga.implied_timescales(chi, [5]), ck, 1.0, 5)
+    assert verdict.startswith("Nothing slow was found")
