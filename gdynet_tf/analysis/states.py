@@ -128,8 +128,8 @@ def collapsed_states(chi, tau):
         )
     elif n_slow < n - 1:
         messages.append(
-            f"Only {n_slow} of {n - 1} relaxations outlast{'s' if n_slow == 1 else ''} the lag time: {n_slow + 1} states "
-            f"describe what is slow, the border of the others is not a finding; {advice}."
+            f"Only {n_slow} of {n - 1} relaxations outlast{'s' if n_slow == 1 else ''} the lag time: "
+            f"{n_slow + 1} states describe what is slow, the border of the others is not a finding; {advice}."
         )
     return CollapsedStates(never, identical, alike, n_slow, messages)
 
