@@ -2,10 +2,10 @@
 
     python benchmarks/identification.py --graphs graphs.demo runs/seed_*
 
-Every candidate sees the same networks: only the map from the softmax to the states differs. Printed for each: VAMP-2 of
-the test data and what was lost against the softmax, share of frames and targets with a probability above 0.9, the
-populations (mean and standard deviation over the seeds), and for all pairs of seeds the share of frames with the same
-likeliest state, mean and smallest.
+Restarts count as seeds of their own. Every candidate sees the same networks: only the map from the softmax to the
+states differs. Printed for each: VAMP-2 of the test data and what was lost against the softmax, share of frames and
+targets with a probability above 0.9, for all pairs of seeds the share of frames with the same likeliest state (mean and
+smallest), and the populations (mean and standard deviation over the seeds).
 """
 
 import argparse
@@ -83,10 +83,10 @@ CANDIDATES = {
 }
 
 
-def softmax_of(run, graphs):
-    """chi before identification of every segment."""
+def softmax_of(run, seed, graphs):
+    """chi before identification of every segment, for one of the run's trainings."""
     model = load_model(run.path)
-    model.state_map.kernel.assign(np.eye(model.n_states))
+    model.load_weights(run.path / "checkpoints" / f"seed_{seed}" / "best.weights.h5")
     return [np.concatenate(list(predict_blocks(model, graphs, block))) for block in run.blocks()]
 
 
@@ -132,9 +132,11 @@ def main():
     parser.add_argument("--graphs", required=True)
     parser.add_argument("runs", nargs="+", type=Path)
     args = parser.parse_args()
-    graphs, runs = open_graphs(args.graphs), [ga.load_run(path) for path in args.runs]
-    every = [softmax_of(run, graphs) for run in runs]
-    print(f"{len(runs)} seeds")
+    graphs = open_graphs(args.graphs)
+    trainings = [(run, restart["seed"]) for run in map(ga.load_run, args.runs) for restart in run.scores["restarts"]]
+    runs = [run for run, _ in trainings]
+    every = [softmax_of(run, seed, graphs) for run, seed in trainings]
+    print(f"{len(every)} seeds")
     print("| states chosen by | VAMP-2 test | lost | above 0.9: mean, min | agreement: mean, min | populations |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name, candidate in CANDIDATES.items():

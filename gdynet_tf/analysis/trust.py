@@ -3,6 +3,7 @@
 import numpy as np
 
 from gdynet_tf.analysis._validation import check_chi
+from gdynet_tf.analysis.timescales import flat_within_interval
 
 __all__ = ["assess"]
 
@@ -52,6 +53,8 @@ def assess(chi, timescales, ck, frame_interval, tau):
             caveats.append(
                 f"{name} oscillates (complex eigenvalue): its timescale is the decay time of the oscillation."
             )
+        if flat_within_interval(timescales, tau * frame_interval, timescales.lag_times[-1], process) is False:
+            caveats.append(f"{name} is not constant in the lag time beyond {tau * frame_interval:.4g} {unit}.")
     if np.isnan(timescales.lower).all():
         caveats.append(f"There are no confidence intervals: {timescales.interval}.")
     elif timescales.interval.endswith("targets"):

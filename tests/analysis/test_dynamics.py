@@ -57,7 +57,8 @@ def test_hidden_memory_is_not_flat():
     assert ga.flat_within_interval(result, 1, 64) is False
     ck = ga.chapman_kolmogorov_test(lumped, 2, 10)
     assert ck.passed is False
-    verdict, _ = ga.assess([lumped], ga.implied_timescales(lumped, [2]), ck, 1.0, 2)
+    verdict, caveats = ga.assess([lumped], ga.implied_timescales(lumped, [2, 8, 32]), ck, 1.0, 2)
+    assert "Relaxation 1 is not constant in the lag time beyond 2 frames." in caveats
     assert verdict.startswith("Not Markovian: the Chapman-Kolmogorov test fails up to 20 frames, first for")
 
 
