@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from keras import ops
 from tqdm import tqdm
 
 from gdynet_tf.pairs import frame_batches
@@ -81,7 +82,7 @@ def stream_vamp2(model, graphs, blocks, tau):
     """
     parts = [stream_covariances(predict_blocks(model, graphs, block), tau) for block in blocks]
     covariances = sum(sums for sums, _ in parts) / sum(n for _, n in parts)
-    return float(vamp2(*covariances))
+    return float(vamp2(*(ops.convert_to_tensor(matrix) for matrix in covariances)))
 
 
 def write_chi(model, graphs, folder, progress=True):

@@ -30,7 +30,9 @@ def check_chi(chi):
             raise ValueError(f"chi of segment {n} must have shape (F, n_targets, n_states), got {segment.shape}")
         if segment.shape[1:] != chi[0].shape[1:]:
             raise ValueError(f"chi of segment {n} has shape {segment.shape}, segment 0 has {chi[0].shape}")
-        if not np.isfinite(segment.sum()):
+        with np.errstate(invalid="ignore"):  # inf - inf
+            total = segment.sum()
+        if not np.isfinite(total):
             raise ValueError(f"chi of segment {n} holds values that are not finite")
     if chi[0].shape[2] < 2:
         raise ValueError(f"chi must have at least 2 states, got {chi[0].shape[2]}")

@@ -39,7 +39,15 @@ def canonical_correlations(chi_a, chi_b):
     -------
     (n_states - 1,) float64
         1: the same subspace; zero for directions that one of the two does not have.
+
+    Raises
+    ------
+    ValueError
+        If the two hold different numbers of frames or targets.
     """
+    sizes = [[segment.shape[:2] for segment in check_chi(chi)] for chi in (chi_a, chi_b)]
+    if sizes[0] != sizes[1]:
+        raise ValueError(f"chi of different frames cannot be compared: {sizes[0]} and {sizes[1]} (frames, targets)")
     a, b = _basis(chi_a), _basis(chi_b)
     n = min(check_chi(chi_a)[0].shape[2], check_chi(chi_b)[0].shape[2]) - 1
     found = np.linalg.svd(a.T @ b, compute_uv=False) if a.size and b.size else np.empty(0)
@@ -111,6 +119,7 @@ def restart_agreement(runs, reference=0):
     """
     if len(runs) < 2:
         raise ValueError("agreement needs at least two runs")
+    reference = range(len(runs))[reference]  # -1 is the last one
     others = [state_agreement(runs[reference], run) for i, run in enumerate(runs) if i != reference]
     return StateAgreement(
         np.stack([other.permutation for other in others]),

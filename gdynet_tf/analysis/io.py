@@ -94,7 +94,14 @@ def load_run(path):
             contents.append(json.loads((path / name).read_text(encoding="utf-8")))
         except ValueError as error:
             raise InputError(f"{path / name}: cannot be read: {error}") from None
-    return Run(path, *contents)
+    run = Run(path, *contents)
+    try:  # everything that the properties and load_chi read
+        _ = run.tau, run.frame_interval, run.time_unit, run.config["n_states"]
+        _ = [(trajectory["name"], sum(trajectory["segments"])) for trajectory in run.config["data"]["trajectories"]]
+        _ = [run.blocks(split) for split in _SPLITS]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path / 'config.json'}: altered, {error!r}") from None
+    return run
 
 
 def load_chi(run, split="all"):
@@ -131,4 +138,11 @@ def load_chi(run, split="all"):
                 f"{run.config['n_states']} states"
             )
         arrays.append(array)
-    return [arrays[trajectory][start:stop] for trajectory, start, stop in run.blocks(split)]
+    blocks = run.blocks(split)
+    if not blocks:
+        raise InputError(f"{run.path / 'config.json'}: altered, no block of frames for {split}")
+    for block in blocks:
+        trajectory, start, stop = block
+        if not (0 <= trajectory < len(arrays) and 0 <= start < stop <= len(arrays[trajectory])):
+            raise InputError(f"{run.path / 'config.json'}: altered, block {list(block)} of {split} is not in the data")
+    return [arrays[trajectory][start:stop] for trajectory, start, stop in blocks]

@@ -36,6 +36,8 @@ def covariances(chi, tau):
         If no segment is longer than tau.
     """
     chi = check_chi(chi)
+    if np.ndim(tau):
+        raise ValueError(f"tau must be a single lag time, got {tau}")
     tau = int(check_lags(chi, tau)[0])
     n_targets, n = chi[0].shape[1:]
     sums, n_samples = np.zeros((3, n, n)), 0
@@ -48,6 +50,17 @@ def covariances(chi, tau):
             sums += np.stack([x.T @ x, x.T @ y, y.T @ y])
             n_samples += len(x)
     return tuple(sums / n_samples)
+
+
+def second_moments(chi):
+    """<chi chi^T> of all frames and targets, (n_states, n_states) float64; ``chi`` is a checked list."""
+    n_targets, n = chi[0].shape[1:]
+    total, step = np.zeros((n, n)), max(1, _CHUNK // n_targets)
+    for segment in chi:
+        for start in range(0, len(segment), step):
+            x = np.asarray(segment[start : start + step], np.float64).reshape(-1, n)
+            total += x.T @ x
+    return total / sum(len(segment) * n_targets for segment in chi)
 
 
 def _inverse_sqrt(covariance):

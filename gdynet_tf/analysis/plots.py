@@ -258,6 +258,7 @@ def chi_histogram(chi, ax=None):
             label=f"state {i}",
         )
     ax.set_yscale("log")
+    ax.set_ylim(min(1e-3, 0.5 * counts[counts > 0].min()), 2)  # a fixed floor: bars of similar share look similar
     ax.set_xlabel("probability χ")
     ax.set_ylabel("share of frames")
     ax.legend(fontsize="small", ncols=2)

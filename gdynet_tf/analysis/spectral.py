@@ -6,6 +6,8 @@ import numpy as np
 
 __all__ = ["Eigenvectors", "eigenvalues", "eigenvectors", "stationary_distribution"]
 
+_SAME = 1e-9  # eigenvalues closer to 1 than this are 1: rounding of float32 probabilities leaves less
+
 
 @dataclass(frozen=True)
 class Eigenvectors:
@@ -96,9 +98,16 @@ def stationary_distribution(K):
     Raises
     ------
     ValueError
-        If an entry is truly negative: K is then no transition matrix, and its states have no populations.
+        If an entry is truly negative: K is then no transition matrix, and its states have no populations. If
+        several eigenvalues are 1: any mixture of their eigenvectors is stationary.
     """
     values, vectors = np.linalg.eig(_checked(K).T)
+    n_stationary = int((np.abs(values - 1) < _SAME).sum())
+    if n_stationary > 1:
+        raise ValueError(
+            f"{n_stationary} eigenvalues are 1: the states fall into groups that never exchange, "
+            "and the share of each group is not in the dynamics"
+        )
     pi = vectors[:, np.argmin(np.abs(values - 1))].real
     pi = pi / pi.sum()
     if pi.min() < -1e-6:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gdynet_tf.analysis._validation import check_chi
-from gdynet_tf.analysis.koopman import koopman_matrix
+from gdynet_tf.analysis.koopman import koopman_matrix, second_moments
 from gdynet_tf.analysis.spectral import eigenvalues
 
 __all__ = ["CollapsedStates", "collapsed_states", "crispness", "likeliest_populations", "populations"]
@@ -137,9 +137,8 @@ def collapsed_states(chi, tau):
 def _correlation(chi):
     """Correlation coefficients of the states' chi, zero for a state that does not vary."""
     n = chi[0].shape[2]
-    flat = [segment.reshape(-1, n) for segment in chi]
     mean = populations(chi)
-    covariance = sum((x - mean).T @ (x - mean) for x in flat) / sum(len(x) for x in flat)
-    deviation = np.sqrt(np.diag(covariance))
+    covariance = second_moments(chi) - np.outer(mean, mean)
+    deviation = np.sqrt(np.clip(np.diag(covariance), 0, None))
     scale = np.outer(deviation, deviation)
     return np.divide(covariance, scale, out=np.zeros((n, n)), where=scale > 1e-12)

@@ -28,7 +28,7 @@ class ImpliedTimescales:
     eigenvalues : (n_states - 1, n_lags) complex
     status : (n_states - 1, n_lags) str
         "real"; "complex": the decay time of an oscillation; "negative": no timescale (NaN), the process is faster
-        than the lag; "unresolved": a modulus of 1 or more (inf), slower than the data can tell.
+        than the lag or alternates; "unresolved": a modulus of 1 or more (inf), slower than the data can tell.
     time_unit : str
     interval : str
         What the interval was taken from, or why there is none.
@@ -57,16 +57,17 @@ def timescale(eigenvalue, lag_time):
     -------
     float
         -lag_time / ln|eigenvalue| (Xie et al. 2019, Methods). NaN for a negative or zero eigenvalue, which no
-        relaxation has; inf for a modulus of one or more, which statistical noise can give.
+        relaxation has, whatever its modulus; inf for another of modulus one or more, which statistical noise can give.
     str
         "real", "complex", "negative" or "unresolved".
     """
+    oscillates = abs(eigenvalue.imag) > 1e-12
+    if not oscillates and eigenvalue.real <= 0:
+        return np.nan, "negative"
     if abs(eigenvalue) >= 1 - 1e-9:  # rounding aside
         return np.inf, "unresolved"
-    if abs(eigenvalue.imag) > 1e-12:
+    if oscillates:
         return -lag_time / np.log(abs(eigenvalue)), "complex"
-    if eigenvalue.real <= 0:
-        return np.nan, "negative"
     return -lag_time / np.log(eigenvalue.real), "real"
 
 

@@ -43,10 +43,13 @@ def assess(chi, timescales, ck, frame_interval, tau):
         status, name = timescales.status[process, at_tau], f"Relaxation {process + 1}"
         if status == "unresolved":
             caveats.append(
-                f"{name} does not decay within the data: its eigenvalue is 1 or more, its timescale is unknown."
+                f"{name} does not decay within the data: its eigenvalue has a modulus of 1 or more, its timescale is unknown."
             )
         elif status == "negative":
-            caveats.append(f"{name} is faster than the lag time: its eigenvalue is not positive, it has no timescale.")
+            caveats.append(
+                f"{name} is faster than the lag time or alternates with it: its eigenvalue is not positive, it has no "
+                "timescale."
+            )
         elif slow >= tau * frame_interval:
             caveats += _about_slow(name, slow, unit, longest, n_targets * total / (2 * slow))
         if status == "complex":

@@ -33,7 +33,9 @@ def test_timescale_of_an_eigenvalue():
     assert ga.timescale(-0.5, 2.0)[1] == "negative"
     assert ga.timescale(0.0, 2.0)[1] == "negative"
     assert ga.timescale(1.0 + 0j, 2.0) == (np.inf, "unresolved")
-    assert ga.timescale(-1.1, 2.0) == (np.inf, "unresolved")
+    assert ga.timescale(1.1j, 2.0) == (np.inf, "unresolved")
+    assert ga.timescale(-1.1, 2.0)[1] == "negative"
+    assert np.isnan(ga.timescale(-1.0 + 0j, 2.0)[0])
 
 
 def test_timescales_of_a_markov_chain(markov):
@@ -69,7 +71,10 @@ def test_oscillation_alternation_and_drift():
     np.testing.assert_allclose(result.timescales[:, 0], -1 / np.log(0.9), rtol=0.1)
     alternating = np.eye(2)[np.arange(100) % 2][:, None]
     result = ga.implied_timescales(alternating, [1, 2])
-    assert result.status.tolist() == [["unresolved", "unresolved"]]  # it returns for ever
+    # Eigenvalue -1 at lag 1: no relaxation has it. At lag 2 every frame is where it was: eigenvalue 1.
+    assert result.status.tolist() == [["negative", "unresolved"]]
+    _, caveats = ga.assess(alternating, result, None, 1.0, 1)
+    assert any("alternates with it: its eigenvalue is not positive" in c for c in caveats)
     often = chain(np.array([[0.2, 0.8], [0.8, 0.2]]), 2000, 2, seed=3)
     result = ga.implied_timescales(often, [1])
     assert result.status[0, 0] == "negative"
@@ -97,6 +102,13 @@ def test_chapman_kolmogorov_needs_long_segments(markov):
         ga.chapman_kolmogorov_test(markov[:30], 10, 4)
     with pytest.raises(ValueError, match="n_steps must be at least 1, got 0"):
         ga.chapman_kolmogorov_test(markov, 10, 0)
+
+
+def test_a_single_step_tests_nothing(markov):
+    """K(tau)^1 is K(tau): agreement by construction is no verdict."""
+    ck = ga.chapman_kolmogorov_test(markov, 2, 1)
+    assert ck.inside.all()
+    assert ck.passed is None
 
 
 def test_without_intervals_nothing_is_decided(markov):

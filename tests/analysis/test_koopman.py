@@ -36,6 +36,25 @@ def test_segments_are_not_joined():
     np.testing.assert_allclose(c00, np.diag([1.0, 0.0]))  # one pair from each segment
 
 
+def test_cutting_a_trajectory_removes_tau_pairs():
+    """Exactly those that begin in the last tau frames before the cut."""
+    chi, tau, cut = noisy_chi(3, n_frames=200), 7, 90
+    n_targets, lost = chi.shape[1], slice(cut - tau, cut)
+    x, y = chi[lost].reshape(-1, 3), chi[cut : cut + tau].reshape(-1, 3)
+    whole = np.array(ga.covariances(chi, tau)) * (200 - tau) * n_targets
+    cut_sums = np.array(ga.covariances([chi[:cut], chi[cut:]], tau)) * (200 - 2 * tau) * n_targets
+    np.testing.assert_allclose(whole - cut_sums, [x.T @ x, x.T @ y, y.T @ y], atol=1e-10)
+
+
+def test_time_reversal():
+    """It swaps C00 and Ctt and transposes C0t; the score does not change."""
+    chi = noisy_chi(3)
+    c00, c0t, ctt = ga.covariances(chi, 5)
+    for ours, expected in zip(ga.covariances(chi[::-1], 5), (ctt, c0t.T, c00), strict=True):
+        np.testing.assert_allclose(ours, expected, atol=1e-12)
+    assert ga.vamp2_score(chi[::-1], 5) == pytest.approx(ga.vamp2_score(chi, 5), rel=1e-10)
+
+
 def test_the_argument_is_not_changed_and_views_do():
     chi = noisy_chi(3).astype(np.float32)
     before = chi.copy()
@@ -117,6 +136,8 @@ def test_collapsed_states_have_a_finite_matrix(kind):
         (np.ones((5, 1, 2)), 5, "a lag time of 5 frames needs longer segments; the longest has 5 frames"),
         (np.ones((5, 1, 2)), 0, "lag times must be increasing integers of at least 1 frame"),
         (np.ones((5, 1, 2)), 1.5, "lag times must be increasing integers"),
+        (np.ones((5, 1, 2)), [1, 2], r"tau must be a single lag time, got \[1, 2\]"),
+        (np.tile([np.inf, -np.inf], (5, 1, 1)), 1, "segment 0 holds values that are not finite"),
     ],
 )
 def test_bad_arguments(chi, tau, message):
@@ -152,5 +173,8 @@ def test_stationary_distribution():
     bad = np.array([[1.2, -0.2], [0.5, 0.5]])
     with pytest.raises(ValueError, match=r"the stationary distribution has a negative entry, -0\.667"):
         ga.stationary_distribution(bad)
+    stuck = [one_hot([0] * 50, 2), one_hot([1] * 20, 2)]  # two segments, each in a state of its own
+    with pytest.raises(ValueError, match="2 eigenvalues are 1: the states fall into groups that never exchange"):
+        ga.stationary_distribution(ga.koopman_matrix(stuck, 1))
     with pytest.raises(ValueError, match=r"must be square and finite, got shape \(2, 3\)"):
         ga.stationary_distribution(np.ones((2, 3)))

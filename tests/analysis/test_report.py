@@ -101,6 +101,27 @@ def test_damaged_run(run, damage, message):
         ga.load_chi(run)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("data", None, r"config\.json: altered, TypeError"),
+        ("split", {}, r"config\.json: altered, KeyError\('train'\)"),
+        ("split", {"train": [], "validation": [], "test": []}, "altered, no block of frames for test"),
+        *(
+            ("split", {"train": [], "validation": [], "test": [block]}, f"block {block} of test is not in the data")
+            for block in ([0, 2900, 9999], [3, 0, 10], [0, 20, 10])
+        ),
+    ],
+)
+def test_altered_config(run, key, value, message):
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps({**config, key: value}))
+    if "block" in message:
+        message = message.replace("[", r"\[").replace("]", r"\]")
+    with pytest.raises(InputError, match=message):
+        ga.load_chi(run, "test")
+
+
 @pytest.mark.parametrize("n_states", [2, 4])
 def test_report_is_whole_and_self_contained(tmp_path, n_states):
     agreement = {

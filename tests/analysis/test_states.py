@@ -110,6 +110,10 @@ def test_agreement_of_restarts(states):
     np.testing.assert_array_equal(result.found_again, [True, False, False])
     assert result.permutation.shape == (2, 3)
     assert result.f1[0] == pytest.approx(1.0)
+    last = ga.restart_agreement([runs[1], runs[2], runs[0]], -1)
+    np.testing.assert_array_equal(last.f1, result.f1)  # the last run by its negative index: the same reference
+    with pytest.raises(ValueError, match="chi of different frames cannot be compared"):
+        ga.canonical_correlations(runs[0], runs[0][:5])
     with pytest.raises(ValueError, match="agreement needs at least two runs"):
         ga.restart_agreement(runs[:1])
     with pytest.raises(ValueError, match="chi of different shape cannot be compared"):
