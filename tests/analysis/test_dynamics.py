@@ -109,6 +109,8 @@ def test_a_single_step_tests_nothing(markov):
     ck = ga.chapman_kolmogorov_test(markov, 2, 1)
     assert ck.inside.all()
     assert ck.passed is None
+    verdict, _ = ga.assess(markov, ga.implied_timescales(markov, [2]), ck, 1.0, 2)
+    assert verdict.startswith("Not tested: a Chapman-Kolmogorov test of a single step")
 
 
 def test_without_intervals_nothing_is_decided(markov):
