@@ -342,9 +342,9 @@ def state_agreement(f1, threshold, ax=None):
     ax = _axes(ax, figsize=(4, 3.2))
     _bars(ax, np.asarray(f1), np.full(len(f1), np.nan), np.full(len(f1), np.nan))
     ax.axhline(threshold, color="0.3", ls="--", lw=1, label="found again")
-    ax.set_ylim(0, 1.05)
+    ax.set_ylim(0, 1.25)  # room for the legend
     ax.set_ylabel("agreement of restarts (F1)")
-    ax.legend(fontsize="small", loc="lower right")
+    ax.legend(fontsize="small", loc="upper right")
     return ax
 
 
