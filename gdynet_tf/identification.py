@@ -89,11 +89,12 @@ def find_state_map(chi, covariances, seed=0):
     if not coefficients.size or len(np.unique(points.round(9), axis=0)) < n:
         return StateMapResult(np.eye(n), values)
     clusters = KMeans(n, n_init=10, random_state=seed).fit(points)
-    centers = clusters.cluster_centers_[np.argsort(-np.bincount(clusters.labels_, minlength=n), kind="stable")]
     # Barycentric coordinates b of a point x: b @ [centers, 1] = [x, 1], and chi @ 1 = 1.
-    corners = np.concatenate([centers, np.ones((n, 1))], axis=1)  # (n, r)
+    corners = np.concatenate([clusters.cluster_centers_, np.ones((n, 1))], axis=1)  # (n, r)
     kernel = np.concatenate([coefficients, np.ones((n, 1))], axis=1) @ np.linalg.pinv(corners)
-    return StateMapResult(kernel, values)
+    mapped = np.maximum(chi @ kernel, 0)
+    population = (mapped / mapped.sum(axis=1, keepdims=True)).mean(axis=0)
+    return StateMapResult(kernel[:, np.argsort(-population, kind="stable")], values)
 
 
 def identify_states(model, graphs, blocks, tau):

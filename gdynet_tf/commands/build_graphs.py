@@ -99,7 +99,7 @@ def _run(argv):
     targets = _targets(args, first)
     n_frames = sum(len(t.positions) for t in trajectories)
     print(
-        f"{n_frames} frames of {len(first.atomic_numbers)} atoms, {len(targets)} targets of {targets.shape[1]} "
+        f"{n_frames} frames of {len(first.atomic_numbers)} atoms, {len(targets)} target{'s' if len(targets) > 1 else ''} of {targets.shape[1]} "
         f"atom{'s' if targets.shape[1] > 1 else ''}, {args.n_neighbors} neighbours"
     )
     out = build_graphs(
