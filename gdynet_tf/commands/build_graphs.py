@@ -90,6 +90,10 @@ def _targets(args, trajectory):
     return trajectory.targets
 
 
+def _count(n, noun):
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
 def _run(argv):
     args = _parser().parse_args(argv)
     if args.n_workers is not None and args.n_workers < 1:
@@ -99,8 +103,8 @@ def _run(argv):
     targets = _targets(args, first)
     n_frames = sum(len(t.positions) for t in trajectories)
     print(
-        f"{n_frames} frames of {len(first.atomic_numbers)} atoms, {len(targets)} target{'s' if len(targets) > 1 else ''} of {targets.shape[1]} "
-        f"atom{'s' if targets.shape[1] > 1 else ''}, {args.n_neighbors} neighbours"
+        f"{n_frames} frames of {len(first.atomic_numbers)} atoms, {args.n_neighbors} neighbours, "
+        f"{_count(len(targets), 'target')} of {_count(targets.shape[1], 'atom')}"
     )
     out = build_graphs(
         trajectories,

@@ -76,7 +76,7 @@ def test_build(here, capsys):
         == 0
     )
     out = capsys.readouterr().out
-    assert "30 frames of 6 atoms, 2 targets of 1 atom, 4 neighbours" in out
+    assert "30 frames of 6 atoms, 4 neighbours, 2 targets of 1 atom" in out
     assert "written: graphs; next: python train.py --graphs graphs" in out
     graphs = open_graphs(here / "graphs")
     assert (graphs.meta["frame_interval"], graphs.meta["time_unit"]) == (1.0, "ps")
