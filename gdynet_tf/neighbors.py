@@ -88,6 +88,11 @@ def _lot(fractional, candidates):
     return np.sin((phase + 2.0) * (candidates + 1.0) * 78.233) * 43758.5453 % 1.0
 
 
+def _mean_radius(density, m):
+    """Radius in which there are an atom and M others on average; density in atoms per Å^3."""
+    return np.cbrt(3 * (m + 1) / (4 * np.pi * density))
+
+
 def _shifts(box):
     """All integer translations within +-box, (S, 3)."""
     axes = [np.arange(-n, n + 1) for n in box]
@@ -99,8 +104,8 @@ def _by_images(positions, lattices, periodic, neighbors, distances):
     n_frames, n_atoms, m = neighbors.shape
     spacing = plane_spacings(lattices)  # (F, 3)
     todo, box = np.arange(n_frames), np.zeros(3, int)
-    # Enough images for M neighbours to exist; widened evenly in length, not in number of cells.
-    reach = 0.5 * np.cbrt(m / n_atoms) * spacing.mean(axis=0).max()
+    # The radius that holds M atoms on average; widened evenly in length, not in number of cells.
+    reach = _mean_radius(n_atoms / np.abs(np.linalg.det(lattices)).mean(), m)
     while len(todo):
         box[periodic] = np.maximum(box, np.ceil(reach / spacing[todo].min(axis=0) - 0.5))[periodic]
         shifts = _shifts(box)
@@ -145,9 +150,8 @@ def _by_tree(positions, lattice, m, periodic):
     spacing = plane_spacings(lattice)
     fractional = positions @ np.linalg.inv(lattice)
     fractional = fractional - np.where(periodic, np.floor(fractional), 0.0)
-    density = n_atoms / abs(np.linalg.det(lattice))
-    # The radius that holds M atoms on average, with a margin for fluctuations.
-    padding = np.cbrt(3 * (m + 1) / (4 * np.pi * density)) * 1.4
+    # With a margin for fluctuations.
+    padding = _mean_radius(n_atoms / abs(np.linalg.det(lattice)), m) * 1.4
     kept = m + 2  # the atom itself, and one that shows whether the M-th is the first of a tie
     while True:
         atom, image = _padded(fractional, padding / spacing, periodic)

@@ -9,12 +9,13 @@ from scipy.sparse.csgraph import connected_components
 
 from gdynet_tf.errors import InputError
 from gdynet_tf.neighbors import nearest_neighbors
-from gdynet_tf.trajectory.elements import symbol
+from gdynet_tf.trajectory.elements import atomic_number, symbol
 
 __all__ = ["select_targets"]
 
 _BOND_FACTOR = 1.25  # two atoms are bonded when closer than this times the sum of their covalent radii
 _MAX_BONDS = 12
+_IONS = frozenset((3, 11, 19, 37, 55, 87, 4, 12, 20, 38, 56, 88))  # alkali and alkaline earth metals
 
 
 def select_targets(selection, atomic_numbers, positions, lattice, periodic=(True, True, True)):
@@ -24,7 +25,8 @@ def select_targets(selection, atomic_numbers, positions, lattice, periodic=(True
     ----------
     selection : str
         Elements ("Li" or "Li,Na": every such atom), "all", "molecules H2O" (the atoms of each molecule of this
-        composition), or the path of a file with the atom indices, counted from 0, of one target per line.
+        composition; alkali and alkaline earth atoms are ions, bonded to nothing), or the path of a file with the
+        atom indices, counted from 0, of one target per line.
     atomic_numbers : (N,) int array
     positions : (N, 3) array
         Å; bonds are looked for in this frame.
@@ -46,20 +48,33 @@ def select_targets(selection, atomic_numbers, positions, lattice, periodic=(True
         return np.arange(len(atomic_numbers), dtype=np.int32)[:, None]
     if selection.startswith("molecules "):
         return _molecules(selection.removeprefix("molecules ").strip(), atomic_numbers, positions, lattice, periodic)
-    if Path(selection).is_file():
-        return _from_file(selection, len(atomic_numbers))
     names = np.array([symbol(z) for z in atomic_numbers])
     wanted = [name.strip() for name in selection.split(",")]
     missing = [name for name in wanted if name not in names]
-    if missing:
-        there = ", ".join(f"{name} ({n})" for name, n in Counter(names.tolist()).items())
-        raise InputError(f"--targets {selection}: no {missing[0]} in the system and no such file; there are {there}")
-    return np.flatnonzero(np.isin(names, wanted)).astype(np.int32)[:, None]
+    if not missing:
+        return np.flatnonzero(np.isin(names, wanted)).astype(np.int32)[:, None]
+    if Path(selection).is_file():
+        return _from_file(selection, len(atomic_numbers))
+    there = ", ".join(f"{name} ({n})" for name, n in Counter(names.tolist()).items())
+    if _is_element(missing[0]):
+        raise InputError(f"--targets {selection}: no {missing[0]} in the system; there are {there}")
+    raise InputError(f"--targets {selection}: {missing[0]!r} is neither an element nor a file; there are {there}")
+
+
+def _is_element(name):
+    try:
+        return bool(atomic_number(name, "--targets"))
+    except InputError:
+        return False
 
 
 def _from_file(path, n_atoms):
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is no text file of atom indices") from None
     groups = []
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(lines, 1):
         words = line.split("#")[0].replace(",", " ").split()
         if not words:
             continue
@@ -112,7 +127,8 @@ def _bonded_components(atomic_numbers, positions, lattice, periodic):
     if not m:
         return np.zeros(n_atoms, int)
     neighbors, distances = nearest_neighbors(np.asarray(positions)[None], np.asarray(lattice)[None], m, periodic)
-    radii = np.array([CovalentRadius.radius[symbol(z)] for z in atomic_numbers])
+    # Ions lie within bond distance of their solvation shell, which would make one molecule of it.
+    radii = np.array([-np.inf if z in _IONS else CovalentRadius.radius[symbol(z)] for z in atomic_numbers])
     i, bond = np.repeat(np.arange(n_atoms), m), neighbors[0].ravel()
     bonded = distances[0].ravel() < _BOND_FACTOR * (radii[i] + radii[bond])
     graph = coo_matrix((np.ones(bonded.sum()), (i[bonded], bond[bonded])), shape=(n_atoms, n_atoms))

@@ -34,6 +34,21 @@ def test_molecules_across_the_border(select):
     np.testing.assert_array_equal(select("molecules Li"), [[9]])
 
 
+def test_ion_in_its_solvation_shell_is_no_part_of_the_molecule():
+    """Li-O 1.95 Å: closer than 1.25 times the covalent radii (2.4 Å), yet no bond."""
+    numbers, positions = water_and_lithium()
+    positions[9] = positions[1] - [0, 1.95, 0]
+    np.testing.assert_array_equal(
+        select_targets("molecules H2O", numbers, positions, CELL), [[0, 2, 1], [3, 5, 4], [6, 8, 7]]
+    )
+
+
+def test_element_goes_before_a_file_of_its_name(select, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "O").write_text("0\n")
+    assert select("O").shape == (3, 1)
+
+
 def test_molecules_of_a_system_without_neighbors():
     found = select_targets("molecules Ar", [18], np.zeros((1, 3)), CELL, (False, False, False))
     np.testing.assert_array_equal(found, [[0]])
@@ -48,8 +63,8 @@ def test_file(select, tmp_path):
 @pytest.mark.parametrize(
     ("selection", "message"),
     [
-        ("Na", r"--targets Na: no Na in the system and no such file; there are H \(6\), O \(3\), Li \(1\)"),
-        ("O,Xx", r"--targets O,Xx: no Xx in the system"),
+        ("Na", r"--targets Na: no Na in the system; there are H \(6\), O \(3\), Li \(1\)"),
+        ("O,Xx", r"--targets O,Xx: 'Xx' is neither an element nor a file; there are H \(6\)"),
         ("molecules CO2", r"--targets molecules CO2: there is none; bonds give H2O \(3\), Li \(1\)"),
         ("molecules water", r"--targets molecules water: 'water' is not a chemical formula"),
     ],
@@ -75,3 +90,9 @@ def test_bad_file(select, tmp_path, text, message):
     file.write_text(text)
     with pytest.raises(InputError, match=f"groups.txt: {message}"):
         select(str(file))
+
+
+def test_binary_file(select, tmp_path):
+    (tmp_path / "groups.npy").write_bytes(b"\x93NUMPY\xff")
+    with pytest.raises(InputError, match="groups.npy: is no text file of atom indices"):
+        select(str(tmp_path / "groups.npy"))
