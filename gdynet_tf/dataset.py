@@ -16,7 +16,7 @@ import numpy as np
 
 from gdynet_tf.errors import InputError
 
-__all__ = ["FORMAT_VERSION", "GraphDataset", "digest", "open_graphs", "write_json"]
+__all__ = ["FORMAT_VERSION", "CoordinateDataset", "GraphDataset", "digest", "open_graphs", "open_inputs", "write_json"]
 
 FORMAT_VERSION = 1
 _BLOCK = 1 << 18  # bytes
@@ -103,6 +103,25 @@ class GraphDataset:
         """(n_targets, k) int32."""
         return np.load(self.path / "targets.npy")
 
+    @property
+    def n_targets(self):
+        """Rows of chi in a frame."""
+        return len(self.targets)
+
+    @property
+    def constants(self):
+        """Inputs of the model that are the same in all frames."""
+        return {"atomic_numbers": self.atomic_numbers, "targets": self.targets}
+
+    @property
+    def input_shapes(self):
+        """Name -> shape and dtype of a frame of what `read` returns."""
+        shape = (self.meta["n_atoms"], self.meta["n_neighbors"])
+        return {
+            "neighbors": (shape, np.int32),
+            self.edge_array: (self.array(0, self.edge_array).shape[1:], np.float32),
+        }
+
     def array(self, trajectory, name):
         """Memory map of ``neighbors``, ``edges`` or ``distances``, ``lattices`` or ``positions``.
 
@@ -134,13 +153,50 @@ class GraphDataset:
             float32.
         """
         graph = {}
-        for name, dtype in (("neighbors", np.int32), (self.edge_array, np.float32)):
+        for name, (shape, dtype) in self.input_shapes.items():
+            graph[name] = np.empty((*frames.shape, *shape), dtype)
             for index in np.unique(trajectories):
-                source, chosen = self.array(index, name), trajectories == index
-                if name not in graph:
-                    graph[name] = np.empty((*frames.shape, *source.shape[1:]), dtype)
-                graph[name][chosen] = source[frames[chosen]]
+                chosen = trajectories == index
+                graph[name][chosen] = self._frames(index, name, frames[chosen])
         return graph
+
+    def _frames(self, trajectory, name, frames):
+        return self.array(trajectory, name)[frames]
+
+
+@dataclass(frozen=True)
+class CoordinateDataset(GraphDataset):
+    """The same directory, seen as a VAMPnet sees it: the coordinates of all targets, one state for the whole.
+
+    Raises
+    ------
+    InputError
+        If the system is not periodic in all directions.
+    """
+
+    def __post_init__(self):
+        if not all(self.meta["periodic"]):
+            raise InputError(f"{self.path}: --model vampnet needs a system that is periodic in all directions")
+
+    @property
+    def n_targets(self):
+        """One: the system as a whole."""
+        return 1
+
+    @property
+    def constants(self):
+        """None."""
+        return {}
+
+    @property
+    def input_shapes(self):
+        """``coordinates``: cosine and sine of the fractional coordinates, which do not jump at the border."""
+        return {"coordinates": ((6 * self.targets.size,), np.float32)}
+
+    def _frames(self, trajectory, name, frames):
+        positions = self.array(trajectory, "positions")[frames][..., self.targets.ravel(), :]  # (..., T k, 3)
+        angle = 2 * np.pi * positions @ np.linalg.inv(self.array(trajectory, "lattices")[frames])
+        return np.concatenate([np.cos(angle), np.sin(angle)], axis=-1).reshape(*frames.shape, -1)
 
 
 def open_graphs(path):
@@ -181,6 +237,26 @@ def open_graphs(path):
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path / 'meta.json'}: altered, {error!r}") from None
     return GraphDataset(path, meta)
+
+
+def open_inputs(path, model):
+    """Open a graph directory as the inputs of a model.
+
+    Parameters
+    ----------
+    path : path-like
+    model : {"gdynet", "vampnet"}
+
+    Returns
+    -------
+    GraphDataset or CoordinateDataset
+
+    Raises
+    ------
+    InputError
+    """
+    graphs = open_graphs(path)
+    return CoordinateDataset(graphs.path, graphs.meta) if model == "vampnet" else graphs
 
 
 def _check_array(file, entry):

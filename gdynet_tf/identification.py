@@ -114,13 +114,13 @@ def identify_states(model, graphs, blocks, tau):
     -------
     StateMapResult
     """
-    n_samples = sum(stop - start for _, start, stop in blocks) * len(graphs.targets)
+    n_samples = sum(stop - start for _, start, stop in blocks) * graphs.n_targets
     stride = max(1, n_samples // _SAMPLES)
     sample, sums = [], 0.0
     for block in blocks:
         chunks = _keeping(predict_blocks(model, graphs, block), sample, stride)
         sums = sums + stream_covariances(chunks, tau)[0]
-    n_pairs = len(lagged_pairs(blocks, tau)) * len(graphs.targets)
+    n_pairs = len(lagged_pairs(blocks, tau)) * graphs.n_targets
     result = find_state_map(np.concatenate(sample), sums / n_pairs)
     model.state_map.kernel.assign(result.kernel.astype(np.float32))
     return result

@@ -7,6 +7,7 @@ from keras import ops
 
 from gdynet_tf.errors import InputError
 from gdynet_tf.layers import AttentionConv, GaussianExpansion, StateMap, gather_nodes
+from gdynet_tf.vampnet import VAMPnet
 
 __all__ = ["GDyNet", "load_model"]
 
@@ -169,7 +170,7 @@ def load_model(run):
 
     Returns
     -------
-    GDyNet
+    GDyNet or VAMPnet
         With its state map: its chi are those in ``chi/``.
 
     Raises
@@ -181,6 +182,6 @@ def load_model(run):
     if not file.is_file():
         raise InputError(f"{file}: no such file; train.py writes it at the end of a training")
     try:
-        return keras.models.load_model(file)
+        return keras.models.load_model(file, custom_objects={"VAMPnet": VAMPnet})
     except (ValueError, OSError, KeyError) as error:
         raise InputError(f"{file}: cannot be read as a Keras model: {error}") from None

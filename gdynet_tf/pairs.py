@@ -153,24 +153,14 @@ def lagged_pairs(blocks, tau):
     return np.concatenate(rows) if rows else np.empty((0, 2), np.int64)
 
 
-def _signature(graphs, tf, lead):
-    """Specs of what `GraphDataset.read` returns."""
-    shapes = {name: graphs.array(0, name).shape[1:] for name in ("neighbors", graphs.edge_array)}
-    return {
-        name: tf.TensorSpec((*lead, *shape), tf.int32 if name == "neighbors" else tf.float32)
-        for name, shape in shapes.items()
-    }
-
-
 def _read_batches(graphs, trajectories, frames, batch_size, lead, with_label):
     """tf.data of the graphs at (trajectories, frames), read in that order, with the constants of the system."""
     import tensorflow as tf
 
-    signature = _signature(graphs, tf, (batch_size, *lead))
-    constants = {
-        "atomic_numbers": tf.constant(graphs.atomic_numbers),
-        "targets": tf.constant(graphs.targets),
+    signature = {
+        name: tf.TensorSpec((batch_size, *lead, *shape), dtype) for name, (shape, dtype) in graphs.input_shapes.items()
     }
+    constants = {name: tf.constant(value) for name, value in graphs.constants.items()}
 
     def read(trajectory, frame):
         graph = graphs.read(trajectory, frame)

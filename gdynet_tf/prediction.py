@@ -11,7 +11,7 @@ from gdynet_tf.vamp import vamp2
 
 __all__ = ["predict_blocks", "stream_covariances", "stream_vamp2", "write_chi"]
 
-_EDGES_PER_BATCH = 250_000
+_VALUES_PER_BATCH = 500_000
 
 
 def predict_blocks(model, graphs, block):
@@ -28,8 +28,8 @@ def predict_blocks(model, graphs, block):
     (b, n_targets, n_states) float32
     """
     _, start, stop = block
-    n_edges = graphs.meta["n_atoms"] * graphs.meta["n_neighbors"]
-    batch_size = max(1, min(_EDGES_PER_BATCH // n_edges, stop - start))
+    n_values = sum(np.prod(shape[:2]) for shape, _ in graphs.input_shapes.values())
+    batch_size = max(1, min(int(_VALUES_PER_BATCH // n_values), stop - start))
     left = stop - start
     for inputs in frame_batches(graphs, block, batch_size):
         chi = np.asarray(model.predict_on_batch(inputs))  # the last batch is filled up
@@ -97,7 +97,7 @@ def write_chi(model, graphs, folder, progress=True):
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    shape = (len(graphs.targets), model.n_states)
+    shape = (graphs.n_targets, model.n_states)
     with tqdm(total=sum(graphs.n_frames), unit="frame", desc="chi", disable=not progress) as bar:
         for trajectory, (name, n_frames) in enumerate(zip(graphs.names, graphs.n_frames, strict=True)):
             out = np.lib.format.open_memmap(

@@ -21,7 +21,7 @@ from gdynet_tf.analysis import (
     restart_agreement,
 )
 from gdynet_tf.analysis.io import Run, load_chi
-from gdynet_tf.dataset import digest, open_graphs, write_json
+from gdynet_tf.dataset import digest, open_inputs, write_json
 from gdynet_tf.errors import InputError
 from gdynet_tf.identification import identify_states
 from gdynet_tf.pairs import Split
@@ -61,8 +61,8 @@ def new_config(graphs, split, settings, seed=None, n_restarts=1):
             "frame_interval": graphs.meta["frame_interval"],
             "time_unit": graphs.meta["time_unit"],
             "n_atoms": graphs.meta["n_atoms"],
-            "n_targets": graphs.meta["n_targets"],
-            "group_size": graphs.meta["group_size"],
+            "n_targets": graphs.n_targets,
+            "group_size": graphs.targets.size // graphs.n_targets,
             "n_neighbors": graphs.meta["n_neighbors"],
             "trajectories": [
                 {key: entry[key] for key in ("name", "segments", "sources")} for entry in graphs.meta["trajectories"]
@@ -97,7 +97,7 @@ def resume_config(run):
     file = Path(run) / "config.json"
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
-        graphs = open_graphs(config["graphs"]["path"])
+        graphs = open_inputs(config["graphs"]["path"], config["model"])
     except FileNotFoundError:
         raise InputError(f"{run}: no config.json in it, there is nothing to resume") from None
     except (ValueError, KeyError) as error:
@@ -185,7 +185,7 @@ def train_run(graphs, run, config, *, resume=False, progress=True):
 
 def _sample(model, graphs, blocks):
     """chi (1 array per block) of evenly spaced frames, for the comparison of restarts."""
-    n_samples = sum(stop - start for _, start, stop in blocks) * len(graphs.targets)
+    n_samples = sum(stop - start for _, start, stop in blocks) * graphs.n_targets
     stride = max(1, n_samples // _AGREEMENT_SAMPLES)
     return [np.concatenate([chi[::stride] for chi in predict_blocks(model, graphs, block)]) for block in blocks]
 

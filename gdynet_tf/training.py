@@ -15,6 +15,7 @@ from gdynet_tf.model import GDyNet
 from gdynet_tf.pairs import lagged_pairs, pair_batches
 from gdynet_tf.prediction import stream_vamp2
 from gdynet_tf.vamp import VAMPLoss
+from gdynet_tf.vampnet import VAMPnet
 
 __all__ = ["TrainingSettings", "best_precision", "default_batch_size", "float32_model", "train_network"]
 
@@ -31,7 +32,9 @@ class TrainingSettings:
     n_states : int
     tau : int
         Lag time in frames.
+    model : {"gdynet", "vampnet"}
     n_conv, n_features : int
+        Of a VAMPnet, number and width of the hidden layers.
     variant : {"paper", "gdynet2019"}
     batch_size : int
         Pairs of frames in a batch.
@@ -46,6 +49,7 @@ class TrainingSettings:
 
     n_states: int
     tau: int
+    model: str = "gdynet"
     n_conv: int = 3
     n_features: int = 16
     variant: str = "paper"
@@ -67,6 +71,9 @@ def best_precision():
 
 
 def _new_model(settings, graphs):
+    if settings.model == "vampnet":
+        (n_coordinates,), _ = graphs.input_shapes["coordinates"]
+        return VAMPnet(settings.n_states, n_coordinates, settings.n_conv, settings.n_features, settings.precision)
     return GDyNet(
         settings.n_states,
         n_conv=settings.n_conv,
@@ -79,7 +86,7 @@ def _new_model(settings, graphs):
 
 def float32_model(model):
     """The same network in full precision, with a copy of the weights."""
-    copy = GDyNet.from_config({**model.get_config(), "precision": "float32"})
+    copy = type(model).from_config({**model.get_config(), "precision": "float32"})
     copy.set_weights(model.get_weights())
     return copy
 

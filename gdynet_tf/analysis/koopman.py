@@ -70,24 +70,64 @@ def _inverse_sqrt(covariance):
     return (vectors[:, kept] / np.sqrt(values[kept])) @ vectors[:, kept].T
 
 
-def koopman_matrix(chi, tau):
-    """Koopman matrix K = C00^-1 C0t, row i to column j (Xie et al. 2019, Eq. 2).
+def koopman_matrix(chi, tau, estimator="plain"):
+    """Koopman matrix, row i to column j (Xie et al. 2019, Eq. 2).
 
-    Where chi has an empty state or identical ones, C00 is inverted on what varies: the row of an empty state is
-    zero, identical states share their probability.
+    "plain" is K = C00^-1 C0t. Where chi has an empty state or identical ones, C00 is inverted on what varies: the row
+    of an empty state is zero, identical states share their probability. "reversible" takes every pair of frames
+    forward and backward, C00 -> (C00 + Ctt)/2 and C0t -> (C0t + Ct0)/2: its eigenvalues are real, and it is wrong for
+    data that are driven or not in equilibrium. "constrained" is the least-squares solution among the matrices without
+    negative entries and with row sums of one, which plain ones need not have.
 
     Parameters
     ----------
     chi : list of (F, n_targets, n_states) arrays
     tau : int
+    estimator : {"plain", "reversible", "constrained"}
 
     Returns
     -------
     (n_states, n_states) float64
     """
-    c00, c0t, _ = covariances(chi, tau)
+    if estimator not in ("plain", "reversible", "constrained"):
+        raise ValueError(f"estimator must be plain, reversible or constrained, got {estimator!r}")
+    c00, c0t, ctt = covariances(chi, tau)
+    if estimator == "reversible":
+        c00, c0t = (c00 + ctt) / 2, (c0t + c0t.T) / 2
     root = _inverse_sqrt(c00)
-    return root @ root @ c0t
+    K = root @ root @ c0t
+    return _constrained(c00, c0t, K) if estimator == "constrained" else K
+
+
+def _constrained(c00, c0t, start):
+    """The K >= 0 with row sums of one for which <|chi(t+tau) - K^T chi(t)|^2> is smallest: a convex programme."""
+    from scipy.optimize import LinearConstraint, minimize  # half a second to import
+
+    n = len(c00)
+    scale = np.trace(c00)
+
+    def distance(k):
+        K = k.reshape(n, n)
+        return (np.sum(K * (c00 @ K)) - 2 * np.sum(K * c0t)) / scale
+
+    def gradient(k):
+        K = k.reshape(n, n)
+        return (2 * (c00 @ K - c0t)).ravel() / scale
+
+    start = np.clip(start, 0, None) + 1e-12
+    start = start / start.sum(axis=1, keepdims=True)
+    rows = LinearConstraint(np.kron(np.eye(n), np.ones(n)), 1, 1)
+    found = minimize(
+        distance,
+        start.ravel(),
+        jac=gradient,
+        method="SLSQP",
+        bounds=[(0, 1)] * n**2,
+        constraints=rows,
+        options={"ftol": 1e-15, "maxiter": 1000},
+    )
+    K = np.clip(found.x.reshape(n, n), 0, None)
+    return K / K.sum(axis=1, keepdims=True)
 
 
 def _singular_values(chi, tau):

@@ -10,6 +10,9 @@ from gdynet_tf.errors import InputError, run_command
 __all__ = ["main"]
 
 
+_SIZES = {"gdynet": (3, 16), "vampnet": (3, 64)}  # n_conv, n_features
+
+
 def _parser():
     parser = argparse.ArgumentParser(
         prog="train.py",
@@ -19,8 +22,15 @@ def _parser():
     parser.add_argument("--run", help="run directory to write (default: runs/GRAPHS_nN_tauT)")
     parser.add_argument("--n-states", type=int, metavar="N", help="number of states")
     parser.add_argument("--tau", type=int, metavar="T", help="lag time in frames")
-    parser.add_argument("--n-conv", type=int, default=3, help="convolutions (default: %(default)s)")
-    parser.add_argument("--n-features", type=int, default=16, help="length of an embedding (default: %(default)s)")
+    parser.add_argument(
+        "--model",
+        choices=tuple(_SIZES),
+        default="gdynet",
+        help="gdynet: states of each target; vampnet: a plain network on the targets' coordinates, for the state of "
+        "the system as a whole (default: %(default)s)",
+    )
+    parser.add_argument("--n-conv", type=int, help="convolutions, or hidden layers of a vampnet (default: 3)")
+    parser.add_argument("--n-features", type=int, help="length of an embedding (default: 16; vampnet: 64)")
     parser.add_argument(
         "--variant",
         choices=("paper", "gdynet2019"),
@@ -100,15 +110,16 @@ def _load_tensorflow():
 
 
 def _start(args):
-    from gdynet_tf.dataset import open_graphs
+    from gdynet_tf.dataset import open_inputs
     from gdynet_tf.pairs import split_by_name, split_by_time
 
-    graphs = open_graphs(args.graphs)
+    graphs = open_inputs(args.graphs, args.model)
     if args.val or args.test:
         split = split_by_name(graphs.names, graphs.segments, args.tau, args.val or [], args.test or [])
     else:
         split = split_by_time(graphs.segments, args.tau, tuple(args.split))
-    run = Path(args.run or f"runs/{Path(args.graphs).resolve().name}_n{args.n_states}_tau{args.tau}")
+    kind = "" if args.model == "gdynet" else f"_{args.model}"
+    run = Path(args.run or f"runs/{Path(args.graphs).resolve().name}{kind}_n{args.n_states}_tau{args.tau}")
     if run.exists():
         if not args.overwrite:
             raise InputError(f"{run}: exists; --resume continues it, --overwrite replaces it, --run names another")
@@ -122,14 +133,15 @@ def _start(args):
     from gdynet_tf.training import TrainingSettings, best_precision, default_batch_size
 
     n_pairs = len(lagged_pairs(split.train, args.tau))
-    batch_size = args.batch_size or default_batch_size(len(graphs.targets), n_pairs)
+    batch_size = args.batch_size or default_batch_size(graphs.n_targets, n_pairs)
     if batch_size > n_pairs:
         raise InputError(f"--batch-size {batch_size}: there are only {n_pairs} training pairs")
     settings = TrainingSettings(
         n_states=args.n_states,
         tau=args.tau,
-        n_conv=args.n_conv,
-        n_features=args.n_features,
+        model=args.model,
+        n_conv=args.n_conv or _SIZES[args.model][0],
+        n_features=args.n_features or _SIZES[args.model][1],
         variant=args.variant,
         batch_size=batch_size,
         epochs=args.epochs,

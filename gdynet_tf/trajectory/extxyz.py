@@ -21,10 +21,8 @@ def read_extxyz(path):
     Trajectory
         The file does not tell the interval.
     """
-    try:
-        from ase.io.extxyz import read_extxyz as ase_read
-    except ImportError:
-        raise InputError(f"{path}: extended XYZ needs ASE: pip install 'gdynet_tf[io]'") from None
+    from ase.io.extxyz import read_extxyz as ase_read  # slow to import
+
     with open_text(path) as file:
         try:
             frames = list(ase_read(file, index=slice(None)))

@@ -329,15 +329,6 @@ def test_bad_extxyz(tmp_path, text, message):
             read_trajectory(tmp_path / "t.xyz", species=["Li"])
 
 
-def test_extxyz_without_ase(tmp_path, monkeypatch):
-    import sys
-
-    monkeypatch.setitem(sys.modules, "ase.io.extxyz", None)
-    (tmp_path / "t.xyz").write_text("1\n\nLi 0 0 0\n")
-    with pytest.raises(InputError, match=r"t\.xyz: extended XYZ needs ASE: pip install 'gdynet_tf\[io\]'"):
-        read_trajectory(tmp_path / "t.xyz")
-
-
 # --- any file ----------------------------------------------------------------------------------
 
 

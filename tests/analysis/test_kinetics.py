@@ -1,0 +1,242 @@
+"""Residence times, first passages, committors, estimators, bootstrap, global matrix: exact cases and deeptime."""
+
+import deeptime.markov.tools.analysis as msm
+import numpy as np
+import pytest
+from scipy.linalg import expm
+
+from gdynet_tf import analysis as ga
+
+K3 = np.array([[0.9, 0.1, 0.0], [0.05, 0.85, 0.1], [0.0, 0.3, 0.7]])
+
+
+def random_matrix(n, seed):
+    K = np.random.default_rng(seed).random((n, n)) + 3 * np.eye(n)
+    return K / K.sum(axis=1, keepdims=True)
+
+
+def test_residence_times():
+    """Geometric: 1 / (1 - 0.9) lags."""
+    np.testing.assert_allclose(ga.residence_times(K3, 0.5), [5, 0.5 / 0.15, 0.5 / 0.3])
+    assert ga.residence_times(np.array([[1, 0], [0.5, 0.5]]))[0] == np.inf
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_against_deeptime(seed):
+    K = random_matrix(5, seed)
+    np.testing.assert_allclose(ga.mean_first_passage_times(K, [1, 3], 2.0), 2 * msm.mfpt(K, [1, 3]), rtol=1e-9)
+    np.testing.assert_allclose(ga.committor(K, 0, [2, 4]), msm.committor(K, [0], [2, 4]), rtol=1e-9)
+    from deeptime.markov.msm import MarkovStateModel
+
+    expected = MarkovStateModel(K).reactive_flux([0], [2, 4])
+    net, rate = ga.reactive_flux(K, 0, [2, 4])
+    np.testing.assert_allclose(net, expected.net_flux, atol=1e-12)
+    assert rate == pytest.approx(expected.rate, rel=1e-9)
+
+
+def test_committor_of_a_symmetric_walk():
+    """On a chain of five states with equal steps the committor is linear."""
+    K = np.diag(np.full(4, 0.3), 1) + np.diag(np.full(4, 0.3), -1)
+    K += np.diag(1 - K.sum(axis=1))
+    np.testing.assert_allclose(ga.committor(K, 0, 4), [0, 0.25, 0.5, 0.75, 1])
+    forward, rate = ga.reactive_flux(K, 0, 4)
+    # The same net flux 0.2 * 0.3 * 0.25 passes each bond; the walk was last in 0 half of the time.
+    np.testing.assert_allclose(np.diag(forward, 1), 0.2 * 0.3 * 0.25)
+    assert rate == pytest.approx(0.2 * 0.3 * 0.25 / 0.5)
+
+
+def test_states_without_a_way():
+    """State 2 traps: it never reaches 0, and 1 may fall into it. Behind the target it does no harm."""
+    K = np.array([[0.8, 0.2, 0], [0.3, 0.6, 0.1], [0, 0, 1]])
+    times = ga.mean_first_passage_times(K, 0)
+    np.testing.assert_array_equal(times, [0, np.inf, np.inf])
+    behind = np.array([[0.8, 0.2, 0], [0.3, 0.6, 0.1], [0, 0, 1]])
+    np.testing.assert_allclose(ga.mean_first_passage_times(behind, 1), [5, 0, np.inf])
+    apart = np.array([[0.8, 0.2, 0, 0], [0.3, 0.7, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+    assert np.isnan(ga.committor(apart, 0, 1)[2:]).all()
+    with pytest.raises(ValueError, match="eigenvalues are 1"):
+        ga.reactive_flux(apart, 0, 1)
+    with pytest.raises(ValueError, match="state 0 is never populated"):
+        ga.reactive_flux(np.array([[0.5, 0.5, 0], [0, 0.6, 0.4], [0, 0.3, 0.7]]), 1, 2)
+
+
+def test_noise_is_no_transition_matrix():
+    K = np.array([[1.01, -0.01], [0.1, 0.9]])
+    with pytest.raises(ValueError, match=r"the smallest entry is -0.01.*koopman_matrix\(chi, tau, \"constrained\"\)"):
+        ga.residence_times(K)
+    with pytest.raises(ValueError, match=r"row sums are \[0.9 1"):
+        ga.committor(np.array([[0.8, 0.1], [0.5, 0.5]]), 0, 1)
+    with pytest.raises(ValueError, match=r"must be square and finite, got shape \(1, 2\)"):
+        ga.residence_times(np.ones((1, 2)))
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [
+        ([], 1, r"source must name states from 0 to 2, got \[\]"),
+        (0, 3, r"target must name states from 0 to 2, got \[3\]"),
+        ([0, 1], 1, r"source \[0, 1\] and target \[1\] share a state"),
+    ],
+)
+def test_bad_sets(source, target, message):
+    with pytest.raises(ValueError, match=message):
+        ga.committor(K3, source, target)
+
+
+def test_bad_target():
+    with pytest.raises(ValueError, match=r"target must name states from 0 to 2, got \[5\]"):
+        ga.mean_first_passage_times(K3, 5)
+
+
+def chain(K, n_frames, n_targets, seed=0):
+    rng = np.random.default_rng(seed)
+    state, path = rng.integers(0, len(K), n_targets), np.empty((n_frames, n_targets), int)
+    cumulative = np.cumsum(K, axis=1)
+    for t in range(n_frames):
+        path[t] = state
+        state = np.minimum((rng.random((n_targets, 1)) > cumulative[state]).sum(axis=1), len(K) - 1)
+    return path
+
+
+def fuzzy(path, n, seed=0):
+    """chi with noise of 20 %, whose plain Koopman matrix may leave the simplex."""
+    noise = np.random.default_rng(seed).dirichlet(np.ones(n), path.shape)
+    return 0.8 * np.eye(n)[path] + 0.2 * noise
+
+
+def test_estimators_agree_on_plenty_of_data():
+    """20,000 steps of a reversible chain: entries are known to 0.01."""
+    chi = np.eye(3)[chain(K3, 5000, 4)]
+    for estimator in ("plain", "reversible", "constrained"):
+        np.testing.assert_allclose(ga.koopman_matrix(chi, 1, estimator), K3, atol=0.02)
+
+
+def test_reversible_estimate():
+    """Real eigenvalues and detailed balance with the populations, even from short data; deeptime finds the same."""
+    chi = fuzzy(chain(random_matrix(4, 1), 60, 1), 4)
+    K = ga.koopman_matrix(chi, 2, "reversible")
+    c00, _, ctt = ga.covariances(chi, 2)
+    np.testing.assert_allclose((c00 + ctt) @ K, ((c00 + ctt) @ K).T, atol=1e-12)
+    assert np.abs(np.linalg.eigvals(K).imag).max() < 1e-9
+    from deeptime.covariance import Covariance
+
+    x = chi[:, 0]
+    expected = Covariance(2, compute_c0t=True, reversible=True).fit(x).fetch_model()
+    np.testing.assert_allclose(K, np.linalg.solve(expected.cov_00, expected.cov_0t), rtol=1e-6, atol=1e-9)
+
+
+def test_constrained_estimate():
+    """Where the plain one leaves the simplex, the nearest point of it in least squares; else the plain one itself."""
+    chi = fuzzy(chain(random_matrix(3, 43), 40, 1), 3, seed=43)
+    c00, c0t, _ = ga.covariances(chi, 3)
+    plain, K = ga.koopman_matrix(chi, 3), ga.koopman_matrix(chi, 3, "constrained")
+    assert plain.min() < 0
+    assert K.min() >= 0
+    np.testing.assert_allclose(K.sum(axis=1), 1)
+
+    def distance(K):
+        return np.trace(K.T @ c00 @ K) - 2 * np.trace(K.T @ c0t)
+
+    rng = np.random.default_rng(0)
+    others = 0.98 * K + 0.02 * rng.dirichlet(np.ones(3), (500, 3))
+    assert distance(K) <= min(map(distance, others)) + 1e-12
+    crisp = np.eye(3)[chain(K3, 300, 1)]
+    np.testing.assert_allclose(ga.koopman_matrix(crisp, 1, "constrained"), ga.koopman_matrix(crisp, 1), atol=1e-6)
+
+
+def test_unknown_estimator():
+    with pytest.raises(ValueError, match="estimator must be plain, reversible or constrained, got 'best'"):
+        ga.koopman_matrix(np.eye(2)[[[0], [1], [0]]], 1, "best")
+
+
+def test_block_bootstrap_covers_the_mean():
+    """Of 40 correlated chains the 95 % interval must hold the population in about 38; that of single frames fails."""
+    K = np.array([[0.98, 0.02], [0.04, 0.96]])
+    paths = chain(K, 2000, 40)
+    inside = {}
+    for block in (4, 200):
+        inside[block] = 0
+        for target in range(40):
+            chi = np.eye(2)[paths[:, target : target + 1]]
+            lower, upper = ga.block_bootstrap(ga.populations, chi, block, n_resamples=40, seed=target)
+            inside[block] += lower[0] <= 2 / 3 <= upper[0]
+    assert inside[200] >= 34  # of 40; the binomial distribution gives 34 or more with 99 %
+    assert inside[4] <= 30
+
+
+def test_block_bootstrap_draws_targets():
+    """Targets that never change state: only drawing them shows that two of four might have been three."""
+    chi = np.tile(np.eye(2)[[0, 0, 1, 1]], (60, 1, 1))
+    lower, upper = ga.block_bootstrap(ga.populations, chi, 10)
+    assert lower[0] < 0.45
+    assert upper[0] > 0.55
+    with pytest.raises(ValueError, match="blocks of 20 frames: there are 3 in the data, at least 5 are needed"):
+        ga.block_bootstrap(ga.populations, chi, 20)
+
+
+# --- global from local -------------------------------------------------------------------------
+
+
+def test_global_matrix_of_a_ring():
+    """Two kinds of site in turn on a ring of four: the local relaxation is one of the global ones, exactly."""
+    a, b, lag = 0.03, 0.05, 5.0
+    K = expm(np.array([[-a, a], [b, -b]]) * lag)
+    kinds = [0, 1, 0, 1]
+    ring = np.roll(np.eye(4), 1, axis=1) + np.roll(np.eye(4), -1, axis=1)
+    found = ga.global_transition_matrix(K, kinds, ring, lag)
+    Q = np.zeros((4, 4))
+    for site, kind in enumerate(kinds):
+        Q[site, [(site - 1) % 4, (site + 1) % 4]] = (a, b)[kind] / 2
+    Q -= np.diag(Q.sum(axis=1))
+    np.testing.assert_allclose(found, expm(Q * lag), atol=1e-12)
+    lumped = found[:, [0, 2]].sum(axis=1)[[0, 2]]
+    np.testing.assert_allclose(lumped, K[0, 0])
+
+
+def test_fcc_reconstruction_has_the_exact_times():
+    """4 octahedral and 8 tetrahedral sites, each next to all of the other kind: 1/k_OT threefold, 1/k_TO sevenfold."""
+    k_ot, k_to, lag = 0.002, 0.02, 10.0
+    K = expm(np.array([[-k_ot, k_ot], [k_to, -k_to]]) * lag)
+    neighbors = np.zeros((12, 12))
+    neighbors[:4, 4:] = neighbors[4:, :4] = 1
+    K12 = ga.global_transition_matrix(K, [0] * 4 + [1] * 8, neighbors, lag)
+    times = [ga.timescale(value, lag)[0] for value in ga.eigenvalues(K12)[1:]]
+    np.testing.assert_allclose(times, [500] * 3 + [50] * 7 + [1 / (k_ot + k_to)], rtol=1e-6)
+
+
+def test_global_matrix_from_counting():
+    """A random walk on the ring, counted site by site, against its reconstruction from the two kinds."""
+    ring = np.roll(np.eye(4), 1, axis=1) + np.roll(np.eye(4), -1, axis=1)
+    Q = ring * np.array([0.01, 0.03, 0.01, 0.03])[:, None] / 2
+    Q -= np.diag(Q.sum(axis=1))
+    sites = chain(expm(Q), 20_000, 8)
+    counted = ga.site_matrix(sites, 4, 5)
+    local = ga.koopman_matrix(np.eye(2)[sites % 2], 5)
+    rebuilt = ga.global_transition_matrix(local, [0, 1, 0, 1], ring, 5)
+    np.testing.assert_allclose(counted, rebuilt, atol=0.01)
+    np.testing.assert_allclose(ga.site_matrix([sites[:100], sites[100:]], 5, 5).sum(axis=1), [1, 1, 1, 1, 0])
+
+
+@pytest.mark.parametrize(
+    ("K", "kinds", "neighbors", "message"),
+    [
+        ([[0.1, 0.9], [0.9, 0.1]], [0, 1], [[0, 1], [1, 0]], "an eigenvalue that is not positive: no rates lead to it"),
+        ([[0.9, 0.1], [0.2, 0.8]], [0, 2], [[0, 1], [1, 0]], r"kinds must be states from 0 to 1, got \[0, 2\]"),
+        ([[0.9, 0.1], [0.2, 0.8]], [0, 1], [[0, -1], [1, 0]], r"neighbors must be a non-negative \(2, 2\) array"),
+        ([[0.9, 0.1], [0.2, 0.8]], [0, 1], [[0, 0], [1, 0]], "site 0 has no neighbour of kind 1"),
+        (
+            [[0.9, 0.1, 0], [0, 0.9, 0.1], [0.1, 0, 0.9]],
+            [0, 1, 2],
+            np.ones((3, 3)) - np.eye(3),
+            "the local matrix gives a negative rate",
+        ),
+    ],
+)
+def test_bad_reconstruction(K, kinds, neighbors, message):
+    with pytest.raises(ValueError, match=message):
+        ga.global_transition_matrix(K, kinds, neighbors)
+
+
+def test_site_matrix_of_short_data():
+    with pytest.raises(ValueError, match="a lag time of 9 frames needs longer segments"):
+        ga.site_matrix(np.zeros(5, int), 2, 9)
