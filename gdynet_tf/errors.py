@@ -19,20 +19,19 @@ def run_command(command, argv=None):
     Parameters
     ----------
     command : callable
-        Takes a list of arguments (None: ``sys.argv[1:]``).
+        Takes a list of arguments (None: ``sys.argv[1:]``); may return an exit code.
     argv : list of str, optional
 
     Returns
     -------
     int
-        Exit code: 0, 2 for bad input, 1 for a training that failed, 130 when interrupted.
+        Exit code: the command's or 0, 2 for bad input, 1 for a training that failed, 130 when interrupted.
     """
     try:
-        command(argv)
+        return command(argv) or 0
     except (InputError, TrainingError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    return 0

@@ -9,7 +9,7 @@ import numpy as np
 
 from gdynet_tf.errors import InputError
 
-__all__ = ["Split", "frame_batches", "lagged_pairs", "pair_batches", "split_by_name", "split_by_time"]
+__all__ = ["Split", "frame_batches", "lagged_pairs", "pair_batches", "split_by_name", "split_by_time", "time_folds"]
 
 
 @dataclass(frozen=True)
@@ -73,14 +73,7 @@ def split_by_time(segments, tau, fractions=(0.70, 0.15, 0.15)):
     total = sum(sum(lengths) for lengths in segments)
     cuts = [round(total * fractions[0]), round(total * (fractions[0] + fractions[1]))]
     ranges = [(0, cuts[0]), (cuts[0] + tau, cuts[1]), (cuts[1] + tau, total)]
-    parts, offset = ([], [], []), 0
-    for trajectory, start, stop in _segment_blocks(segments):
-        for part, (first, last) in zip(parts, ranges, strict=True):
-            a, b = max(offset, first), min(offset + stop - start, last)
-            if b - a > tau:
-                part.append((trajectory, a - offset + start, b - offset + start))
-        offset += stop - start
-    split = Split(*map(tuple, parts))
+    split = Split(*(_blocks_between(segments, first, last, tau) for first, last in ranges))
     for name, blocks in vars(split).items():
         if not blocks:
             raise InputError(
@@ -88,6 +81,62 @@ def split_by_time(segments, tau, fractions=(0.70, 0.15, 0.15)):
                 f"split {' '.join(map(str, fractions))}); a shorter lag or other fractions are needed"
             )
     return split
+
+
+def _blocks_between(segments, first, last, tau):
+    """Blocks longer than tau of the frames first:last of all segments laid end to end."""
+    blocks, offset = [], 0
+    for trajectory, start, stop in _segment_blocks(segments):
+        a, b = max(offset, first), min(offset + stop - start, last)
+        if b - a > tau:
+            blocks.append((trajectory, a - offset + start, b - offset + start))
+        offset += stop - start
+    return tuple(blocks)
+
+
+def time_folds(segments, tau, n_splits, validation=0.15):
+    """Cross-validation in blocks of time: each fold trains on what comes before its test block (scikit-learn's
+    TimeSeriesSplit), with tau frames left out between.
+
+    Parameters
+    ----------
+    segments : list of list of int
+        Frames of each segment of each trajectory.
+    tau : int
+        Lag time in frames.
+    n_splits : int
+    validation : float
+        Share of the training frames, the last ones, that stops the training.
+
+    Returns
+    -------
+    list of Split
+
+    Raises
+    ------
+    InputError
+        If a part of a fold holds no pair.
+    """
+    from sklearn.model_selection import TimeSeriesSplit  # half a second to import
+
+    total = sum(sum(lengths) for lengths in segments)
+    folds = []
+    try:
+        indices = list(TimeSeriesSplit(n_splits, gap=tau).split(np.zeros(total)))
+    except ValueError as error:
+        raise InputError(f"--n-splits {n_splits}: {error} ({total} frames, lag time {tau})") from None
+    for k, (train, test) in enumerate(indices):
+        cut = round(len(train) * (1 - validation))
+        ranges = [(0, cut), (cut + tau, len(train)), (test[0], test[-1] + 1)]
+        fold = Split(*(_blocks_between(segments, int(first), int(last), tau) for first, last in ranges))
+        for name, blocks in vars(fold).items():
+            if not blocks:
+                raise InputError(
+                    f"--n-splits {n_splits}: no pair is left for {name} in fold {k + 1} ({total} frames, lag time "
+                    f"{tau}); fewer splits or a shorter lag are needed"
+                )
+        folds.append(fold)
+    return folds
 
 
 def split_by_name(names, segments, tau, validation, test):

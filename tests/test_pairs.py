@@ -1,12 +1,14 @@
 """Splits, lagged pairs and tf.data pipelines."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from gdynet_tf.build import build_graphs
 from gdynet_tf.dataset import open_graphs
 from gdynet_tf.errors import InputError
-from gdynet_tf.pairs import Split, frame_batches, lagged_pairs, pair_batches, split_by_name, split_by_time
+from gdynet_tf.pairs import Split, frame_batches, lagged_pairs, pair_batches, split_by_name, split_by_time, time_folds
 from gdynet_tf.trajectory import Trajectory
 
 
@@ -125,3 +127,28 @@ def test_frames_are_filled_up_with_the_last(graphs):
     np.testing.assert_array_equal(found[:7], expected[3:10])
     np.testing.assert_array_equal(found[7], expected[9])
     assert len(found) == 8
+
+
+@pytest.mark.parametrize("segments", [[[1000]], [[120] * 7], [[60, 40], [300]]])
+def test_folds_are_blocks_of_time(segments):
+    """Each fold trains before its test block, and tau frames lie between train, validation and test."""
+    tau, start_of = 3, np.concatenate([[0], np.cumsum([sum(s) for s in segments])])
+    folds = time_folds(segments, tau, 3)
+    assert len(folds) == 3
+
+    def span(blocks):
+        return start_of[blocks[0][0]] + blocks[0][1], start_of[blocks[-1][0]] + blocks[-1][2]
+
+    tests = [span(fold.test) for fold in folds]
+    assert all(a[1] <= b[0] for a, b in itertools.pairwise(tests))
+    for fold in folds:
+        assert span(fold.train)[0] == 0
+        assert span(fold.train)[1] + tau <= span(fold.validation)[0]
+        assert span(fold.validation)[1] + tau <= span(fold.test)[0]
+
+
+def test_too_many_folds():
+    with pytest.raises(InputError, match=r"--n-splits 50: Cannot have number of folds=51 .* \(40 frames, lag time 2\)"):
+        time_folds([[40]], 2, 50)
+    with pytest.raises(InputError, match="--n-splits 3: no pair is left for validation in fold 1"):
+        time_folds([[100]], 8, 3)

@@ -9,6 +9,7 @@ import numpy as np
 
 import gdynet_tf.analysis as ga
 from gdynet_tf.analysis.agreement import FOUND_AGAIN
+from gdynet_tf.analysis.surroundings_figures import draw_surroundings
 
 __all__ = ["Figure", "draw_figures"]
 
@@ -21,10 +22,11 @@ class Figure:
 
     Attributes
     ----------
-    name, title, caption : str
+    section, name, title, caption : str
     png, table : Path
     """
 
+    section: str
     name: str
     title: str
     caption: str
@@ -52,7 +54,7 @@ def draw_figures(analysis, folder):
 
     Parameters
     ----------
-    analysis : gdynet_tf.analysis.report.Analysis
+    analysis : gdynet_tf.analysis.results.Analysis
     folder : Path
 
     Yields
@@ -63,9 +65,9 @@ def draw_figures(analysis, folder):
     unit, interval = run.time_unit, analysis.timescales.interval
     lag_time = f"{run.tau * run.frame_interval:.4g} {unit}"
 
-    def saved(name, axes, numbers, title, caption):
+    def saved(section, name, axes, numbers, title, caption):
         figure = np.ravel(axes)[0].figure
-        return Figure(name, title, caption, *plots.save_figure(figure, folder / name, numbers))
+        return Figure(section, name, title, caption, *plots.save_figure(figure, folder / name, numbers))
 
     result = analysis.timescales
     columns = {f"lag_time_{unit}": result.lag_times}
@@ -77,6 +79,7 @@ def draw_figures(analysis, folder):
             f"status_{i + 1}": result.status[i],
         }
     yield saved(
+        "Dynamics",
         "timescales",
         plots.timescales(result),
         columns,
@@ -88,6 +91,7 @@ def draw_figures(analysis, folder):
         ck = analysis.ck
         steps, i, j = (index.ravel() for index in np.indices(ck.predicted.shape))
         yield saved(
+            "Dynamics",
             "chapman_kolmogorov",
             plots.chapman_kolmogorov(ck),
             {
@@ -106,6 +110,7 @@ def draw_figures(analysis, folder):
             f"data say. Band and bars: 95 % confidence intervals ({ck.interval}).",
         )
     yield saved(
+        "Dynamics",
         "populations",
         plots.populations(analysis.populations, *analysis.populations_interval, analysis.stationary),
         {
@@ -120,6 +125,7 @@ def draw_figures(analysis, folder):
         "Koopman matrix. The two agree when the data are in equilibrium.",
     )
     yield saved(
+        "Dynamics",
         "koopman_matrix",
         plots.koopman_matrix(analysis.koopman),
         {"from": range(n), **{f"to_{j}": analysis.koopman[:, j] for j in range(n)}},
@@ -128,6 +134,7 @@ def draw_figures(analysis, folder):
     )
     vectors = analysis.eigenvectors
     yield saved(
+        "Dynamics",
         "eigenvectors",
         plots.eigenvectors(vectors),
         {
@@ -140,6 +147,7 @@ def draw_figures(analysis, folder):
     )
     shares, edges = plots.histogram(analysis.chi)
     yield saved(
+        "Dynamics",
         "chi_histogram",
         plots.chi_histogram(analysis.chi),
         {"from": edges[:-1], "to": edges[1:], **{f"state_{i}": share for i, share in enumerate(shares)}},
@@ -148,6 +156,9 @@ def draw_figures(analysis, folder):
         f"{100 * ga.crispness(analysis.chi):.1f} % of the frames.",
     )
     yield saved(*_trace(analysis))
+    yield from _path_figures(analysis.kinetics, unit, saved)
+    if analysis.surroundings is not None:
+        yield from draw_surroundings(analysis, saved)
     yield from _training_figures(run, saved)
 
 
@@ -162,6 +173,7 @@ def _trace(analysis):
     segment = np.asarray(part[:, target], np.float64)  # (f, n_states)
     time = np.arange(len(segment)) * stride * run.frame_interval
     return (
+        "Dynamics",
         "chi_trace",
         ga.plots.chi_trace(time, segment, run.time_unit),
         {f"time_{run.time_unit}": time, **{f"state_{i}": column for i, column in enumerate(segment.T)}},
@@ -171,12 +183,36 @@ def _trace(analysis):
     )
 
 
+def _path_figures(kinetics, unit, saved):
+    n = len(kinetics.residence)
+    yield saved(
+        "Dynamics",
+        "first_passage",
+        ga.plots.first_passage(kinetics.first_passage, unit),
+        {"from": range(n), **{f"to_{j}": kinetics.first_passage[:, j] for j in range(n)}},
+        "Mean first passage times",
+        "Mean time to reach the column's state for the first time from the row's, if the model is Markovian.",
+    )
+    if n > 2:
+        source, target = kinetics.source, kinetics.target
+        yield saved(
+            "Dynamics",
+            "committor",
+            ga.plots.committor(kinetics.committor, source, target),
+            {"state": range(n), "committor": kinetics.committor},
+            "Transition path",
+            f"Probability of reaching state {target} before state {source}, the two ends of the slowest relaxation. "
+            f"States near 0 belong to {source}, near 1 to {target}, between them lies the way.",
+        )
+
+
 def _training_figures(run, saved):
     with open(run.path / "history.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     columns = {name: [float(row[name]) for row in rows] for name in rows[0]}
     best = int(np.argmax(columns["validation_vamp2"]))
     yield saved(
+        "Training",
         "history",
         ga.plots.history(columns["epoch"], columns["train_vamp2"], columns["validation_vamp2"], columns["epoch"][best]),
         columns,
@@ -187,6 +223,7 @@ def _training_figures(run, saved):
     if agreement:
         n = len(agreement["f1"])
         yield saved(
+            "Training",
             "state_agreement",
             ga.plots.state_agreement(agreement["f1"], FOUND_AGAIN),
             {"state": range(n), "f1": agreement["f1"], "found_again": agreement["found_again"]},

@@ -1,95 +1,24 @@
 """All analyses of a run, their figures with numbers, and one self-contained report.html."""
 
+import base64
 import json
 import os
-from dataclasses import dataclass, field
 from html import escape
+from itertools import groupby
 
 import numpy as np
 
 import gdynet_tf.analysis as ga
 from gdynet_tf.analysis.figures import draw_figures
-from gdynet_tf.errors import InputError
+from gdynet_tf.analysis.results import Analysis, analyse
+from gdynet_tf.analysis.surroundings import ReportOptions, write_files
 
-__all__ = ["Analysis", "analyse", "write_report"]
+__all__ = ["Analysis", "ReportOptions", "analyse", "write_report"]
 
-_CK_STEPS = 5
-
-
-@dataclass
-class Analysis:
-    """Results of a run on one part of its data."""
-
-    run: ga.Run
-    split: str
-    chi: list
-    koopman: np.ndarray
-    eigenvectors: ga.Eigenvectors
-    stationary: np.ndarray
-    populations: np.ndarray
-    populations_interval: tuple
-    timescales: ga.ImpliedTimescales
-    ck: ga.ChapmanKolmogorovTest | None
-    vamp2: float
-    verdict: str
-    caveats: list = field(default_factory=list)
+_EMBEDDED = 2_000_000  # bytes of structure files that go into the report itself
 
 
-def analyse(run, split="test"):
-    """All results of a run on one part of its data.
-
-    Parameters
-    ----------
-    run : Run
-    split : {"test", "validation", "train", "all"}
-
-    Returns
-    -------
-    Analysis
-
-    Raises
-    ------
-    InputError
-        If that part has no pair at the run's lag time.
-    """
-    chi, tau = ga.load_chi(run, split), run.tau
-    longest = max(len(segment) for segment in chi)
-    if longest <= tau:
-        raise InputError(f"{run.path}: the {split} data have segments of {longest} frames, the lag time is {tau}")
-    units = {"frame_interval": run.frame_interval, "time_unit": run.time_unit}
-    K = ga.koopman_matrix(chi, tau)
-    timescales = ga.implied_timescales(chi, ga.default_lags(tau, longest), **units)
-    n_steps = min(_CK_STEPS, (longest - 1) // tau)
-    ck = ga.chapman_kolmogorov_test(chi, tau, n_steps, **units) if n_steps > 1 else None
-    samples = ga.independent_samples(chi, tau)
-    values = ga.populations(chi)
-    nothing = np.full_like(values, np.nan)
-    interval = ga.confidence_interval([ga.populations(p) for p in samples.parts]) if samples.by else (nothing, nothing)
-    caveats = []
-    try:
-        stationary = ga.stationary_distribution(K)
-    except ValueError as error:
-        stationary = nothing
-        caveats.append(f"There is no stationary distribution: {error}.")
-    verdict, more = ga.assess(chi, timescales, ck, run.frame_interval, tau)
-    return Analysis(
-        run,
-        split,
-        chi,
-        K,
-        ga.eigenvectors(K),
-        stationary,
-        values,
-        interval,
-        timescales,
-        ck,
-        ga.vamp2_score(chi, tau),
-        verdict,
-        [*ga.collapsed_states(chi, tau).messages, *more, *caveats],
-    )
-
-
-def write_report(path, split="test"):
+def write_report(path, split="test", options=None):
     """Write ``analysis/`` and ``report.html`` into a run directory.
 
     Parameters
@@ -98,6 +27,7 @@ def write_report(path, split="test"):
         Run directory.
     split : {"test", "validation", "train", "all"}
         Part of the data that is analysed.
+    options : ReportOptions, optional
 
     Returns
     -------
@@ -107,17 +37,21 @@ def write_report(path, split="test"):
     from jinja2 import Environment, PackageLoader
 
     run = ga.load_run(path)
-    analysis = analyse(run, split)
+    analysis = analyse(run, split, options)
     folder = run.path / "analysis"
     folder.mkdir(exist_ok=True)
     figures = list(draw_figures(analysis, folder))
+    files = write_files(analysis.surroundings, analysis.chi, folder) if analysis.surroundings else []
     _write_summary(analysis, folder / "summary.json")
     environment = Environment(loader=PackageLoader("gdynet_tf.analysis"), autoescape=True)
     html = environment.get_template("report.html").render(
         analysis=analysis,
         run=run,
-        figures=figures,
+        sections=[(name, list(group)) for name, group in groupby(figures, lambda figure: figure.section)],
         overview=_overview(analysis),
+        states=_states(analysis),
+        estimators=_estimators(analysis),
+        files=_downloads(files),
         restarts=_restarts(run),
         settings=_settings(run.config),
         config=escape(json.dumps(run.config, indent=1)),
@@ -169,6 +103,62 @@ def _overview(analysis):
     return rows
 
 
+def _interval(value, low, high, digits=".3g"):
+    """A number with its interval, as text."""
+    if np.isnan(value):
+        return "–"
+    text = format(value, digits)
+    if not np.isfinite(low):
+        return text
+    return f"{text} ({low:{digits}} to {high:{digits}})" if np.isfinite(high) else f"{text} ({low:{digits}} upwards)"
+
+
+def _states(analysis):
+    """Rows (quantity, value in each state) of the table of the states."""
+    kinetics, unit, found = analysis.kinetics, analysis.run.time_unit, analysis.surroundings
+    columns = {
+        "population": [
+            _interval(*row, ".3f") for row in zip(analysis.populations, *analysis.populations_interval, strict=True)
+        ],
+        f"residence time ({unit})": [
+            _interval(*row) for row in zip(kinetics.residence, *kinetics.residence_interval, strict=True)
+        ],
+    }
+    if found is not None and found.rdf is not None:
+        rdf = found.rdf
+        for s, (name, radius) in enumerate(zip(rdf.species, found.shells, strict=True)):
+            if np.isfinite(radius):
+                k = np.searchsorted(rdf.edges, radius - 1e-6) - 1
+                shown = [a[:, s, k] for a in (rdf.coordination, rdf.coordination_lower, rdf.coordination_upper)]
+                columns[f"{name} within {radius:.2f} Å"] = [_interval(*row, ".2f") for row in zip(*shown, strict=True)]
+    if found is not None and found.bond_order is not None:
+        columns[f"mean q{found.options.bond_order[0]}"] = [_interval(q, np.nan, np.nan) for q in found.bond_order.mean]
+    if found is not None and found.state_charges is not None:
+        columns["charge (e)"] = [_interval(q, np.nan, np.nan, "+.2f") for q in found.state_charges]
+    if found is not None and found.transport is not None:
+        diagonal = (np.diag(a) for a in (found.transport.diffusivity, found.transport.lower, found.transport.upper))
+        columns[f"D while it lasts (Å²/{unit})"] = [_interval(*row) for row in zip(*diagonal, strict=True)]
+    return list(columns.items())
+
+
+def _estimators(analysis):
+    """Rows (estimator, timescales at the lag time)."""
+    return [
+        (name, [f"{value:.4g}" if np.isfinite(value) else "–" for value in values])
+        for name, values in analysis.kinetics.estimators.items()
+    ]
+
+
+def _downloads(files):
+    """(name, data URI or None) of the files for other programs; large ones are only named."""
+    shown = []
+    for file in files:
+        small = file.stat().st_size < _EMBEDDED / len(files)
+        uri = "data:text/plain;base64," + base64.b64encode(file.read_bytes()).decode() if small else None
+        shown.append((file.name, uri))
+    return shown
+
+
 def _named(trajectory):
     """Name of a trajectory, and how many files it was read from."""
     n_files = len(trajectory["sources"])
@@ -215,7 +205,44 @@ def _write_summary(analysis, path):
         "vamp2": analysis.vamp2,
         "koopman_matrix": analysis.koopman.tolist(),
         "populations": analysis.populations.tolist(),
-        "stationary_distribution": [None if np.isnan(p) else p for p in analysis.stationary.tolist()],
+        "stationary_distribution": _plain(analysis.stationary),
+        "residence_times": _plain(analysis.kinetics.residence),
+        "first_passage_times": _plain(analysis.kinetics.first_passage),
+        "transition_path": {
+            "source": analysis.kinetics.source,
+            "target": analysis.kinetics.target,
+            "committor": _plain(analysis.kinetics.committor),
+            "rate": _plain(analysis.kinetics.rate),
+        },
+        "timescales_by_estimator": {name: _plain(values) for name, values in analysis.kinetics.estimators.items()},
+        "surroundings": _surroundings(analysis.surroundings),
         "chapman_kolmogorov": ck and {"passed": ck.passed, "max_deviation": ck.max_deviation, "interval": ck.interval},
     }
     path.write_text(json.dumps(summary, indent=1), encoding="utf-8")
+
+
+def _plain(values):
+    """Nested lists of numbers, None where they are not finite, which JSON cannot say."""
+    if np.ndim(values):
+        return [_plain(value) for value in values]
+    return float(values) if np.isfinite(values) else None
+
+
+def _surroundings(found):
+    """What the summary says of structure and motion."""
+    if found is None:
+        return None
+    summary = {"representative_frames": found.representatives}
+    if found.rdf is not None:
+        summary["first_shell_angstrom"] = dict(zip(found.rdf.species, _plain(found.shells), strict=True))
+    if found.state_charges is not None:
+        summary["state_charges"] = _plain(found.state_charges)
+    if found.transport is not None:
+        summary["diffusivity_by_transition"] = _plain(found.transport.diffusivity)
+    if found.diffusivity is not None:
+        names = ("diffusivity", "lower", "upper", "exponent")
+        summary["tracer_diffusivity"] = {name: _plain(getattr(found.diffusivity, name)) for name in names}
+    if found.conductivity is not None:
+        names = ("total", "total_lower", "total_upper", "percent")
+        summary["conductivity_S_per_cm"] = {name: _plain(getattr(found.conductivity, name)) for name in names}
+    return summary

@@ -20,6 +20,21 @@ def _parser():
         default="test",
         help="part of the data to analyse (default: %(default)s)",
     )
+    parser.add_argument(
+        "--charges", metavar="Q", help="Li=1,S=-2 or a file with a charge per atom: charge integrals and conductivity"
+    )
+    parser.add_argument(
+        "--cluster-radius", type=float, metavar="R", help="Å about a target that count to the charge it carries"
+    )
+    parser.add_argument("--temperature", type=float, metavar="T", help="K: conductivity, with --charges")
+    parser.add_argument(
+        "--bond-order",
+        type=int,
+        nargs=2,
+        default=(3, 4),
+        metavar=("L", "N"),
+        help="bond-order parameter q_L of the N nearest neighbours (default: 3 4)",
+    )
     return parser
 
 
@@ -36,9 +51,10 @@ def _run(argv):
     if not args.run:
         print(f"no run named: using the newest, {run}")
     os.environ.setdefault("MPLBACKEND", "Agg")
-    from gdynet_tf.analysis.report import write_report
+    from gdynet_tf.analysis.report import ReportOptions, write_report
 
-    report, analysis = write_report(run, args.split)
+    options = ReportOptions(args.charges, args.temperature, args.cluster_radius, tuple(args.bond_order))
+    report, analysis = write_report(run, args.split, options)
     print(analysis.verdict)
     for sentence in analysis.caveats:
         print(f"- {sentence}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gdynet_tf.errors import InputError, run_command
 
-__all__ = ["main"]
+__all__ = ["load_tensorflow", "main"]
 
 
 _SIZES = {"gdynet": (3, 16), "vampnet": (3, 64)}  # n_conv, n_features
@@ -96,7 +96,7 @@ def _run(argv):
         _start(args)
 
 
-def _load_tensorflow():
+def load_tensorflow():
     """Import TensorFlow without what its C++ side says on stderr before any setting can silence it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     stderr = os.dup(2)
@@ -127,7 +127,7 @@ def _start(args):
             raise InputError(f"{run}: exists and is no run directory; it is not overwritten")
     print(f"graphs: {graphs.path} ({', '.join(_source(graphs))})")
 
-    _load_tensorflow()
+    load_tensorflow()
     from gdynet_tf.pairs import lagged_pairs
     from gdynet_tf.run import new_config, train_run
     from gdynet_tf.training import TrainingSettings, best_precision, default_batch_size
@@ -159,7 +159,7 @@ def _start(args):
 def _resume(args):
     if not args.run:
         raise InputError("--resume: --run names the run directory to continue")
-    _load_tensorflow()
+    load_tensorflow()
     from gdynet_tf.run import resume_config, train_run
 
     run = Path(args.run)

@@ -1,60 +1,23 @@
-"""A figure for every result: each function takes the result and an optional ``ax`` and returns it.
-
-Colours are those of Okabe and Ito, which colour-blind readers can tell apart; state i has the same one everywhere.
-"""
-
-import csv
-from pathlib import Path
+"""Figures of populations, timescales, tests and paths."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 from gdynet_tf.analysis._validation import check_chi
+from gdynet_tf.analysis.plots.style import COLORS, MARKERS, bars, heat_map, new_axes, state_color
 
 __all__ = [
     "chapman_kolmogorov",
     "chi_histogram",
     "chi_trace",
+    "committor",
     "eigenvectors",
-    "history",
+    "first_passage",
+    "histogram",
     "koopman_matrix",
     "populations",
-    "save_figure",
-    "state_agreement",
-    "state_color",
     "timescales",
 ]
-
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
-_MARKERS = "osD^vPX*"
-
-
-def state_color(i):
-    """Colour of state or process i."""
-    return _COLORS[i % len(_COLORS)]
-
-
-def _axes(ax, **size):
-    return plt.subplots(layout="constrained", **size)[1] if ax is None else ax
-
-
-def _bars(ax, values, lower, upper):
-    """Bars for the states, with intervals where there are any."""
-    states = np.arange(len(values))
-    errors = None
-    if np.isfinite([lower, upper]).all():
-        errors = np.clip([values - lower, upper - values], 0, None)
-    ax.bar(
-        states,
-        values,
-        yerr=errors,
-        capsize=4,
-        color=[state_color(i) for i in states],
-        edgecolor="black",
-        lw=0.5,
-    )
-    ax.set_xticks(states)
-    ax.set_xlabel("state")
 
 
 def timescales(result, ax=None):
@@ -69,11 +32,11 @@ def timescales(result, ax=None):
     -------
     matplotlib Axes
     """
-    ax = _axes(ax, figsize=(5, 3.6))
+    ax = new_axes(ax, figsize=(5, 3.6))
     lag = result.lag_times
     for i, values in enumerate(result.timescales):
         shown = np.where(np.isfinite(values), values, np.nan)
-        style = {"color": state_color(i), "marker": _MARKERS[i % len(_MARKERS)], "ms": 4}
+        style = {"color": state_color(i), "marker": MARKERS[i % len(MARKERS)], "ms": 4}
         ax.plot(lag, shown, label=f"relaxation {i + 1}", **style)
         upper = np.minimum(result.upper[i], 1e6 * lag[-1])  # inf cannot be drawn
         ax.fill_between(lag, result.lower[i], upper, color=state_color(i), alpha=0.2, lw=0)
@@ -111,8 +74,8 @@ def chapman_kolmogorov(result, axes=None):
     for i in range(n):
         for j in range(n):
             ax, at = axes[i, j], (slice(None), i, j)
-            (line,) = ax.plot(time, result.predicted[at], color=_COLORS[0], label="predicted, K(τ)ⁿ")
-            ax.fill_between(time, *result.predicted_interval[(slice(None), *at)], color=_COLORS[0], alpha=0.25, lw=0)
+            (line,) = ax.plot(time, result.predicted[at], color=COLORS[0], label="predicted, K(τ)ⁿ")
+            ax.fill_between(time, *result.predicted_interval[(slice(None), *at)], color=COLORS[0], alpha=0.25, lw=0)
             low, high = result.estimated_interval[(slice(None), *at)]
             errors = np.clip([result.estimated[at] - low, high - result.estimated[at]], 0, None)
             errors = None if np.isnan(errors).any() else errors
@@ -120,7 +83,7 @@ def chapman_kolmogorov(result, axes=None):
                 time,
                 result.estimated[at],
                 errors,
-                color=_COLORS[1],
+                color=COLORS[1],
                 fmt="o",
                 ms=4,
                 capsize=3,
@@ -148,8 +111,8 @@ def populations(values, lower, upper, stationary=None, ax=None):
     -------
     matplotlib Axes
     """
-    ax = _axes(ax, figsize=(4, 3.2))
-    _bars(ax, np.asarray(values), np.asarray(lower), np.asarray(upper))
+    ax = new_axes(ax, figsize=(4, 3.2))
+    bars(ax, np.asarray(values), np.asarray(lower), np.asarray(upper))
     if stationary is not None:
         ax.plot(
             np.arange(len(values)),
@@ -178,24 +141,9 @@ def koopman_matrix(K, ax=None):
     -------
     matplotlib Axes
     """
-    n = len(K)
-    ax = _axes(ax, figsize=(1.5 + 0.75 * n, 1.0 + 0.75 * n))
-    image = ax.imshow(K, cmap="cividis", vmin=0, vmax=1)
-    for (i, j), value in np.ndenumerate(K):
-        ax.text(
-            j,
-            i,
-            f"{value:.3f}",
-            ha="center",
-            va="center",
-            fontsize=9,
-            color="white" if value < 0.5 else "black",
-        )
-    ax.set_xticks(range(n))
-    ax.set_yticks(range(n))
+    ax = heat_map(K, ax, "{:.3f}", "probability", vmin=0, vmax=1)
     ax.set_xlabel("to state")
     ax.set_ylabel("from state")
-    ax.figure.colorbar(image, ax=ax, label="probability", shrink=0.9)
     return ax
 
 
@@ -223,7 +171,7 @@ def eigenvectors(result, axes=None):
         )[1][0]
     for i, ax in enumerate(axes, start=1):
         vector, value = result.right[:, i].real, result.eigenvalues[i]
-        _bars(ax, vector, np.full(n, np.nan), np.full(n, np.nan))
+        bars(ax, vector, np.full(n, np.nan), np.full(n, np.nan))
         ax.axhline(0, color="black", lw=0.8)
         shown = f"{value.real:.3f}" if not np.iscomplex(value) else f"{value.real:.3f}{value.imag:+.3f}i"
         ax.set_title(f"relaxation {i}, λ = {shown}", fontsize="small")
@@ -244,7 +192,7 @@ def chi_histogram(chi, ax=None):
     -------
     matplotlib Axes
     """
-    ax = _axes(ax, figsize=(5, 3.2))
+    ax = new_axes(ax, figsize=(5, 3.2))
     counts, edges = histogram(chi)
     n = len(counts)
     for i, share in enumerate(counts):
@@ -289,7 +237,7 @@ def chi_trace(time, chi, time_unit, ax=None):
     -------
     matplotlib Axes
     """
-    ax = _axes(ax, figsize=(7, 2.6))
+    ax = new_axes(ax, figsize=(7, 2.6))
     n = chi.shape[1]
     ax.stackplot(time, chi.T, colors=[state_color(i) for i in range(n)], labels=[f"state {i}" for i in range(n)])
     ax.set_xlim(time[0], time[-1])
@@ -300,74 +248,43 @@ def chi_trace(time, chi, time_unit, ax=None):
     return ax
 
 
-def history(epochs, train, validation, best_epoch, ax=None):
-    """VAMP-2 over the epochs of the training.
+def committor(values, source, target, ax=None):
+    """Probability of reaching the target states before the source states, from each state.
 
     Parameters
     ----------
-    epochs, train, validation : (n,) arrays
-    best_epoch : int
+    values : (n,) array
+    source, target : int
+        The end states.
     ax : matplotlib Axes, optional
 
     Returns
     -------
     matplotlib Axes
     """
-    ax = _axes(ax, figsize=(5, 3.2))
-    ax.plot(epochs, train, color=_COLORS[0], marker="o", ms=3, label="training (mean of batches)")
-    ax.plot(epochs, validation, color=_COLORS[1], marker="s", ms=3, label="validation (all pairs)")
-    ax.axvline(best_epoch, color="0.4", ls="--", lw=1, label="weights kept")
-    ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.set_xlabel("epoch")
-    ax.set_ylabel("VAMP-2")
-    ax.legend(fontsize="small")
+    ax = new_axes(ax, figsize=(4, 3.2))
+    nothing = np.full(len(values), np.nan)
+    bars(ax, np.asarray(values), nothing, nothing)
+    ax.set_ylim(0, 1.05)
+    ax.set_ylabel(f"probability of {target} before {source}")
     return ax
 
 
-def state_agreement(f1, threshold, ax=None):
-    """How well each state was found again by the other trainings.
+def first_passage(times, time_unit, ax=None):
+    """Mean first passage times between states as an annotated heat map.
 
     Parameters
     ----------
-    f1 : (n_states,) array
-        Smallest F1 score over the other trainings.
-    threshold : float
-        From which a state counts as found again.
+    times : (n, n) array
+        From the row's state to the column's.
+    time_unit : str
     ax : matplotlib Axes, optional
 
     Returns
     -------
     matplotlib Axes
     """
-    ax = _axes(ax, figsize=(4, 3.2))
-    _bars(ax, np.asarray(f1), np.full(len(f1), np.nan), np.full(len(f1), np.nan))
-    ax.axhline(threshold, color="0.3", ls="--", lw=1, label="found again")
-    ax.set_ylim(0, 1.25)  # room for the legend
-    ax.set_ylabel("agreement of restarts (F1)")
-    ax.legend(fontsize="small", loc="upper right")
+    ax = heat_map(times, ax, "{:.4g}", f"mean first passage time ({time_unit})")
+    ax.set_xlabel("to state")
+    ax.set_ylabel("from state")
     return ax
-
-
-def save_figure(figure, path, numbers):
-    """Write ``path.png`` and beside it ``path.csv`` with the numbers that it shows; the figure is closed.
-
-    Parameters
-    ----------
-    figure : matplotlib Figure
-    path : path-like
-        Without suffix.
-    numbers : dict of (n,) sequences
-        Columns of the table, of equal length.
-
-    Returns
-    -------
-    png, csv : Path
-    """
-    png, table = Path(path).with_suffix(".png"), Path(path).with_suffix(".csv")
-    figure.savefig(png, dpi=160)
-    plt.close(figure)
-    with open(table, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(numbers)
-        writer.writerows(zip(*numbers.values(), strict=True))
-    return png, table

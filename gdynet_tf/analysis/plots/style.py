@@ -1,0 +1,82 @@
+"""What all figures share: colours, axes, bars, heat maps, saving."""
+
+import csv
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+__all__ = ["COLORS", "MARKERS", "bars", "heat_map", "new_axes", "save_figure", "state_color"]
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+MARKERS = "osD^vPX*"
+
+
+def state_color(i):
+    """Colour of state or process i."""
+    return COLORS[i % len(COLORS)]
+
+
+def new_axes(ax, **size):
+    return plt.subplots(layout="constrained", **size)[1] if ax is None else ax
+
+
+def bars(ax, values, lower, upper):
+    """Bars for the states, with intervals where there are any."""
+    states = np.arange(len(values))
+    errors = None
+    if np.isfinite([lower, upper]).all():
+        errors = np.clip([values - lower, upper - values], 0, None)
+    ax.bar(
+        states,
+        values,
+        yerr=errors,
+        capsize=4,
+        color=[state_color(i) for i in states],
+        edgecolor="black",
+        lw=0.5,
+    )
+    ax.set_xticks(states)
+    ax.set_xlabel("state")
+
+
+def heat_map(values, ax, form, label, vmin=None, vmax=None):
+    """Annotated heat map of an (n, n) array of numbers; entries that are not finite stay white."""
+    n, values = len(values), np.asarray(values, np.float64)
+    ax = new_axes(ax, figsize=(1.6 + 0.85 * n, 1.0 + 0.75 * n))
+    image = ax.imshow(np.ma.masked_invalid(values), cmap="cividis", vmin=vmin, vmax=vmax)
+    low, high = image.get_clim()
+    for (i, j), value in np.ndenumerate(values):
+        dark = np.isfinite(value) and value < (low + high) / 2
+        text = form.format(value) if np.isfinite(value) else "–" if np.isnan(value) else "∞"
+        ax.text(j, i, text, ha="center", va="center", fontsize=9, color="white" if dark else "black")
+    ax.set_xticks(range(n))
+    ax.set_yticks(range(n))
+    ax.figure.colorbar(image, ax=ax, label=label, shrink=0.9)
+    return ax
+
+
+def save_figure(figure, path, numbers):
+    """Write ``path.png`` and beside it ``path.csv`` with the numbers that it shows; the figure is closed.
+
+    Parameters
+    ----------
+    figure : matplotlib Figure
+    path : path-like
+        Without suffix.
+    numbers : dict of (n,) sequences
+        Columns of the table, of equal length.
+
+    Returns
+    -------
+    png, csv : Path
+    """
+    png, table = Path(path).with_suffix(".png"), Path(path).with_suffix(".csv")
+    figure.savefig(png, dpi=160)
+    plt.close(figure)
+    with open(table, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(numbers)
+        writer.writerows(zip(*numbers.values(), strict=True))
+    return png, table

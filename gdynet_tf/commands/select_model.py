@@ -1,0 +1,159 @@
+"""gdynet-select-model: a graph directory in, the recommended number of states and lag time out."""
+
+import argparse
+import os
+import secrets
+from pathlib import Path
+
+import numpy as np
+
+from gdynet_tf.commands.train import load_tensorflow
+from gdynet_tf.errors import InputError, run_command
+
+__all__ = ["main"]
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="select_model.py",
+        description="Find the smallest number of states and the shortest lag time that fulfil the Chapman-Kolmogorov "
+        "equation on data that were not trained on.",
+    )
+    parser.add_argument("--graphs", default="graphs", help="graph directory (default: %(default)s)")
+    parser.add_argument("--n-states", type=int, nargs="+", default=[2, 3, 4], metavar="N", help="(default: 2 3 4)")
+    parser.add_argument("--tau", type=int, required=True, metavar="T", help="lag time of the trainings in frames")
+    parser.add_argument("--lags", type=int, nargs="+", metavar="T", help="lag times to test (default: around --tau)")
+    parser.add_argument("--n-splits", type=int, default=3, help="folds of the cross-validation (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=30, help="of each training, at most (default: %(default)s)")
+    parser.add_argument("--seed", type=int, help="of weights and shuffling (default: drawn)")
+    parser.add_argument("--out", default="selection", help="directory to write (default: %(default)s)")
+    return parser
+
+
+def _check(args):
+    if min(args.n_states) < 2 or len(set(args.n_states)) < len(args.n_states):
+        raise InputError(f"--n-states {_words(args.n_states)}: different numbers of at least 2 are needed")
+    if args.tau < 1:
+        raise InputError(f"--tau {args.tau}: must be at least 1")
+    if args.lags and (min(args.lags) < 1 or len(set(args.lags)) < len(args.lags)):
+        raise InputError(f"--lags {_words(args.lags)}: different numbers of at least 1 are needed")
+    if args.n_splits < 2:
+        raise InputError(f"--n-splits {args.n_splits}: must be at least 2")
+    if args.epochs < 1:
+        raise InputError(f"--epochs {args.epochs}: must be at least 1")
+    if args.seed is not None and not 0 <= args.seed < 2**31:
+        raise InputError(f"--seed {args.seed}: must be from 0 to {2**31 - 1}")
+    if Path(args.out).exists():
+        raise InputError(f"{args.out}: exists; --out names another directory")
+
+
+def _words(numbers):
+    return " ".join(map(str, numbers))
+
+
+def _run(argv):
+    args = _parser().parse_args(argv)
+    _check(args)
+    from gdynet_tf.analysis import default_lags
+    from gdynet_tf.dataset import open_graphs
+    from gdynet_tf.pairs import lagged_pairs, time_folds
+
+    graphs = open_graphs(args.graphs)
+    folds = time_folds(graphs.segments, args.tau, args.n_splits)
+    longest = max(stop - start for _, start, stop in folds[-1].test)
+    lags = sorted(args.lags or default_lags(args.tau, longest, n_lags=8).tolist())
+    if lags[-1] >= longest:
+        raise InputError(f"--lags {lags[-1]}: the test data of the last fold have {longest} frames in a stretch")
+    seed = secrets.randbelow(2**31) if args.seed is None else args.seed
+
+    load_tensorflow()
+    from gdynet_tf.selection import select_model
+    from gdynet_tf.training import TrainingSettings, best_precision, default_batch_size
+
+    n_pairs = min(len(lagged_pairs(fold.train, args.tau)) for fold in folds)
+    settings = TrainingSettings(
+        n_states=args.n_states[0],
+        tau=args.tau,
+        batch_size=default_batch_size(graphs.n_targets, n_pairs),
+        epochs=args.epochs,
+        precision=best_precision(),
+    )
+    print(f"graphs: {graphs.path}, seed {seed}, {len(args.n_states) * args.n_splits} trainings at tau {args.tau}")
+    out = Path(args.out)
+    selection = select_model(graphs, settings, sorted(args.n_states), lags, args.n_splits, seed, out / "trainings")
+    _tell(selection, graphs)
+    _write(selection, graphs, args, lags, seed, out)
+    print(f"written: {out}")
+    return 0 if selection.recommended else 1
+
+
+def _tell(selection, graphs):
+    """The table and the recommendation."""
+    interval, unit = graphs.meta["frame_interval"], graphs.meta["time_unit"]
+    print("\nstates  VAMP-2 of the folds (mean ± standard error)")
+    for n, scores in selection.scores.items():
+        error = np.std(scores, ddof=1) / np.sqrt(len(scores))
+        print(f"{n:6d}  {np.mean(scores):.4f} ± {error:.4f}  ({', '.join(f'{s:.4f}' for s in scores)})")
+    print(f"\nstates  lag ({unit})  Chapman-Kolmogorov  deviation  timescales ({unit})")
+    for c in selection.candidates:
+        times = " ".join(f"{t:.4g}" if np.isfinite(t) else "-" for t in c.timescales)
+        print(f"{c.n_states:6d}  {c.lag * interval:8.4g}  {c.verdict:>18}  {c.max_deviation:9.3f}  {times}")
+    print(f"\nintervals from: {selection.candidates[0].interval}; timescales must be constant and outlast the lag")
+    chosen = selection.recommended
+    if chosen is None:
+        print(f"no recommendation: {selection.reason}")
+    else:
+        print(f"recommended: {selection.reason}")
+        print(f"next: python train.py --graphs {graphs.path} --n-states {chosen.n_states} --tau {chosen.lag}")
+
+
+def _write(selection, graphs, args, lags, seed, out):
+    """config.json, the table, the figure and the recommendation."""
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    import matplotlib.pyplot as plt
+
+    from gdynet_tf._version import __version__
+    from gdynet_tf.analysis import plots
+    from gdynet_tf.dataset import digest, write_json
+
+    interval, unit = graphs.meta["frame_interval"], graphs.meta["time_unit"]
+    write_json(
+        out / "config.json",
+        {
+            "seed": seed,
+            **{name: getattr(args, name) for name in ("n_states", "tau", "n_splits", "epochs")},
+            "lags": lags,
+            "graphs": {"path": str(graphs.path.resolve()), "sha256": digest(graphs.path / "meta.json")},
+            "versions": {"gdynet_tf": __version__, "numpy": np.__version__},
+        },
+    )
+    rows = [
+        {
+            "n_states": c.n_states,
+            "lag": c.lag,
+            f"lag_time_{unit}": c.lag * interval,
+            "verdict": c.verdict,
+            "max_deviation": c.max_deviation,
+            f"timescales_{unit}": " ".join(f"{t:.6g}" for t in c.timescales),
+            "vamp2_mean": np.mean(selection.scores[c.n_states]),
+            "vamp2_folds": " ".join(f"{s:.6g}" for s in selection.scores[c.n_states]),
+        }
+        for c in selection.candidates
+    ]
+    axes = plots.selection(selection, interval, unit)
+    plots.save_figure(axes[0].figure, out / "selection", {name: [row[name] for row in rows] for name in rows[0]})
+    plt.close("all")
+    chosen = selection.recommended
+    write_json(
+        out / "recommendation.json",
+        {
+            "n_states": chosen and chosen.n_states,
+            "tau": chosen and int(chosen.lag),
+            "reason": selection.reason,
+        },
+    )
+
+
+def main(argv=None):
+    """Entry point; returns the exit code."""
+    return run_command(_run, argv)
