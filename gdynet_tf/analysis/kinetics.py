@@ -7,6 +7,7 @@ from gdynet_tf.analysis.spectral import stationary_distribution
 __all__ = ["committor", "mean_first_passage_times", "reactive_flux", "residence_times"]
 
 _STOCHASTIC = 1e-6  # by how much a row may miss the sum of one
+_NEVER = 1e-12  # rounding, not a transition: no data hold 10^12 pairs
 
 
 def _transition_matrix(K):
@@ -19,7 +20,7 @@ def _transition_matrix(K):
             f"rows must be probabilities; the smallest entry is {K.min():.3g}, row sums are {K.sum(axis=1).round(4)}. "
             'koopman_matrix(chi, tau, "constrained") gives such a matrix'
         )
-    K = np.clip(K, 0, None)
+    K = np.where(K > _NEVER, K, 0.0)
     return K / K.sum(axis=1, keepdims=True)
 
 

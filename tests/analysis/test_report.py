@@ -12,13 +12,20 @@ import numpy as np
 import pytest
 
 from gdynet_tf import analysis as ga
-from gdynet_tf.analysis.report import analyse, write_report
+from gdynet_tf.analysis.report import ReportOptions, analyse, write_report
+from gdynet_tf.build import build_graphs
 from gdynet_tf.commands import report as command
+from gdynet_tf.dataset import digest
 from gdynet_tf.errors import InputError
+from gdynet_tf.trajectory import Trajectory
+
+DYNAMICS = {"timescales", "chapman_kolmogorov", "populations", "koopman_matrix", "eigenvectors", "chi_histogram"}
+DYNAMICS |= {"chi_trace", "first_passage"}
+TRAINING = {"history", "state_agreement"}
 
 
-def write_run(path, n_states=3, n_frames=3000, tau=5, agreement=None, n_targets=2):
-    """A run directory as train_run writes it, with chi of Markov chains."""
+def write_run(path, n_states=3, n_frames=3000, tau=5, agreement=None, n_targets=2, graphs=None):
+    """A run directory as train_run writes it, with chi of Markov chains; ``graphs`` is a graph directory or none."""
     rng = np.random.default_rng(0)
     state, chi = np.zeros(n_targets, int), np.empty((n_frames, n_targets, n_states), np.float32)
     for t in range(n_frames):
@@ -33,7 +40,7 @@ def write_run(path, n_states=3, n_frames=3000, tau=5, agreement=None, n_targets=
         "n_states": n_states,
         "tau": tau,
         "split": {"train": [[0, 0, a]], "validation": [[0, a + tau, b]], "test": [[0, b + tau, n_frames]]},
-        "graphs": {"path": "g", "sha256": "0" * 64},
+        "graphs": {"path": str(graphs or "g"), "sha256": digest(graphs / "meta.json") if graphs else "0" * 64},
         "data": {
             "frame_interval": 0.5,
             "time_unit": "ps",
@@ -135,23 +142,15 @@ def test_report_is_whole_and_self_contained(tmp_path, n_states):
     path, analysis = write_report(run)
     html = path.read_text()
     names = re.findall(r'<figure id="(\w+)"', html)
-    assert set(names) == {
-        "timescales",
-        "chapman_kolmogorov",
-        "populations",
-        "koopman_matrix",
-        "eigenvectors",
-        "chi_histogram",
-        "chi_trace",
-        "history",
-        "state_agreement",
-    }
+    assert set(names) == DYNAMICS | TRAINING | ({"committor"} if n_states > 2 else set())
+    assert "Nothing is said about structure and motion: g: not a graph directory" in html
     for name in names:
         assert (run / "analysis" / f"{name}.png").stat().st_size > 5000
         rows = list(csv.reader((run / "analysis" / f"{name}.csv").read_text().splitlines()))
         assert len(rows) > 1
         assert all(len(row) == len(rows[0]) for row in rows)
-    assert not re.search(r'(src|href)="(?!data:)', html)  # nothing is loaded from elsewhere
+    assert not re.search(r'(src|href)="(?!data:|#)', html)  # nothing is loaded from elsewhere
+    assert set(re.findall(r'href="#(\w+)"', html)) <= set(re.findall(r'id="(\w+)"', html))
     assert "md (2 files)" in html
     assert analysis.verdict in html.replace("&#39;", "'")
     assert f"Not found again: state {n_states - 1}." in html
@@ -233,3 +232,133 @@ def test_import_is_light():
     assert done.stdout.strip() == "[]"
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = ga.nothing
+
+
+# --- with the atoms ----------------------------------------------------------------------------
+
+
+def build(path, targets=((0,), (1,)), jump=0.0, periodic=(True, True, True)):
+    """Graphs of two lithium and four sulfur atoms that wander in a cell of 9 Å, 3,000 frames."""
+    rng = np.random.default_rng(1)
+    steps = rng.normal(0, 0.15, (3000, 6, 3))
+    steps[2500, 0, 0] += jump
+    positions = rng.random((6, 3)) * 9 + steps.cumsum(axis=0)
+    cells = np.repeat(np.eye(3)[None] * 9, 3000, axis=0)
+    trajectory = Trajectory("md", positions, cells, [3, 3, 16, 16, 16, 16], periodic=periodic, unwrapped=True)
+    build_graphs([trajectory], path, targets, n_neighbors=3, edges="distance", n_workers=1, progress=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def graphs(tmp_path_factory):
+    return build(tmp_path_factory.mktemp("graphs") / "g")
+
+
+def test_report_with_everything(graphs, tmp_path):
+    run = write_run(tmp_path / "r", graphs=graphs)
+    path, analysis = write_report(run, "test", ReportOptions("Li=1,S=-0.5", 300.0, 3.0, (4, 3)))
+    html, folder = path.read_text(), run / "analysis"
+    names = set(re.findall(r'<figure id="(\w+)"', html))
+    assert names == DYNAMICS | {"history", "committor"} | {
+        "radial_distribution",
+        "charge_integral",
+        "bond_order",
+        "displacement",
+        "diffusivity",
+        "conductivity",
+        "mean_squared_displacement",
+        "population_profile",
+        "density",
+    }
+    for name in names:
+        rows = list(csv.reader((folder / f"{name}.csv").read_text().splitlines()))
+        assert len(rows) > 1
+        assert all(len(row) == len(rows[0]) for row in rows)
+    for name in ("state_0.extxyz", "state_2.cif", "states.extxyz", "density_1.cube"):
+        assert (folder / name).stat().st_size > 100
+        assert name in html
+    for words in ("residence time (ps)", "Li within", "mean q4", "charge (e)", "D while it lasts", "constrained"):
+        assert words in html
+    summary = json.loads((folder / "summary.json").read_text())
+    found = analysis.surroundings
+    assert summary["surroundings"]["tracer_diffusivity"]["exponent"] == pytest.approx(1, abs=0.15)  # free walkers
+    assert found.diffusivity.diffusivity == pytest.approx(0.15**2 / 2 / 0.5, rel=0.3)  # sigma^2 / 2 / interval
+    assert summary["surroundings"]["conductivity_S_per_cm"]["total"] == pytest.approx(found.conductivity.total)
+    assert found.rdf.species == ("Li", "S")
+    with open(folder / "radial_distribution.csv") as file:
+        rows = [row for row in csv.DictReader(file) if row["state"] == "1" and row["element"] == "S"]
+    np.testing.assert_allclose([float(row["g"]) for row in rows], found.rdf.g[1, 1])
+    assert plt.get_fignums() == []
+
+
+def test_defaults_need_no_charges(graphs, tmp_path):
+    _, analysis = write_report(write_run(tmp_path / "r", graphs=graphs))
+    assert analysis.surroundings.charge is None
+    assert analysis.surroundings.conductivity is None
+    assert not (tmp_path / "r" / "analysis" / "conductivity.png").exists()
+
+
+def test_atoms_that_jump_are_told(tmp_path):
+    run = write_run(tmp_path / "r", graphs=build(tmp_path / "g", jump=6.0))
+    caveats = analyse(ga.load_run(run)).caveats
+    assert any(
+        re.search(r"A target jumps 0\.[67]\d cells between two frames, more than half a cell", c) for c in caveats
+    )
+
+
+def test_slab_has_no_radial_distribution(tmp_path):
+    run = write_run(tmp_path / "r", graphs=build(tmp_path / "g", periodic=(True, True, False)))
+    _, analysis = write_report(run)
+    assert analysis.surroundings.rdf is None
+    assert [p.axis for p in analysis.surroundings.profiles] == [0, 1]
+    assert any("No radial distribution functions: the system is not periodic" in c for c in analysis.caveats)
+
+
+def test_groups_have_no_bond_order(tmp_path):
+    run = write_run(tmp_path / "r", graphs=build(tmp_path / "g", [[0, 2], [1, 3]]))
+    _, analysis = write_report(run)
+    assert analysis.surroundings.bond_order is None
+    assert not (run / "analysis" / "bond_order.png").exists()
+
+
+def test_negative_conductivity_is_told(graphs, tmp_path):
+    run = write_run(tmp_path / "r", graphs=graphs)
+    analysis = analyse(ga.load_run(run), options=ReportOptions("Li=-1,S=0", 300.0))
+    assert analysis.surroundings.conductivity.total < 0
+    assert any(c.startswith("The conductivity is negative: the charges within") for c in analysis.caveats)
+
+
+def test_conductivity_needs_a_time_unit(graphs, tmp_path):
+    run = write_run(tmp_path / "r", graphs=graphs)
+    config = json.loads((run / "config.json").read_text())
+    config["data"] |= {"time_unit": "frames", "frame_interval": 1.0}
+    (run / "config.json").write_text(json.dumps(config))
+    analysis = analyse(ga.load_run(run), options=ReportOptions("Li=1,S=-0.5", 300.0))
+    assert any("No conductivity: 'frames' is no unit of time" in c for c in analysis.caveats)
+
+
+def test_other_graphs_are_noticed(graphs, tmp_path):
+    run = write_run(tmp_path / "r", graphs=graphs)
+    config = json.loads((run / "config.json").read_text())
+    config["graphs"]["sha256"] = "0" * 64
+    (run / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="g: is not the graph directory that .*r was trained on"):
+        ga.load_system(run)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--temperature 300", "--temperature 300: a conductivity needs --charges as well"),
+        ("--charges Li=1,S=-1 --temperature -4", "--temperature -4: must be a positive number of kelvin"),
+        ("--cluster-radius 3", "--cluster-radius 3: needs --charges"),
+        ("--charges Li=1,S=-1 --cluster-radius 9", "--cluster-radius 9: must be above 0 and at most 8 Å"),
+        ("--charges Li=1", "--charges Li=1: no charge of S"),
+        ("--bond-order 0 4", "--bond-order 0 4: both must be at least 1"),
+    ],
+)
+def test_bad_report_options(graphs, tmp_path, capsys, words, message):
+    run = write_run(tmp_path / "r", graphs=graphs)
+    assert command.main([str(run), *words.split()]) == 2
+    assert capsys.readouterr().err == f"error: {message}\n"
+    assert not (run / "report.html").exists()
