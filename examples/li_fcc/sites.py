@@ -11,6 +11,7 @@ import gdynet_tf.analysis as ga
 from gdynet_tf.trajectory import EXAMPLE, read_trajectory
 
 N_OCTAHEDRAL = 4
+KINDS = np.array([0] * 4 + [1] * 8)
 SITES = np.array(  # in units of the cell: 4 octahedral, then 8 tetrahedral ones
     [[0.5, 0.5, 0.5], [0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5]]
     + [[x, y, z] for x in (0.25, 0.75) for y in (0.25, 0.75) for z in (0.25, 0.75)]
@@ -37,6 +38,45 @@ def nearest_sites(positions, lattice):
         difference -= np.round(difference)
         found[start : start + 50_000] = np.square(difference).sum(axis=-1).argmin(axis=1)
     return found
+
+
+def core_sites(positions, lattice, radius=0.5):
+    """Site that was last entered, where only within ``radius`` Å of its middle counts as entering.
+
+    Jitter across the border between two sites, which nearest-site assignment takes for hops, is not seen (milestoning,
+    Schütte et al., J. Chem. Phys. 134, 204105 (2011)).
+
+    Parameters
+    ----------
+    positions : (F, 3) array
+        Å.
+    lattice : (3, 3) array
+        Å, cubic.
+    radius : float
+
+    Returns
+    -------
+    (F,) int
+        The nearest site before the first entry.
+    """
+    found = nearest_sites(positions, lattice)
+    difference = positions @ np.linalg.inv(lattice) - SITES[found]
+    distance = np.linalg.norm((difference - np.round(difference)) @ lattice, axis=1)
+    entered = np.where(distance < radius, np.arange(len(found)), 0)
+    return found[np.maximum.accumulate(entered)]
+
+
+def site_neighbors():
+    """Number of ways from each site to each other in one hop: octahedral to tetrahedral ones a sqrt(3)/4 away and back.
+
+    Returns
+    -------
+    (12, 12) float
+        In the periodic cell each site is next to all of the other kind.
+    """
+    shifts = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3), axis=-1).reshape(-1, 3)
+    apart = np.linalg.norm(SITES[:, None, None] - SITES[:, None] - shifts, axis=-1)  # (12, 12, 27)
+    return (np.abs(apart - np.sqrt(3) / 4) < 1e-6).sum(axis=-1).astype(float)
 
 
 def main():

@@ -1,0 +1,99 @@
+"""Local and global dynamics of lithium in FCC sulfur: the paper's comparison.
+
+python examples/li_fcc/global_dynamics.py LOCAL_RUN [GLOBAL_RUN ...]
+
+LOCAL_RUN is a GDyNet with two states, GLOBAL_RUN a VAMPnet (train.py --model vampnet) of the same trajectory.
+"""
+
+import sys
+
+import numpy as np
+from sites import KINDS, core_sites, nearest_sites, site_neighbors
+
+import gdynet_tf.analysis as ga
+
+LAG_TIMES = (2.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # ps
+N_SLOW = 3  # global relaxations that are equal by symmetry: exchange between the four octahedral sites
+
+
+def timescales(K, lag_time, n):
+    """The n slowest timescales of a transition matrix."""
+    return np.array([ga.timescale(complex(value), lag_time)[0] for value in ga.eigenvalues(K)[1 : n + 1]])
+
+
+def mean_timescale(times):
+    """Inverse of the mean rate."""
+    return len(times) / np.sum(1 / times)
+
+
+def compare(path, split="test"):
+    """Rows (lag time, local, reconstructed, counted by nearest site, counted by cores); the counted ones threefold."""
+    run = ga.load_run(path)
+    chi, system = ga.load_chi(run, split), ga.load_system(run, split)
+    positions = [x[:, 0] for x in system.target_positions()]
+    cells = [cell[0] for cell in system.lattices]
+    counted = [
+        [find(x, cell) for x, cell in zip(positions, cells, strict=True)] for find in (nearest_sites, core_sites)
+    ]
+    rows = []
+    for lag_time in LAG_TIMES:
+        tau = round(lag_time / run.frame_interval)
+        K = ga.koopman_matrix(chi, tau, "constrained")
+        # States are numbered by population: the octahedral one is 0, as in KINDS.
+        rebuilt = ga.global_transition_matrix(K, KINDS, site_neighbors(), lag_time)
+        rows.append(
+            (
+                lag_time,
+                timescales(K, lag_time, 1)[0],
+                timescales(rebuilt, lag_time, 1)[0],
+                *(timescales(ga.site_matrix(sites, len(KINDS), tau), lag_time, N_SLOW) for sites in counted),
+            )
+        )
+    return rows
+
+
+def describe(path, split="test"):
+    """Chapman-Kolmogorov test and timescales of a run, in lines."""
+    run = ga.load_run(path)
+    chi = ga.load_chi(run, split)
+    units = {"frame_interval": run.frame_interval, "time_unit": run.time_unit}
+    test = ga.chapman_kolmogorov_test(chi, run.tau, 5, **units)
+    result = ga.implied_timescales(chi, [round(t / run.frame_interval) for t in LAG_TIMES[:-1]], **units)
+    verdict = {True: "holds", False: "fails", None: "has no interval"}[test.passed]
+    lines = [
+        f"{path}: {run.config.get('model', 'gdynet')}, {run.config['n_states']} states, lag {test.lag_times[1]:g} ps, "
+        f"VAMP-2 {ga.vamp2_score(chi, run.tau):.4f}",
+        f"  Chapman-Kolmogorov test {verdict} up to {test.lag_times[-1]:g} ps, largest deviation "
+        f"{test.max_deviation:.4f}",
+        "  slowest (ps): "
+        + ", ".join(
+            f"{t:.4g} ({low:.4g} to {high:.4g}) at {lag:g}"
+            for t, low, high, lag in zip(
+                result.timescales[0], result.lower[0], result.upper[0], result.lag_times, strict=True
+            )
+        ),
+    ]
+    agreement = run.scores["agreement"]
+    if agreement:
+        lines.append(
+            f"  {agreement['n_restarts']} trainings: likeliest state agrees for at least "
+            f"{100 * agreement['same_likeliest_state']:.1f} %, canonical correlations at least "
+            + ", ".join(f"{c:.3f}" for c in agreement["canonical_correlations"])
+        )
+    return lines
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    for path in sys.argv[1:]:
+        print("\n".join(describe(path)))
+    print("\nslowest global timescales (ps); the counted ones are three that symmetry makes equal, and their mean rate")
+    print("lag (ps)  local  reconstructed  nearest site              cores")
+    for lag_time, local, rebuilt, *counted in compare(sys.argv[1]):
+        shown = ["{:4.0f} {:4.0f} {:4.0f}, mean {:4.0f}".format(*times, mean_timescale(times)) for times in counted]
+        print(f"{lag_time:8g}  {local:5.1f}  {rebuilt:13.0f}  {shown[0]}  {shown[1]}")
+
+
+if __name__ == "__main__":
+    main()
