@@ -39,13 +39,16 @@ def compare(path, split="test"):
     for lag_time in LAG_TIMES:
         tau = round(lag_time / run.frame_interval)
         K = ga.koopman_matrix(chi, tau, "constrained")
-        # States are numbered by population: the octahedral one is 0, as in KINDS.
-        rebuilt = ga.global_transition_matrix(K, KINDS, site_neighbors(), lag_time)
+        try:  # states are numbered by population: the octahedral one is 0, as in KINDS
+            rebuilt = ga.global_transition_matrix(K, KINDS, site_neighbors(), lag_time)
+            slowest = timescales(rebuilt, lag_time, 1)[0]
+        except ValueError:  # all is over within the lag time
+            slowest = np.nan
         rows.append(
             (
                 lag_time,
                 timescales(K, lag_time, 1)[0],
-                timescales(rebuilt, lag_time, 1)[0],
+                slowest,
                 *(timescales(ga.site_matrix(sites, len(KINDS), tau), lag_time, N_SLOW) for sites in counted),
             )
         )

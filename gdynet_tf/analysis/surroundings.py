@@ -10,6 +10,7 @@ from gdynet_tf.errors import InputError
 __all__ = ["ReportOptions", "Surroundings", "analyse_surroundings", "write_files"]
 
 _R_MAX = 8.0  # Å
+_TARGETS_TO_COUNT = 50_000  # targets x frames of distributions, within 200 to 10,000 frames
 _FEW_TARGETS = 10  # for which a density in space is more than a cloud
 _ATOMS_TO_EXPORT = 200_000  # atoms x frames of the coloured trajectory
 _DIFFUSIVE = (0.8, 1.2)  # exponents of the mean squared displacement that count as diffusion
@@ -110,9 +111,14 @@ def analyse_surroundings(run, split, chi, options):
     return found
 
 
+def _n_frames(system):
+    """Frames to count in: many for few targets."""
+    return int(np.clip(_TARGETS_TO_COUNT // len(system.targets), 200, 10_000))
+
+
 def _bond_orders(system, order, n_neighbors):
     try:
-        return ga.bond_order_of_targets(system, order, n_neighbors)
+        return ga.bond_order_of_targets(system, order, n_neighbors, _n_frames(system))
     except ValueError as error:
         raise InputError(f"--bond-order {order} {n_neighbors}: {error}") from None
 
@@ -120,14 +126,14 @@ def _bond_orders(system, order, n_neighbors):
 def _structure(found, chi):
     system, options = found.system, found.options
     if all(system.periodic):
-        found.rdf = ga.radial_distribution(chi, system, _R_MAX)
+        found.rdf = ga.radial_distribution(chi, system, _R_MAX, max_frames=_n_frames(system))
         found.shells = ga.first_shell(found.rdf, ga.populations(chi))
     else:
         found.caveats.append("No radial distribution functions: the system is not periodic in all directions.")
     if options.charges is None:
         return
     charges = ga.read_charges(options.charges, system.atomic_numbers)
-    found.charge = ga.charge_integral(chi, system, charges, _R_MAX)
+    found.charge = ga.charge_integral(chi, system, charges, _R_MAX, max_frames=_n_frames(system))
     found.state_charges = found.charge.at(options.cluster_radius or 0.0)
 
 

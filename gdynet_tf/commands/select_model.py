@@ -98,7 +98,10 @@ def _tell(selection, graphs):
     for c in selection.candidates:
         times = " ".join(f"{t:.4g}" if np.isfinite(t) else "-" for t in c.timescales)
         print(f"{c.n_states:6d}  {c.lag * interval:8.4g}  {c.verdict:>18}  {c.max_deviation:9.3f}  {times}")
-    print(f"\nintervals from: {selection.candidates[0].interval}; timescales must be constant and outlast the lag")
+    print(
+        f"\nintervals from: {selection.candidates[0].interval}; timescales must be constant and outlast the lag. "
+        "Wide intervals let much pass: look at the deviation too"
+    )
     chosen = selection.recommended
     if chosen is None:
         print(f"no recommendation: {selection.reason}")

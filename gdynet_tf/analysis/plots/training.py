@@ -92,6 +92,8 @@ def selection(result, frame_interval, time_unit, axes=None):
     for kind, (marker, color) in kinds.items():
         chosen = [c for c in result.candidates if (c.verdict if c.verdict in kinds else "too fast") == kind]
         x, y = [c.lag * frame_interval for c in chosen], [c.n_states for c in chosen]
+        if not chosen:
+            continue
         axes[1].scatter(x, y, marker=marker, color=color, s=55, edgecolor="black", lw=0.5, label=kind)
     if result.recommended is not None:
         at = (result.recommended.lag * frame_interval, result.recommended.n_states)
