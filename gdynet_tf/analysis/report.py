@@ -126,11 +126,13 @@ def _states(analysis):
     }
     if found is not None and found.rdf is not None:
         rdf = found.rdf
-        for s, (name, radius) in enumerate(zip(rdf.species, found.shells, strict=True)):
+        for s, ((center, name), radius) in enumerate(zip(rdf.pairs, found.shells, strict=True)):
             if np.isfinite(radius):
                 k = np.searchsorted(rdf.edges, radius - 1e-6) - 1
                 shown = [a[:, s, k] for a in (rdf.coordination, rdf.coordination_lower, rdf.coordination_upper)]
-                columns[f"{name} within {radius:.2f} Å"] = [_interval(*row, ".2f") for row in zip(*shown, strict=True)]
+                columns[f"{name} within {radius:.2f} Å of {center}"] = [
+                    _interval(*row, ".2f") for row in zip(*shown, strict=True)
+                ]
     if found is not None and found.bond_order is not None:
         columns[f"mean q{found.options.bond_order[0]}"] = [_interval(q, np.nan, np.nan) for q in found.bond_order.mean]
     if found is not None and found.state_charges is not None:
@@ -143,10 +145,17 @@ def _states(analysis):
 
 def _estimators(analysis):
     """Rows (estimator, timescales at the lag time)."""
-    return [
+    kinetics = analysis.kinetics
+    rows = [
         (name, [f"{value:.4g}" if np.isfinite(value) else "–" for value in values])
-        for name, values in analysis.kinetics.estimators.items()
+        for name, values in kinetics.estimators.items()
     ]
+    low, high = kinetics.bootstrap
+    shown = [
+        "–" if np.isnan(a) else f"{a:.4g} to {b:.4g}" if np.isfinite(b) else f"{a:.4g} upwards"
+        for a, b in zip(low, high, strict=True)
+    ]
+    return [*rows, ("plain, 95 % interval by block bootstrap", shown)]
 
 
 def _downloads(files):
@@ -214,6 +223,7 @@ def _write_summary(analysis, path):
             "committor": _plain(analysis.kinetics.committor),
             "rate": _plain(analysis.kinetics.rate),
         },
+        "timescales_bootstrap_interval": _plain(analysis.kinetics.bootstrap),
         "timescales_by_estimator": {name: _plain(values) for name, values in analysis.kinetics.estimators.items()},
         "surroundings": _surroundings(analysis.surroundings),
         "chapman_kolmogorov": ck and {"passed": ck.passed, "max_deviation": ck.max_deviation, "interval": ck.interval},
@@ -234,7 +244,9 @@ def _surroundings(found):
         return None
     summary = {"representative_frames": found.representatives}
     if found.rdf is not None:
-        summary["first_shell_angstrom"] = dict(zip(found.rdf.species, _plain(found.shells), strict=True))
+        summary["first_shell_angstrom"] = {
+            "-".join(pair): _plain(radius) for pair, radius in zip(found.rdf.pairs, found.shells, strict=True)
+        }
     if found.state_charges is not None:
         summary["state_charges"] = _plain(found.state_charges)
     if found.transport is not None:

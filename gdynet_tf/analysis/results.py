@@ -11,6 +11,7 @@ from gdynet_tf.errors import InputError
 __all__ = ["Analysis", "Kinetics", "analyse"]
 
 _CK_STEPS = 5
+_RESAMPLES = 100
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Kinetics:
         From source to target, per unit of time; NaN without stationary distribution.
     estimators : dict
         Name -> (n - 1,) timescales at tau.
+    bootstrap : (2, n - 1) float
+        Block-bootstrap interval of the plain estimate's; NaN where the data hold too few blocks.
     """
 
     residence: np.ndarray
@@ -41,6 +44,7 @@ class Kinetics:
     committor: np.ndarray
     rate: float
     estimators: dict
+    bootstrap: np.ndarray
 
 
 @dataclass
@@ -134,6 +138,22 @@ def _surroundings(run, split, chi, options):
     return found, found.caveats
 
 
+def _bootstrap(chi, tau, lag_time):
+    """Intervals of the timescales from resampled blocks of twice the slowest of them, or of ten lags."""
+
+    def rates(resampled):
+        values = ga.eigenvalues(ga.koopman_matrix(resampled, tau))[1:]
+        return np.array([1 / ga.timescale(complex(value), lag_time)[0] for value in values])
+
+    slowest = ga.timescale(complex(ga.eigenvalues(ga.koopman_matrix(chi, tau))[1]), lag_time)[0]
+    frames = max(2 * slowest / lag_time, 10) * tau if np.isfinite(slowest) else np.inf
+    try:
+        fast, slow = ga.block_bootstrap(rates, chi, int(min(frames, 1e9)), _RESAMPLES)[::-1]
+    except ValueError:
+        return np.full((2, chi[0].shape[2] - 1), np.nan)
+    return np.stack([np.divide(1, rate, out=np.full(len(rate), np.inf), where=rate > 0) for rate in (fast, slow)])
+
+
 def _kinetics(chi, tau, frame_interval, samples, vectors):
     K, lag_time = ga.koopman_matrix(chi, tau, "constrained"), tau * frame_interval
     n = len(K)
@@ -168,4 +188,5 @@ def _kinetics(chi, tau, frame_interval, samples, vectors):
         ga.committor(K, source, target),
         rate,
         estimators,
+        _bootstrap(chi, tau, lag_time),
     )

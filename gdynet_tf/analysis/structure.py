@@ -1,6 +1,7 @@
 """What the surroundings of each state look like: radial distributions, coordination numbers and charges."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,11 +24,11 @@ class RadialDistribution:
         Middles of the shells, Å.
     edges : (B + 1,) float
         Å.
-    species : tuple of str
-        Elements around the targets.
-    g, lower, upper : (n_states, n_species, B) float
+    pairs : tuple of (str, str)
+        Element of the targets (formula, for groups) and element around them.
+    g, lower, upper : (n_states, n_pairs, B) float
         NaN for a state that never occurs, and for a species of which the target is the only atom.
-    coordination, coordination_lower, coordination_upper : (n_states, n_species, B) float
+    coordination, coordination_lower, coordination_upper : (n_states, n_pairs, B) float
         Mean number of atoms up to the outer edge of each shell.
     n_frames : int
         Frames that were counted.
@@ -36,7 +37,7 @@ class RadialDistribution:
 
     r: np.ndarray
     edges: np.ndarray
-    species: tuple
+    pairs: tuple
     g: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
@@ -110,7 +111,7 @@ def _said(n_chunks):
 
 
 def radial_distribution(chi, system, r_max=8.0, bin_width=0.05, max_frames=500, n_chunks=5):
-    """State-weighted radial distribution function of each element about the targets (Xie et al. 2019, Methods).
+    """State-weighted radial distribution function of each pair of elements (Xie et al. 2019, Methods).
 
     g_i(r) = sum chi_i n(r) / sum chi_i rho 4 pi r^2 dr, over frames and targets. rho is the mean density of the
     other atoms of the element, so that an ideal gas has g = 1. Images of a target's own atoms do not count.
@@ -141,20 +142,38 @@ def radial_distribution(chi, system, r_max=8.0, bin_width=0.05, max_frames=500, 
     if not all(system.periodic):
         raise ValueError("a radial distribution needs a system that is periodic in all directions: it has no density")
     chi, numbers = check_chi(chi), np.unique(system.atomic_numbers)
+    system.check(chi)
     values = (system.atomic_numbers[:, None] == numbers).astype(np.float64)  # (N, S)
-    edges, n_frames, (sums, weights, density) = _sums(chi, system, values, r_max, bin_width, max_frames, n_chunks)
-    weights = _occupied(weights, n_frames, len(system.targets))
-    density = np.where(weights[..., None] > 0, density, 0.0)
-    shell = 4 / 3 * np.pi * np.diff(edges**3)  # Å^3
-    g = _means(sums, density[..., None] * shell)
-    coordination = _means(sums.cumsum(axis=-1), weights[:, :, None, None])
-    names = tuple(symbol(z) for z in numbers)
+    pairs, parts = [], []
+    for name, chosen in _kinds_of_targets(system).items():
+        own = replace(system, targets=system.targets[chosen])
+        some = chi if len(chosen) == len(system.targets) else [segment[:, chosen] for segment in chi]
+        edges, n_frames, (sums, weights, density) = _sums(some, own, values, r_max, bin_width, max_frames, n_chunks)
+        weights = _occupied(weights, n_frames, len(chosen))
+        density = np.where(weights[..., None] > 0, density, 0.0)
+        shell = 4 / 3 * np.pi * np.diff(edges**3)  # Å^3
+        g = _means(sums, density[..., None] * shell)
+        parts.append((*g, *_means(sums.cumsum(axis=-1), weights[:, :, None, None])))
+        pairs += [(name, symbol(z)) for z in numbers]
+    results = [np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True)]  # (n_states, n_pairs, B)
     r = (edges[1:] + edges[:-1]) / 2
-    return RadialDistribution(r, edges, names, *g, *coordination, n_frames, _said(len(sums)))
+    return RadialDistribution(r, edges, tuple(pairs), *results, n_frames, _said(len(sums)))
+
+
+def _kinds_of_targets(system):
+    """Name -> indices of the targets: by element, groups of atoms by formula."""
+    from gdynet_tf.trajectory.elements import symbol
+
+    kinds = {}
+    for target, atoms in enumerate(system.targets):
+        counts = Counter(symbol(z) for z in system.atomic_numbers[atoms])
+        name = "".join(f"{element}{n if n > 1 else ''}" for element, n in sorted(counts.items()))
+        kinds.setdefault(name, []).append(target)
+    return kinds
 
 
 def first_shell(result, populations):
-    """Outer radius of the first coordination shell of each species: the first minimum of g after its first maximum.
+    """Outer radius of the first coordination shell of each pair: the first minimum of g after its first maximum.
 
     Parameters
     ----------
@@ -164,11 +183,11 @@ def first_shell(result, populations):
 
     Returns
     -------
-    (n_species,) float
+    (n_pairs,) float
         Å; NaN where g has no maximum followed by a minimum.
     """
     weights = np.asarray(populations)[:, None, None]
-    g = np.nansum(result.g * weights, axis=0)  # (n_species, B)
+    g = np.nansum(result.g * weights, axis=0)  # (n_pairs, B)
     radii = np.full(len(g), np.nan)
     width = max(1, round(0.3 / (result.edges[1] - result.edges[0])))  # 0.3 Å, below the width of a shell
     kernel = np.hanning(width + 2)[1:-1]

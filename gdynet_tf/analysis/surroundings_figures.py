@@ -45,7 +45,7 @@ def _structure(found, saved):
         rdf = found.rdf
         index, values = _columns(
             "state",
-            "element",
+            "pair",
             "r",
             {
                 "g": rdf.g,
@@ -62,7 +62,8 @@ def _structure(found, saved):
             plots.radial_distribution(rdf),
             {
                 "state": index["state"],
-                "element": np.array(rdf.species)[index["element"]],
+                "target": np.array(rdf.pairs)[index["pair"], 0],
+                "element": np.array(rdf.pairs)[index["pair"], 1],
                 "r_angstrom": rdf.r[index["r"]],
                 "shell_ends_angstrom": rdf.edges[index["r"] + 1],
                 **values,

@@ -277,14 +277,14 @@ def test_report_with_everything(graphs, tmp_path):
     for name in ("state_0.extxyz", "state_2.cif", "states.extxyz", "density_1.cube"):
         assert (folder / name).stat().st_size > 100
         assert name in html
-    for words in ("residence time (ps)", "Li within", "mean q4", "charge (e)", "D while it lasts", "constrained"):
+    for words in ("residence time (ps)", "Å of Li", "mean q4", "charge (e)", "D while it lasts", "constrained"):
         assert words in html
     summary = json.loads((folder / "summary.json").read_text())
     found = analysis.surroundings
     assert summary["surroundings"]["tracer_diffusivity"]["exponent"] == pytest.approx(1, abs=0.15)  # free walkers
     assert found.diffusivity.diffusivity == pytest.approx(0.15**2 / 2 / 0.5, rel=0.3)  # sigma^2 / 2 / interval
     assert summary["surroundings"]["conductivity_S_per_cm"]["total"] == pytest.approx(found.conductivity.total)
-    assert found.rdf.species == ("Li", "S")
+    assert found.rdf.pairs == (("Li", "Li"), ("Li", "S"))
     with open(folder / "radial_distribution.csv") as file:
         rows = [row for row in csv.DictReader(file) if row["state"] == "1" and row["element"] == "S"]
     np.testing.assert_allclose([float(row["g"]) for row in rows], found.rdf.g[1, 1])

@@ -30,7 +30,7 @@ def gas():
 def test_ideal_gas_has_g_of_one(gas):
     """Beyond half the cell as well; each wide shell holds 60 x 60 x >100 pairs, so g is one to 2 %."""
     result = ga.radial_distribution(halves(60, 60), gas, r_max=9.0, bin_width=1.0)
-    assert result.species == ("Li", "S")
+    assert result.pairs == (("Li", "Li"), ("Li", "S"))
     assert result.g.shape == (2, 2, 9)
     np.testing.assert_allclose(result.g[:, :, 2:], 1, atol=0.02)
     assert ((result.lower <= result.g) & (result.g <= result.upper)).all()
@@ -130,13 +130,25 @@ def test_molecules_are_seen_from_their_centre_of_mass():
     assert ga.charge_integral(chi, water, np.array([-0.8, 0.4, 0.4, 1])).at(0)[0] == pytest.approx(0)
 
 
+def test_targets_of_two_elements_are_kept_apart():
+    """Li with one sulfur at 2.1 Å, Na with one at 3.1 Å."""
+    x = np.array([[[0, 0, 0], [2.1, 0, 0], [10, 10, 10], [13.1, 10, 10]]], float)
+    two = system(x, np.eye(3) * 30, [3, 16, 11, 16], [[2], [0]])
+    result = ga.radial_distribution(np.ones((1, 2, 2)) / 2, two, r_max=4, bin_width=0.5)
+    at = {pair: result.coordination[0, s, [3, 4, 5, 6]] for s, pair in enumerate(result.pairs)}
+    assert set(at) == {(a, b) for a in ("Li", "Na") for b in ("Li", "Na", "S")}
+    np.testing.assert_allclose(at["Li", "S"], [0, 1, 1, 1])
+    np.testing.assert_allclose(at["Na", "S"], [0, 0, 0, 1])
+    np.testing.assert_allclose(at["Na", "Li"], 0)
+
+
 def test_first_shell():
     edges = np.arange(0, 8.01, 0.05)
     r = (edges[1:] + edges[:-1]) / 2
     peak = 1 + 4 * np.exp(-(((r - 2.5) / 0.2) ** 2)) - 0.9 * np.exp(-(((r - 3.4) / 0.3) ** 2))
     peak[r < 2] = 0
     g = np.stack([peak, np.zeros_like(r)])[None].repeat(2, axis=0)
-    result = ga.RadialDistribution(r, edges, ("Li", "S"), g, g, g, g, g, g, 1, "")
+    result = ga.RadialDistribution(r, edges, (("Li", "Li"), ("Li", "S")), g, g, g, g, g, g, 1, "")
     shells = ga.first_shell(result, [0.5, 0.5])
     assert shells[0] == pytest.approx(3.4, abs=0.1)
     assert np.isnan(shells[1])

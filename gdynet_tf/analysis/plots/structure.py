@@ -47,24 +47,24 @@ def _bands(ax, x, values, lower, upper):
 
 
 def radial_distribution(result, axes=None):
-    """Radial distribution function of each element about the targets, by state.
+    """Radial distribution function of each pair of elements, by state.
 
     Parameters
     ----------
     result : RadialDistribution
     axes : sequence of matplotlib Axes, optional
-        One for each element that has a distribution.
+        One for each pair that has a distribution.
 
     Returns
     -------
     array of matplotlib Axes
     """
-    shown = [s for s in range(len(result.species)) if np.isfinite(result.g[:, s]).any()]
+    shown = [s for s in range(len(result.pairs)) if np.isfinite(result.g[:, s]).any()]
     axes = _row(len(shown), axes)
     for ax, s in zip(axes, shown, strict=True):
         _bands(ax, result.r, result.g[:, s], result.lower[:, s], result.upper[:, s])
         ax.axhline(1, color="0.6", lw=0.8, ls=":")
-        ax.set_title(f"target–{result.species[s]}", fontsize="small")
+        ax.set_title("–".join(result.pairs[s]), fontsize="small")
         ax.set_ylim(bottom=0)
         ax.set_xlim(0, result.edges[-1])
         ax.set_xlabel("r (Å)")
