@@ -186,7 +186,9 @@ def test_train_and_what_can_be_resumed(graphs, here, capsys):
     assert "one training only: --n-restarts 3 tells which states are found again" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("script", ["preprocess/build_graphs.py", "train.py", "analysis/report.py"])
+@pytest.mark.parametrize(
+    "script", ["preprocess/build_graphs.py", "train.py", "analysis/report.py", "analysis/select_model.py"]
+)
 def test_scripts_run(script):
     done = subprocess.run([sys.executable, ROOT / script, "--help"], capture_output=True, text=True, check=True)
     assert Path(script).name in done.stdout
@@ -200,4 +202,5 @@ def test_installed_commands():
         "gdynet-build-graphs": "gdynet_tf.commands.build_graphs:main",
         "gdynet-train": "gdynet_tf.commands.train:main",
         "gdynet-report": "gdynet_tf.commands.report:main",
+        "gdynet-select-model": "gdynet_tf.commands.select_model:main",
     }
