@@ -154,8 +154,6 @@ def write_representatives(folder, chi, system, representatives):
     list of Path
     """
     from ase.io import write
-    from pymatgen.core import Lattice, Structure
-    from pymatgen.io.cif import CifWriter
 
     chi, written, centers = check_chi(chi), [], system.target_positions()
     system.check(chi)
@@ -167,8 +165,7 @@ def write_representatives(folder, chi, system, representatives):
         atoms.info.update(segment=segment, frame=frame, target=target, state=state)
         files = [Path(folder) / f"state_{state}.{suffix}" for suffix in ("extxyz", "cif")]
         write(files[0], atoms, format="extxyz")
-        structure = Structure(Lattice(atoms.cell.array), atoms.numbers, atoms.get_scaled_positions())
-        CifWriter(structure).write_file(files[1])
+        write(files[1], atoms, format="cif")
         written += files
     return written
 

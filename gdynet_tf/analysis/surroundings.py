@@ -155,10 +155,16 @@ def _motion(found, chi, centers, tau, units):
     found.msd = ga.mean_squared_displacement(centers, longest // 10, **units)
     found.diffusivity = ga.tracer_diffusivity(found.msd)
     low, high = _DIFFUSIVE
-    if not low <= found.diffusivity.exponent <= high:
+    exponent = found.diffusivity.exponent
+    if not low <= exponent <= high:
+        why = (
+            "the targets do not diffuse yet, the tracer diffusivity depends on the time of observation"
+            if exponent < low
+            else "the targets drift or still fly freely; is the centre of mass at rest?"
+        )
         found.caveats.append(
-            f"The mean squared displacement grows with time to the power of {found.diffusivity.exponent:.2f} where its "
-            "slope is taken: the targets do not diffuse yet, the tracer diffusivity depends on the time of observation."
+            f"The mean squared displacement grows with time to the power of {exponent:.2f} where its slope is taken: "
+            f"{why}."
         )
 
 

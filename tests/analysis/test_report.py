@@ -237,12 +237,16 @@ def test_import_is_light():
 # --- with the atoms ----------------------------------------------------------------------------
 
 
-def build(path, targets=((0,), (1,)), jump=0.0, periodic=(True, True, True)):
-    """Graphs of two lithium and four sulfur atoms that wander in a cell of 9 Å, 3,000 frames."""
+def build(path, targets=((0,), (1,)), jump=0.0, periodic=(True, True, True), drift=0.0):
+    """Graphs of two lithium and four sulfur atoms that wander in a cell of 9 Å, 3,000 frames.
+
+    ``drift`` is added to each step; None: they only rattle.
+    """
     rng = np.random.default_rng(1)
     steps = rng.normal(0, 0.15, (3000, 6, 3))
     steps[2500, 0, 0] += jump
-    positions = rng.random((6, 3)) * 9 + steps.cumsum(axis=0)
+    moved = steps if drift is None else (steps + drift).cumsum(axis=0)
+    positions = rng.random((6, 3)) * 9 + moved
     cells = np.repeat(np.eye(3)[None] * 9, 3000, axis=0)
     trajectory = Trajectory("md", positions, cells, [3, 3, 16, 16, 16, 16], periodic=periodic, unwrapped=True)
     build_graphs([trajectory], path, targets, n_neighbors=3, edges="distance", n_workers=1, progress=False)
@@ -304,6 +308,14 @@ def test_atoms_that_jump_are_told(tmp_path):
     assert any(
         re.search(r"A target jumps 0\.[67]\d cells between two frames, more than half a cell", c) for c in caveats
     )
+
+
+@pytest.mark.parametrize(("drift", "words"), [(0.3, "drift or still fly freely"), (None, "do not diffuse yet")])
+def test_what_is_no_diffusion_is_told(tmp_path, drift, words):
+    run = write_run(tmp_path / "r", graphs=build(tmp_path / "g", drift=drift))
+    caveats = " ".join(analyse(ga.load_run(run)).caveats)
+    assert "The mean squared displacement grows with time to the power of" in caveats
+    assert words in caveats
 
 
 def test_slab_has_no_radial_distribution(tmp_path):
