@@ -59,6 +59,20 @@ class ChapmanKolmogorovTest:
         """Largest difference between prediction and estimate."""
         return float(np.abs(self.predicted - self.estimated).max())
 
+    @property
+    def columns(self):
+        """The numbers by step and pair of states, dict of ((n_steps + 1) n²,) arrays, for `plots.save_figure`."""
+        steps, i, j = (index.ravel() for index in np.indices(self.predicted.shape))
+        columns = {f"time_{self.time_unit}": self.lag_times[steps], "from": i, "to": j}
+        for name in ("predicted", "estimated"):
+            lower, upper = getattr(self, f"{name}_interval")
+            columns |= {
+                name: getattr(self, name).ravel(),
+                f"{name}_lower": lower.ravel(),
+                f"{name}_upper": upper.ravel(),
+            }
+        return columns
+
 
 def chapman_kolmogorov_test(
     chi, tau, n_steps=5, frame_interval=1.0, time_unit="frames", by="auto", n_samples=5, level=0.95

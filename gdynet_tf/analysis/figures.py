@@ -70,41 +70,22 @@ def draw_figures(analysis, folder):
         return Figure(section, name, title, caption, *plots.save_figure(figure, folder / name, numbers))
 
     result = analysis.timescales
-    columns = {f"lag_time_{unit}": result.lag_times}
-    for i in range(n - 1):
-        columns |= {
-            f"timescale_{i + 1}_{unit}": result.timescales[i],
-            f"lower_{i + 1}": result.lower[i],
-            f"upper_{i + 1}": result.upper[i],
-            f"status_{i + 1}": result.status[i],
-        }
     yield saved(
         "Dynamics",
         "timescales",
         plots.timescales(result),
-        columns,
+        result.columns,
         "Implied timescales",
         "Timescale of each relaxation as a function of the lag time. Constant means Markovian. Bands: 95 % confidence "
         f"interval ({interval}). In the grey region a process is over within one lag time.",
     )
     if analysis.ck is not None:
         ck = analysis.ck
-        steps, i, j = (index.ravel() for index in np.indices(ck.predicted.shape))
         yield saved(
             "Dynamics",
             "chapman_kolmogorov",
             plots.chapman_kolmogorov(ck),
-            {
-                f"time_{unit}": ck.lag_times[steps],
-                "from": i,
-                "to": j,
-                "predicted": ck.predicted.ravel(),
-                "predicted_lower": ck.predicted_interval[0].ravel(),
-                "predicted_upper": ck.predicted_interval[1].ravel(),
-                "estimated": ck.estimated.ravel(),
-                "estimated_lower": ck.estimated_interval[0].ravel(),
-                "estimated_upper": ck.estimated_interval[1].ravel(),
-            },
+            ck.columns,
             "Chapman-Kolmogorov test",
             f"What the model at a lag time of {lag_time} predicts for longer times, and what the "
             f"data say. Band and bars: 95 % confidence intervals ({ck.interval}).",

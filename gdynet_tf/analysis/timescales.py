@@ -44,6 +44,19 @@ class ImpliedTimescales:
     time_unit: str
     interval: str
 
+    @property
+    def columns(self):
+        """The numbers by lag time, dict of (n_lags,) arrays, for `plots.save_figure`."""
+        columns = {f"lag_time_{self.time_unit}": self.lag_times}
+        for i in range(len(self.timescales)):
+            columns |= {
+                f"timescale_{i + 1}_{self.time_unit}": self.timescales[i],
+                f"lower_{i + 1}": self.lower[i],
+                f"upper_{i + 1}": self.upper[i],
+                f"status_{i + 1}": self.status[i],
+            }
+        return columns
+
 
 def timescale(eigenvalue, lag_time):
     """Relaxation time of an eigenvalue, and what kind it is.
