@@ -81,7 +81,7 @@ def test_cores_do_not_see_jitter_at_a_border(sites):
     np.testing.assert_array_equal(sites.core_sites(x, np.eye(3) * 6.5), [0, 0, 0, 0, 0, 0, 0, 4, 4])
 
 
-def test_global_dynamics_of_perfect_jumps(sites, tmp_path, monkeypatch, capsys):
+def test_dynamics_and_figures_of_perfect_jumps(sites, tmp_path, monkeypatch, capsys):
     """A walk among the sites at known rates: reconstruction and both countings give 1/k_OT."""
     from scipy.linalg import expm
 
@@ -114,7 +114,8 @@ def test_global_dynamics_of_perfect_jumps(sites, tmp_path, monkeypatch, capsys):
     monkeypatch.syspath_prepend(FOLDER)
     module = load("global_dynamics")
     rows = {row[0]: row[1:] for row in module.compare(run)}
-    local, rebuilt, nearest, cores = rows[2.0]
+    local, two_sites, rebuilt, nearest, cores = rows[2.0]
+    assert two_sites == pytest.approx(local, rel=0.02)  # the states are the sites; the estimators differ
     assert local == pytest.approx(1 / (k_ot + k_to), rel=0.1)  # some 2,000 visits to tetrahedral sites
     assert rebuilt == pytest.approx(1 / k_ot, rel=0.1)
     assert module.mean_timescale(nearest) == pytest.approx(1 / k_ot, rel=0.15)
@@ -124,4 +125,15 @@ def test_global_dynamics_of_perfect_jumps(sites, tmp_path, monkeypatch, capsys):
     module.main()
     said = capsys.readouterr().out
     assert "Chapman-Kolmogorov test holds up to 10 ps" in said
-    assert len(said.splitlines()) == 3 + 3 + len(module.LAG_TIMES)
+    assert len(said.splitlines()) == 3 + 4 + len(module.LAG_TIMES)
+
+    monkeypatch.setattr("sys.argv", ["figures.py", str(run), str(run), str(tmp_path / "figures")])
+    load("figures").main()
+    for name, column in (
+        ("timescales", "local_timescale_1_ps"),
+        ("sites", "global_probability_of_state_0"),
+        ("chapman_kolmogorov", "local_estimated"),
+    ):
+        assert (tmp_path / "figures" / f"li_fcc_{name}.png").stat().st_size > 10_000
+        numbers = np.genfromtxt(tmp_path / "figures" / f"li_fcc_{name}.csv", delimiter=",", names=True)
+        assert np.isfinite(numbers[column]).any()

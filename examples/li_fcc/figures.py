@@ -2,8 +2,7 @@
 
 python examples/li_fcc/figures.py LOCAL_RUN GLOBAL_RUN FOLDER
 
-LOCAL_RUN is a GDyNet with two states, GLOBAL_RUN a VAMPnet with two states of the same
-trajectory (the paper's Fig. 2b-d).
+LOCAL_RUN is a GDyNet, GLOBAL_RUN a VAMPnet of the same trajectory, both with two states (the paper's Fig. 2b-d).
 Writes three figures into FOLDER, each with its numbers.
 """
 
@@ -19,6 +18,7 @@ import gdynet_tf.analysis as ga
 LAG_TIMES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)  # ps
 TEST_LAG = 10.0  # ps, as in the paper
 POINTS = 3000
+BORDER = 0.15  # of the cell, below which no atom on an octahedral site falls
 TITLES = ("local (GDyNet)", "global (VAMPnet)")
 
 
@@ -34,6 +34,7 @@ def draw_timescales(runs, chis):
         lags = [in_frames(run, time) for time in LAG_TIMES]
         result = ga.implied_timescales(chi, lags, run.frame_interval, run.time_unit)
         ga.plots.timescales(result, ax)
+        ax.set_xscale("log")
         ax.set_title(title)
         columns |= {f"{name}_{key}": values for key, values in result.columns.items()}
     axes[1].set_ylabel("")
@@ -50,7 +51,7 @@ def draw_sites(runs, chis):
         cell = system.lattices[0][0]
         every = max(1, len(chi[0]) // POINTS)
         fractional = system.target_positions()[0][::every, 0] @ np.linalg.inv(cell)
-        x, y = (((fractional[:, :2] + 0.125) % 1 - 0.125) * cell.diagonal()[:2]).T  # no site on the border
+        x, y = (((fractional[:, :2] + BORDER) % 1 - BORDER) * cell.diagonal()[:2]).T
         p = chi[0][::every, 0, 0]
         points = ax.scatter(x, y, c=p, s=4, cmap="cividis", vmin=0, vmax=1, rasterized=True)
         for sites, marker, kind in (
@@ -79,7 +80,7 @@ def draw_sites(runs, chis):
 
 def draw_test(runs, chis):
     """Chapman-Kolmogorov test, the two diagonal elements of each model; figure and columns."""
-    figure, axes = plt.subplots(1, 4, sharey=True, layout="constrained", figsize=(10, 3.2))
+    figure, axes = plt.subplots(1, 4, layout="constrained", figsize=(11, 3.2))
     columns = {}
     for k, (name, title, run, chi) in enumerate(zip(("local", "global"), TITLES, runs, chis, strict=True)):
         test = ga.chapman_kolmogorov_test(chi, in_frames(run, TEST_LAG), 5, run.frame_interval, run.time_unit)
@@ -95,7 +96,6 @@ def draw_test(runs, chis):
             ax.set_title(f"{title}\n{i} → {i}", fontsize="medium")
             ax.set_xlabel("time (ps)")
         columns |= {f"{name}_{key}": values for key, values in test.columns.items()}
-    axes[0].set_ylim(-0.03, 1.03)
     axes[0].set_ylabel("transition probability")
     axes[0].legend(fontsize="small")
     return figure, columns

@@ -27,7 +27,10 @@ def mean_timescale(times):
 
 
 def compare(path, split="test"):
-    """Rows (lag time, local, reconstructed, counted by nearest site, counted by cores); the counted ones threefold."""
+    """Rows (lag time, local, its counted value, reconstructed, counted by nearest site, counted by cores).
+
+    Counted for the local one are the two kinds of nearest site; the last two are threefold.
+    """
     run = ga.load_run(path)
     chi, system = ga.load_chi(run, split), ga.load_system(run, split)
     positions = [x[:, 0] for x in system.target_positions()]
@@ -48,6 +51,7 @@ def compare(path, split="test"):
             (
                 lag_time,
                 timescales(K, lag_time, 1)[0],
+                timescales(ga.site_matrix([KINDS[sites] for sites in counted[0]], 2, tau), lag_time, 1)[0],
                 slowest,
                 *(timescales(ga.site_matrix(sites, len(KINDS), tau), lag_time, N_SLOW) for sites in counted),
             )
@@ -91,11 +95,12 @@ def main():
         sys.exit(__doc__)
     for path in sys.argv[1:]:
         print("\n".join(describe(path)))
-    print("\nslowest global timescales (ps); the counted ones are three that symmetry makes equal, and their mean rate")
-    print("lag (ps)  local  reconstructed  nearest site              cores")
-    for lag_time, local, rebuilt, *counted in compare(sys.argv[1]):
+    print("\nslowest timescales (ps); the global counted ones are three that symmetry makes equal, and their mean rate")
+    print("          local                  global")
+    print("lag (ps)  GDyNet  nearest site   reconstructed  nearest site              cores")
+    for lag_time, local, two_sites, rebuilt, *counted in compare(sys.argv[1]):
         shown = ["{:4.0f} {:4.0f} {:4.0f}, mean {:4.0f}".format(*times, mean_timescale(times)) for times in counted]
-        print(f"{lag_time:8g}  {local:5.1f}  {rebuilt:13.0f}  {shown[0]}  {shown[1]}")
+        print(f"{lag_time:8g}  {local:6.1f}  {two_sites:12.1f}   {rebuilt:13.0f}  {shown[0]}  {shown[1]}")
 
 
 if __name__ == "__main__":

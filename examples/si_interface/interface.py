@@ -9,12 +9,11 @@ import sys
 from dataclasses import replace
 
 import numpy as np
-from simulate import ORDERED
+from simulate import BIN, ORDERED, SMOOTH, mean_over
 
 import gdynet_tf.analysis as ga
 
 FRAMES = 250
-BIN = 0.5  # Å
 BULK = 6.0  # Å from the interface: three crystal layers
 
 
@@ -30,13 +29,6 @@ def from_middle(z, middle, height):
     return (z - middle[:, None] + height / 2) % height - height / 2
 
 
-def binned_mean(place, values, n_bins):
-    """Mean of the values in each bin; NaN in empty ones."""
-    counts = np.bincount(place.ravel(), minlength=n_bins)
-    sums = np.bincount(place.ravel(), values.ravel(), n_bins)
-    return np.divide(sums, counts, out=np.full(n_bins, np.nan), where=counts > 0)
-
-
 class Interface:
     """Places, order and states of the targets in evenly spaced frames of the test data."""
 
@@ -50,9 +42,8 @@ class Interface:
         place = from_middle(z, crystal_middle(z, q3, height), height)  # (f, N)
         self.edges = np.linspace(-height / 2, height / 2, round(height / BIN) + 1)
         n_bins = len(self.edges) - 1
-        self.order = binned_mean(self._bins(place), q3, n_bins)
-        smooth = np.convolve(self.order, np.ones(5) / 5, mode="same")
-        crystal = self.middles[smooth > ORDERED]
+        self.order = mean_over(self._bins(place), q3, n_bins, 1)
+        crystal = self.middles[mean_over(self._bins(place), q3, n_bins, SMOOTH) > ORDERED]
         self.half = (crystal[-1] - crystal[0]) / 2 + BIN / 2  # half the thickness of the crystal
         mine = np.searchsorted(silicon, system.targets[:, 0])
         self.place, self.q3 = place[:, mine], q3[:, mine]  # (f, T)

@@ -24,6 +24,8 @@ TIMESTEP = 0.002  # ps
 EVERY = 500  # steps between frames: 1 ps
 LAYER = 5.47 / np.sqrt(8)  # Å, distance of {110} layers
 ORDERED = 0.64  # q3 of four neighbours halfway between melt (0.56) and crystal (0.72)
+BIN = 0.5  # Å
+SMOOTH = 7  # bins: nearly two layers
 BEGINNING = 100  # frames from which the targets are chosen
 SYSTEMS = {
     "si": (["Si", "Si"], {}),
@@ -37,6 +39,16 @@ SYSTEMS = {
             "temperature": 900,
         },
     ),
+    "ausi": (  # the paper's; its two parameter files, not distributed with LAMMPS, belong in the working folder
+        ["Si", "Au"],
+        {
+            "style": "meam",
+            "coeff": "AuSi.library.meam Si Au AuSi.meam Si Au",
+            "mass2": 196.967,
+            "fraction": 0.766,
+            "temperature": 629,
+        },
+    ),
 }
 
 
@@ -46,13 +58,16 @@ def simulate(variables, dump):
     lmp = shutil.which("lmp", path=str(folder)) or shutil.which("lmp")
     if lmp is None:
         sys.exit('error: lmp not found; pip install -e ".[simulate]" brings it')
+    log = dump.with_suffix(".log")
     words = [word for name, value in {**variables, "dump": dump}.items() for word in ("-var", name, str(value))]
     began = time.monotonic()
-    subprocess.run(
-        [lmp, "-in", HERE / "in.si_interface", "-log", "none", "-screen", "none", *words],
-        check=True,
+    done = subprocess.run(
+        [lmp, "-in", HERE / "in.si_interface", "-log", log, "-screen", "none", *words],
         env={**_potentials(folder.parent), **os.environ},
     )
+    if done.returncode:
+        said = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+        sys.exit(f"error: LAMMPS stopped: {next((line for line in said if 'ERROR' in line), f'see {log}')}")
     return time.monotonic() - began
 
 
@@ -62,27 +77,28 @@ def _potentials(prefix):
     return {"LAMMPS_POTENTIALS": str(found[0])} if found else {}
 
 
-def crystal_profile(trajectory, frames):
-    """Mean q3 of silicon in bins of half an Å along z, and the middles of the bins."""
+def mean_over(place, values, n_bins, width):
+    """Mean of the values in ``width`` bins about each bin, from the bin of each value; NaN where none are."""
+    window = np.ones(width)
+    sums = np.convolve(np.bincount(place.ravel(), values.ravel(), n_bins), window, mode="same")
+    counts = np.convolve(np.bincount(place.ravel(), minlength=n_bins), window, mode="same")
+    return np.divide(sums, counts, out=np.full(n_bins, np.nan), where=counts > 0)
+
+
+def crystal_edges(trajectory, frames):
+    """Ends (z_low, z_high) of the crystal in the middle of the cell, Å: where mean q3 passes from melt to crystal."""
     silicon = np.flatnonzero(trajectory.atomic_numbers == 14)
     system = ga.System(
         trajectory.positions[frames], trajectory.lattices[frames], trajectory.atomic_numbers, silicon[:, None]
     )
     q3 = ga.bond_order_of_targets(system, 3, 4, len(system.positions[0]))[0]
     height = trajectory.lattices[0, 2, 2]
-    z = system.positions[0][:, silicon, 2] % height
-    n_bins = round(height / 0.5)
-    place = np.minimum((z / height * n_bins).astype(int), n_bins - 1).ravel()
-    counts = np.bincount(place, minlength=n_bins)
-    mean = np.divide(np.bincount(place, q3.ravel(), n_bins), counts, out=np.zeros(n_bins), where=counts > 0)
-    return mean, (np.arange(n_bins) + 0.5) * height / n_bins
-
-
-def crystal_edges(trajectory, frames):
-    """Ends (z_low, z_high) of the crystal in the middle of the cell, Å."""
-    mean, z = crystal_profile(trajectory, frames)
-    ordered = np.flatnonzero(np.convolve(mean, np.ones(7) / 7, mode="same") > ORDERED)
-    return z[ordered[0]], z[ordered[-1]]
+    n_bins = round(height / BIN)
+    place = (system.positions[0][:, silicon, 2] % height / height * n_bins).astype(int).clip(max=n_bins - 1)
+    ordered = np.flatnonzero(mean_over(place, q3, n_bins, SMOOTH) > ORDERED)
+    if not len(ordered):
+        sys.exit("error: no crystal is left: lower the temperature")
+    return (ordered[[0, -1]] + 0.5) * height / n_bins
 
 
 def choose_targets(trajectory):
@@ -96,7 +112,7 @@ def choose_targets(trajectory):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--system", choices=tuple(SYSTEMS), default="si", help="melt: Si, or Al-Si (default: si)")
+    parser.add_argument("--system", choices=tuple(SYSTEMS), default="si", help="melt: Si, Al-Si or Au-Si (default: si)")
     parser.add_argument("--length-ns", type=float, default=3.0, help="after 0.3 ns of preparation (default: 3)")
     parser.add_argument("--seed", type=int, default=4711, help="of the velocities (default: %(default)s)")
     parser.add_argument("--dump", help="dump of an earlier run to take instead of a new one")
