@@ -20,15 +20,14 @@ import gdynet_tf.analysis as ga
 from gdynet_tf.trajectory import read_trajectory, write_compact
 
 HERE = Path(__file__).parent
-TIMESTEP = 0.002  # ps
-EVERY = 500  # steps between frames: 1 ps
+FRAME_INTERVAL = 1.0  # ps
 LAYER = 5.47 / np.sqrt(8)  # Å, distance of {110} layers
 ORDERED = 0.64  # q3 of four neighbours halfway between melt (0.56) and crystal (0.72)
 BIN = 0.5  # Å
 SMOOTH = 7  # bins: nearly two layers
 BEGINNING = 100  # frames from which the targets are chosen
 SYSTEMS = {
-    "si": (["Si", "Si"], {}),
+    "si": (["Si", "Si"], {"timestep": 0.002}),  # ps
     "alsi": (
         ["Si", "Al"],
         {
@@ -37,6 +36,8 @@ SYSTEMS = {
             "mass2": 26.982,
             "fraction": 0.8,
             "temperature": 900,
+            "hot": 1200,  # from 2,000 K on, and with steps of 2 fs, these parameters do not conserve energy
+            "timestep": 0.001,
         },
     ),
     "ausi": (  # the paper's; its two parameter files, not distributed with LAMMPS, belong in the working folder
@@ -47,6 +48,8 @@ SYSTEMS = {
             "mass2": 196.967,
             "fraction": 0.766,
             "temperature": 629,
+            "hot": 1200,
+            "timestep": 0.001,
         },
     ),
 }
@@ -67,7 +70,8 @@ def simulate(variables, dump):
     )
     if done.returncode:
         said = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-        sys.exit(f"error: LAMMPS stopped: {next((line for line in said if 'ERROR' in line), f'see {log}')}")
+        reason = next((line for line in said if "ERROR" in line), f"exit status {done.returncode}")
+        sys.exit(f"error: LAMMPS stopped: {reason}")
     return time.monotonic() - began
 
 
@@ -113,19 +117,23 @@ def choose_targets(trajectory):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--system", choices=tuple(SYSTEMS), default="si", help="melt: Si, Al-Si or Au-Si (default: si)")
-    parser.add_argument("--length-ns", type=float, default=3.0, help="after 0.3 ns of preparation (default: 3)")
+    parser.add_argument(
+        "--length-ns", type=float, default=3.0, help="after a preparation of 155,000 steps (default: 3)"
+    )
     parser.add_argument("--seed", type=int, default=4711, help="of the velocities (default: %(default)s)")
     parser.add_argument("--dump", help="dump of an earlier run to take instead of a new one")
     parser.add_argument("--out", default="si_interface.npz", help="trajectory to write (default: %(default)s)")
     args = parser.parse_args()
     species, variables = SYSTEMS[args.system]
-    variables = {**variables, "seed": args.seed, "steps": round(args.length_ns * 1000 / TIMESTEP), "every": EVERY}
+    every = round(FRAME_INTERVAL / variables["timestep"])
+    steps = round(args.length_ns * 1000 / variables["timestep"])
+    variables = {**variables, "seed": args.seed, "steps": steps, "every": every}
     with tempfile.TemporaryDirectory() as folder:
         dump = Path(args.dump or Path(folder) / "interface.lammpstrj")
         if not args.dump:
             print(f"{simulate(variables, dump):.0f} s in LAMMPS")
         trajectory = read_trajectory(dump, species=species)
-    trajectory = replace(trajectory, frame_interval=EVERY * TIMESTEP, time_unit="ps")
+    trajectory = replace(trajectory, frame_interval=FRAME_INTERVAL, time_unit="ps")
     targets = choose_targets(trajectory)
     n_frames, n_atoms = trajectory.positions.shape[:2]
     write_compact(args.out, replace(trajectory, targets=targets), np.arange(n_atoms))
