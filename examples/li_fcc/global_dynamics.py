@@ -13,6 +13,7 @@ from sites import KINDS, core_sites, nearest_sites, site_neighbors
 import gdynet_tf.analysis as ga
 
 LAG_TIMES = (2.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # ps
+VERDICTS = {True: "holds", False: "fails", None: "has no interval"}
 N_SLOW = 3  # global relaxations that are equal by symmetry: exchange between the four octahedral sites
 
 
@@ -66,11 +67,10 @@ def describe(path, split="test"):
     units = {"frame_interval": run.frame_interval, "time_unit": run.time_unit}
     test = ga.chapman_kolmogorov_test(chi, run.tau, 5, **units)
     result = ga.implied_timescales(chi, [round(t / run.frame_interval) for t in LAG_TIMES[:-1]], **units)
-    verdict = {True: "holds", False: "fails", None: "has no interval"}[test.passed]
     lines = [
         f"{path}: {run.config.get('model', 'gdynet')}, {run.config['n_states']} states, lag {test.lag_times[1]:g} ps, "
         f"VAMP-2 {ga.vamp2_score(chi, run.tau):.4f}",
-        f"  Chapman-Kolmogorov test {verdict} up to {test.lag_times[-1]:g} ps, largest deviation "
+        f"  Chapman-Kolmogorov test {VERDICTS[test.passed]} up to {test.lag_times[-1]:g} ps, largest deviation "
         f"{test.max_deviation:.4f}",
         "  slowest (ps): "
         + ", ".join(
@@ -80,6 +80,13 @@ def describe(path, split="test"):
             )
         ),
     ]
+    crisp = [np.eye(chi[0].shape[-1])[segment.argmax(axis=-1)] for segment in chi]
+    if ga.populations(crisp).all():
+        test = ga.chapman_kolmogorov_test(crisp, run.tau, 5, **units)
+        lines.append(
+            f"  every frame given to its likeliest state: test {VERDICTS[test.passed]}, largest deviation "
+            f"{test.max_deviation:.4f}"
+        )
     agreement = run.scores["agreement"]
     if agreement:
         lines.append(

@@ -49,6 +49,21 @@ def test_timescales_of_a_markov_chain(markov):
     assert ga.flat_within_interval(result, 0.5, 2.0) is True
 
 
+def test_numbers_of_a_figure_are_those_of_the_result(markov):
+    result = ga.implied_timescales(markov, [1, 2, 4], frame_interval=0.5, time_unit="ps")
+    columns = result.columns
+    assert list(columns) == ["lag_time_ps", "timescale_1_ps", "lower_1", "upper_1", "status_1"]
+    np.testing.assert_array_equal(columns["timescale_1_ps"], result.timescales[0])
+    ck = ga.chapman_kolmogorov_test(markov, 2, 3)
+    keys = zip(*(ck.columns[name] for name in ("time_frames", "from", "to")), strict=True)
+    rows = {key: row for row, key in enumerate(keys)}
+    assert len(rows) == 4 * 2 * 2
+    for step in range(4):
+        at = rows[2 * step, 0, 1]
+        assert ck.columns["predicted"][at] == ck.predicted[step, 0, 1]
+        assert ck.columns["estimated_upper"][at] == ck.estimated_interval[1, step, 0, 1]
+
+
 def test_hidden_memory_is_not_flat():
     """Two states of which one has two sites: the timescale of the lumped chain grows with the lag."""
     K = np.array([[0.90, 0.10, 0.0], [0.10, 0.89, 0.01], [0.0, 0.01, 0.99]])
