@@ -7,8 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import gdynet_tf.analysis as ga
 from gdynet_tf.build import build_graphs
-from gdynet_tf.dataset import digest, write_json
+from gdynet_tf.dataset import digest, open_graphs, write_json
+from gdynet_tf.pairs import split_by_time
+from gdynet_tf.run import new_config, train_run
+from gdynet_tf.training import TrainingSettings
 from gdynet_tf.trajectory import Trajectory
 
 FOLDER = Path(__file__).parents[1] / "examples" / "si_interface"
@@ -116,9 +120,30 @@ def run(slab, tmp_path):
     return run
 
 
+def as_written(run, atoms, frames):
+    """What `states_of` gives, from chi of all atoms."""
+    chi = np.load(run.path / "chi" / "slab.npy").astype(float)
+    return np.array([chi[frame, atoms] for _, frame in frames])
+
+
+def test_states_of_atoms_that_are_no_targets(slab, tmp_path, monkeypatch):
+    """A network trained on half of the atoms says of these what chi says, and of the others something."""
+    half = np.arange(0, slab.positions.shape[1], 2)
+    build_graphs([slab], tmp_path / "g", half[:, None], n_neighbors=4, edges="distance", n_workers=1, progress=False)
+    graphs = open_graphs(tmp_path / "g")
+    settings = TrainingSettings(n_states=2, tau=1, n_conv=1, n_features=4, batch_size=10, epochs=1)
+    config = new_config(graphs, split_by_time(graphs.segments, 1), settings, seed=1)
+    train_run(graphs, tmp_path / "r", config, progress=False)
+    run = ga.load_run(tmp_path / "r")
+    found = load("interface", monkeypatch).states_of(run, np.arange(2 * len(half)), [(0, 2), (0, 5)])
+    np.testing.assert_allclose(found[:, half], ga.load_chi(run, "test")[0][[2, 5]], atol=1e-5)
+    np.testing.assert_allclose(found.sum(axis=2), 1.0, atol=1e-5)
+
+
 def test_states_along_z(run, monkeypatch, capsys):
     """Bulk states are within their phase, border states in between, on both sides alike."""
     interface = load("interface", monkeypatch)
+    monkeypatch.setattr(interface, "states_of", as_written)
     found = interface.Interface(run)
     assert found.half == pytest.approx(HALF, abs=1.5)
     distance = found.mean_distance()
@@ -145,6 +170,8 @@ def test_agreement_sees_states_that_are_not_the_phases(run, monkeypatch):
     rng = np.random.default_rng(1)
     shape = np.load(run / "chi" / "slab.npy").shape
     np.save(run / "chi" / "slab.npy", rng.dirichlet(np.ones(4), shape[:2]).astype(np.float32))
-    found = load("interface", monkeypatch).Interface(run)
+    interface = load("interface", monkeypatch)
+    monkeypatch.setattr(interface, "states_of", as_written)
+    found = interface.Interface(run)
     assert found.agreement()[:, 0].min() < 0.9
     assert found.agreement()[0, 1] > 0.9  # the crystal's own q3 is unmoved

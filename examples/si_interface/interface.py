@@ -12,6 +12,8 @@ import numpy as np
 from simulate import BIN, ORDERED, SMOOTH, mean_over
 
 import gdynet_tf.analysis as ga
+from gdynet_tf.dataset import open_graphs
+from gdynet_tf.model import load_model
 
 FRAMES = 250
 BULK = 6.0  # Å from the interface: three crystal layers
@@ -29,8 +31,20 @@ def from_middle(z, middle, height):
     return (z - middle[:, None] + height / 2) % height - height / 2
 
 
+def states_of(run, atoms, frames):
+    """chi of any atoms, targets or not, in frames (segment, frame) of the test data, (f, N, n)."""
+    graphs, model, blocks = open_graphs(run.config["graphs"]["path"]), load_model(run.path), run.blocks("test")
+    constants = {"atomic_numbers": graphs.atomic_numbers, "targets": atoms[:, None]}
+    chi = []
+    for segment, frame in frames:
+        trajectory, start, _ = blocks[segment]
+        graph = graphs.read(np.array([trajectory]), np.array([start + frame]))
+        chi.append(np.asarray(model.predict_on_batch({**graph, **constants}), np.float64)[0])
+    return np.array(chi)
+
+
 class Interface:
-    """Places, order and states of the targets in evenly spaced frames of the test data."""
+    """Places, order and states of all silicon, target or not, in evenly spaced frames of the test data."""
 
     def __init__(self, path):
         self.run = ga.load_run(path)
@@ -45,10 +59,8 @@ class Interface:
         self.order = mean_over(self._bins(place), q3, n_bins, 1)
         crystal = self.middles[mean_over(self._bins(place), q3, n_bins, SMOOTH) > ORDERED]
         self.half = (crystal[-1] - crystal[0]) / 2 + BIN / 2  # half the thickness of the crystal
-        mine = np.searchsorted(silicon, system.targets[:, 0])
-        self.place, self.q3 = place[:, mine], q3[:, mine]  # (f, T)
-        self.p = np.array([self.chi[n][t] for n, t in frames], np.float64)  # (f, T, n)
-        where, n_states = self._bins(self.place), self.p.shape[2]
+        self.place, self.q3, self.p = place, q3, states_of(self.run, silicon, frames)  # (f, N), (f, N), (f, N, n)
+        where, n_states = self._bins(place), self.p.shape[2]
         self.density = np.array(
             [np.bincount(where.ravel(), self.p[..., i].ravel(), n_bins) for i in range(n_states)]
         ) / (len(frames) * BIN)
@@ -91,7 +103,7 @@ def draw(found):
     for ax in axes:
         for edge in (-found.half, found.half):
             ax.axvline(edge, color="0.5", ls="--", lw=1)
-    axes[0].set_ylabel("targets per Å")
+    axes[0].set_ylabel("silicon atoms per Å")
     axes[0].set_ylim(bottom=0)
     axes[0].legend(fontsize="small", ncols=len(found.density))
     axes[1].set_ylabel("mean q$_3$")
