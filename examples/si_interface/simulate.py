@@ -36,8 +36,8 @@ SYSTEMS = {
             "mass2": 26.982,
             "fraction": 0.8,
             "temperature": 900,
-            "hot": 1200,  # from 2,000 K on, and with steps of 2 fs, these parameters do not conserve energy
-            "timestep": 0.001,
+            "hot": 1200,
+            "timestep": 0.0005,  # with 1 fs these parameters do not conserve energy in a melt
         },
     ),
     "ausi": (  # the paper's; its two parameter files, not distributed with LAMMPS, belong in the working folder
@@ -49,7 +49,7 @@ SYSTEMS = {
             "fraction": 0.766,
             "temperature": 629,
             "hot": 1200,
-            "timestep": 0.001,
+            "timestep": 0.0005,
         },
     ),
 }
