@@ -12,6 +12,7 @@ from sites import KINDS, core_sites, nearest_sites, site_neighbors
 
 import gdynet_tf.analysis as ga
 
+TEST_LAG = 10.0  # ps, of the Chapman-Kolmogorov tests
 LAG_TIMES = (2.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # ps
 VERDICTS = {True: "holds", False: "fails", None: "has no interval"}
 N_SLOW = 3  # global relaxations that are equal by symmetry: exchange between the four octahedral sites
@@ -65,13 +66,15 @@ def describe(path, split="test"):
     run = ga.load_run(path)
     chi = ga.load_chi(run, split)
     units = {"frame_interval": run.frame_interval, "time_unit": run.time_unit}
-    test = ga.chapman_kolmogorov_test(chi, run.tau, 5, **units)
+    tau = round(TEST_LAG / run.frame_interval)
+    test = ga.chapman_kolmogorov_test(chi, tau, 5, **units)
     result = ga.implied_timescales(chi, [round(t / run.frame_interval) for t in LAG_TIMES[:-1]], **units)
     lines = [
-        f"{path}: {run.config.get('model', 'gdynet')}, {run.config['n_states']} states, lag {test.lag_times[1]:g} ps, "
+        f"{path}: {run.config.get('model', 'gdynet')}, {run.config['n_states']} states, trained at a lag of "
+        f"{run.tau * run.frame_interval:g} ps, "
         f"VAMP-2 {ga.vamp2_score(chi, run.tau):.4f}",
-        f"  Chapman-Kolmogorov test {VERDICTS[test.passed]} up to {test.lag_times[-1]:g} ps, largest deviation "
-        f"{test.max_deviation:.4f}",
+        f"  Chapman-Kolmogorov test, K({TEST_LAG:g} ps)^n: {VERDICTS[test.passed]} up to {test.lag_times[-1]:g} ps, "
+        f"largest deviation {test.max_deviation:.4f}",
         "  slowest (ps): "
         + ", ".join(
             f"{t:.4g} ({low:.4g} to {high:.4g}) at {lag:g}"
@@ -82,9 +85,9 @@ def describe(path, split="test"):
     ]
     crisp = [np.eye(chi[0].shape[-1])[segment.argmax(axis=-1)] for segment in chi]
     if ga.populations(crisp).all():
-        test = ga.chapman_kolmogorov_test(crisp, run.tau, 5, **units)
+        test = ga.chapman_kolmogorov_test(crisp, tau, 5, **units)
         lines.append(
-            f"  every frame given to its likeliest state: test {VERDICTS[test.passed]}, largest deviation "
+            f"  every frame given to its likeliest state: it {VERDICTS[test.passed]}, largest deviation "
             f"{test.max_deviation:.4f}"
         )
     agreement = run.scores["agreement"]
