@@ -99,13 +99,13 @@ def draw(found):
     figure, axes = plt.subplots(2, 1, sharex=True, layout="constrained", figsize=(6.4, 4.6), height_ratios=(2, 1))
     for i, row in enumerate(found.density):
         axes[0].stairs(row, found.edges, color=ga.plots.state_color(i), lw=1.5, label=f"state {i}")
-    axes[1].plot(found.middles, found.order, color="black", label="all silicon")
+    axes[1].plot(found.middles, found.order, color="black")
     for ax in axes:
         for edge in (-found.half, found.half):
             ax.axvline(edge, color="0.5", ls="--", lw=1)
     axes[0].set_ylabel("silicon atoms per Å")
     axes[0].set_ylim(bottom=0)
-    axes[0].legend(fontsize="small", ncols=len(found.density))
+    figure.legend(loc="outside upper center", fontsize="small", ncols=len(found.density))
     axes[1].set_ylabel("mean q$_3$")
     axes[1].set_xlabel("distance from the middle of the crystal (Å)")
     columns = {"z_angstrom": found.middles, "mean_q3": found.order}

@@ -63,8 +63,8 @@ def assess(chi, timescales, ck, frame_interval, tau):
         caveats.append(f"There are no confidence intervals: {timescales.interval}.")
     elif timescales.interval.endswith("targets"):
         caveats.append(
-            "The intervals come from sets of targets of one trajectory: they do not see how another stretch of time, "
-            "or another simulation, would differ."
+            "The intervals of the timescales come from sets of targets of one trajectory: they do not see how another "
+            "stretch of time, or another simulation, would differ."
         )
     slow = timescales.timescales[:, at_tau]
     if not (slow > tau * frame_interval).any():
