@@ -86,11 +86,14 @@ def test_melted_crystal_is_said(slab, monkeypatch):
 
 def test_failure_of_the_engine_is_said(tmp_path, monkeypatch):
     engine = tmp_path / "lmp"
-    engine.write_text('#!/bin/sh\necho "ERROR: Cannot open MEAM library file" > "$4"\nexit 1\n', encoding="utf-8")
+    engine.write_text(
+        '#!/bin/sh\nprintf "ERROR: Cannot open\\n--> parsed line: pair_coeff A.meam\\n" > "$4"\nexit 1\n',
+        encoding="utf-8",
+    )
     engine.chmod(0o755)
     simulate = load("simulate", monkeypatch)
     monkeypatch.setattr(simulate.shutil, "which", lambda *_, **__: str(engine))
-    with pytest.raises(SystemExit, match="LAMMPS stopped: ERROR: Cannot open MEAM library file"):
+    with pytest.raises(SystemExit, match="LAMMPS stopped: ERROR: Cannot open --> parsed line: pair_coeff A.meam"):
         simulate.simulate({"seed": 1}, tmp_path / "out.lammpstrj")
 
 

@@ -70,7 +70,8 @@ def simulate(variables, dump):
     )
     if done.returncode:
         said = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-        reason = next((line for line in said if "ERROR" in line), f"exit status {done.returncode}")
+        reason = " ".join(line.strip() for line in said if "ERROR" in line or "parsed line" in line)
+        reason = reason or f"exit status {done.returncode}"
         sys.exit(f"error: LAMMPS stopped: {reason}")
     return time.monotonic() - began
 
