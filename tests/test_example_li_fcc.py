@@ -126,7 +126,8 @@ def test_dynamics_and_figures_of_perfect_jumps(sites, tmp_path, monkeypatch, cap
     said = capsys.readouterr().out
     assert "Chapman-Kolmogorov test, K(10 ps)^n: holds up to 50 ps" in said
     assert "likeliest state: it holds" in said  # the probabilities are zero or one anyway
-    assert len(said.splitlines()) == 4 + 4 + len(module.LAG_TIMES)
+    assert f"\n{(np.diff(sites.KINDS[path]) == 1).sum()} visits" in said
+    assert len(said.splitlines()) == 4 + 5 + len(module.LAG_TIMES)
 
     monkeypatch.setattr("sys.argv", ["figures.py", str(run), str(run), str(tmp_path / "figures")])
     load("figures").main()

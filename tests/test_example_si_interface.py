@@ -24,6 +24,7 @@ HEIGHT = REPEATS[2] * CELL[2]  # 61.9 Å
 LOW, HIGH = HEIGHT / 4, 3 * HEIGHT / 4 - CELL[2] / 2  # first and last layer of the crystal
 HALF = (HIGH - LOW) / 2
 N_FRAMES = 60
+N_ATOMS = int(np.prod(REPEATS)) * len(BASIS)
 
 
 def load(name, monkeypatch):
@@ -152,21 +153,22 @@ def test_states_along_z(run, monkeypatch, capsys):
     distance = found.mean_distance()
     assert (np.diff(distance, axis=1) < 0).all()  # from melt to crystal
     np.testing.assert_allclose(distance[0], distance[1], atol=1.0)
+    np.testing.assert_allclose(found.densest()[:, 1], 2.0, atol=2.5)  # melt within 4 Å of the border, crystal likewise
+    np.testing.assert_allclose(found.densest()[:, 2], -2.0, atol=2.5)
+    np.testing.assert_allclose(found.likeliest(-np.inf, -6), [0, 0, 0, 1], atol=0.01)
+    np.testing.assert_allclose(found.likeliest(6, np.inf), [1, 0, 0, 0], atol=0.01)
     assert (found.agreement() > 0.99)[:, 0].all()  # q3 of the random atoms themselves reaches into the crystal's
-    np.testing.assert_allclose((found.density.sum(axis=0) * interface.BIN).sum(), slab_size(), rtol=1e-6)
+    np.testing.assert_allclose((found.density.sum(axis=0) * interface.BIN).sum(), N_ATOMS, rtol=1e-6)
 
     monkeypatch.setattr("sys.argv", ["interface.py", str(run)])
     interface.main()
     said = capsys.readouterr().out
     assert "bulk crystal: likeliest state agrees for 100.0 %" in said
+    assert "likeliest state, over 10 Å inside: 0.0 0.0 0.0 100.0 %" in said
     assert said.count("relaxation") == 3
     numbers = np.genfromtxt(run / "analysis" / "interface.csv", delimiter=",", names=True)
     np.testing.assert_allclose(numbers["state_3_per_angstrom"], found.density[3], rtol=1e-6)
     assert (run / "analysis" / "interface.png").stat().st_size > 10_000
-
-
-def slab_size():
-    return int(np.prod(REPEATS)) * len(BASIS)
 
 
 def test_agreement_sees_states_that_are_not_the_phases(run, monkeypatch):

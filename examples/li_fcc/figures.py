@@ -11,12 +11,12 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from global_dynamics import TEST_LAG
 from sites import N_OCTAHEDRAL, SITES
 
 import gdynet_tf.analysis as ga
 
 LAG_TIMES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)  # ps
-TEST_LAG = 10.0  # ps, as in the paper
 POINTS = 3000
 BORDER = 0.15  # of the cell, below which no atom on an octahedral site falls
 TITLES = ("local (GDyNet)", "global (VAMPnet)")
@@ -86,7 +86,9 @@ def draw_test(runs, chis):
         test = ga.chapman_kolmogorov_test(chi, in_frames(run, TEST_LAG), 5, run.frame_interval, run.time_unit)
         for i, ax in enumerate(axes[2 * k : 2 * k + 2]):
             time, (low, high) = test.lag_times, test.predicted_interval[:, :, i, i]
-            ax.plot(time, test.predicted[:, i, i], color=ga.plots.state_color(0), label="predicted, K(10 ps)ⁿ")
+            ax.plot(
+                time, test.predicted[:, i, i], color=ga.plots.state_color(0), label=f"predicted, K({TEST_LAG:g} ps)ⁿ"
+            )
             ax.fill_between(time, low, high, color=ga.plots.state_color(0), alpha=0.25, lw=0)
             estimated, (low, high) = test.estimated[:, i, i], test.estimated_interval[:, :, i, i]
             errors = np.clip([estimated - low, high - estimated], 0, None)

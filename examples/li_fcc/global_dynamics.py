@@ -28,18 +28,26 @@ def mean_timescale(times):
     return len(times) / np.sum(1 / times)
 
 
+def find_sites(run, split):
+    """Site of the Li in each frame, by the nearest one and by cores: two lists with a (F,) array for each segment."""
+    system = ga.load_system(run, split)
+    positions, cells = [x[:, 0] for x in system.target_positions()], [cell[0] for cell in system.lattices]
+    return [[find(x, cell) for x, cell in zip(positions, cells, strict=True)] for find in (nearest_sites, core_sites)]
+
+
+def count_visits(path, split="test"):
+    """How often the Li entered the core of a tetrahedral site from an octahedral one."""
+    kinds = [KINDS[sites] for sites in find_sites(ga.load_run(path), split)[1]]
+    return sum(int((np.diff(kind) == 1).sum()) for kind in kinds)
+
+
 def compare(path, split="test"):
     """Rows (lag time, local, its counted value, reconstructed, counted by nearest site, counted by cores).
 
     Counted for the local one are the two kinds of nearest site; the last two are threefold.
     """
     run = ga.load_run(path)
-    chi, system = ga.load_chi(run, split), ga.load_system(run, split)
-    positions = [x[:, 0] for x in system.target_positions()]
-    cells = [cell[0] for cell in system.lattices]
-    counted = [
-        [find(x, cell) for x, cell in zip(positions, cells, strict=True)] for find in (nearest_sites, core_sites)
-    ]
+    chi, counted = ga.load_chi(run, split), find_sites(run, split)
     rows = []
     for lag_time in LAG_TIMES:
         tau = round(lag_time / run.frame_interval)
@@ -105,7 +113,8 @@ def main():
         sys.exit(__doc__)
     for path in sys.argv[1:]:
         print("\n".join(describe(path)))
-    print("\nslowest timescales (ps); the global counted ones are three that symmetry makes equal, and their mean rate")
+    print(f"\n{count_visits(sys.argv[1])} visits to the cores of tetrahedral sites")
+    print("slowest timescales (ps); the global counted ones are three that symmetry makes equal, and their mean rate")
     print("          local                  global")
     print("lag (ps)  GDyNet  nearest site   reconstructed  nearest site              cores")
     for lag_time, local, two_sites, rebuilt, *counted in compare(sys.argv[1]):

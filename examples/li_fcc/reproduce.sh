@@ -4,26 +4,19 @@
 #     pip install -e ".[simulate]"
 #     bash examples/li_fcc/reproduce.sh [FOLDER]
 #
-# About an hour on two cores and 2 GB; what exists in FOLDER (default: runs/li_fcc_200ns) is not made again.
+# About an hour on one core, and 2 GB; what exists in FOLDER (default: runs/li_fcc_200ns) is not made again.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
+source "$top/examples/steps.sh"
 folder=${1:-runs/li_fcc_200ns}
 mkdir -p "$folder"
 cd "$folder"
 
 [ -e li200.npz ] || python "$here/simulate.py" --length-ns 200 --seed 11 --out li200.npz
-sha256sum --check "$here/li200.sha256" || echo "not the published trajectory: expect its numbers within the intervals only"
+check "$here/li200.sha256"
 [ -e graphs/meta.json ] || python "$top/preprocess/build_graphs.py" li200.npz --edges distance --out graphs
 
-train() { # name of the run, options
-    if [ -e "$1/scores.json" ]; then return; fi
-    if [ -e "$1" ]; then
-        python "$top/train.py" --resume --run "$1"
-    else
-        python "$top/train.py" --graphs graphs --seed 1 --split 0.4 0.1 0.5 --run "$@"
-    fi
-}
 train local2 --n-states 2 --tau 100 --n-restarts 3
 train global2 --model vampnet --n-states 2 --tau 20 --n-restarts 3
 train global12 --model vampnet --n-states 12 --tau 100

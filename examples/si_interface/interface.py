@@ -17,6 +17,9 @@ from gdynet_tf.model import load_model
 
 FRAMES = 250
 BULK = 6.0  # Å from the interface: three crystal layers
+DEEP = 10.0  # Å
+LAG_TIMES = (20.0, 50.0, 100.0, 200.0)  # ps
+PEAK = 5  # bins over which a profile is smoothed to find where a state is densest
 
 
 def crystal_middle(z, q3, height):
@@ -44,7 +47,27 @@ def states_of(run, atoms, frames):
 
 
 class Interface:
-    """Places, order and states of all silicon, target or not, in evenly spaced frames of the test data."""
+    """Places, order and states of all silicon, target or not, in evenly spaced frames of the test data.
+
+    Attributes
+    ----------
+    chi : list of (F, T, n) arrays
+        Of the targets, every frame.
+    place : (f, N) array
+        Distance from the middle of the crystal, Å, of each silicon atom in each of the f frames.
+    q3 : (f, N) array
+    p : (f, N, n) array
+        Probabilities of the states.
+    edges : (b + 1,) array
+        Of the bins along z, Å from the middle of the crystal.
+    order : (b,) array
+        Mean q3.
+    density : (n, b) array
+        Silicon atoms per Å in each state.
+    half : float
+        Distance of the interface from the middle of the crystal, Å.
+    mean_q3 : (n,) array
+    """
 
     def __init__(self, path):
         self.run = ga.load_run(path)
@@ -58,7 +81,7 @@ class Interface:
         n_bins = len(self.edges) - 1
         self.order = mean_over(self._bins(place), q3, n_bins, 1)
         crystal = self.middles[mean_over(self._bins(place), q3, n_bins, SMOOTH) > ORDERED]
-        self.half = (crystal[-1] - crystal[0]) / 2 + BIN / 2  # half the thickness of the crystal
+        self.half = (crystal[-1] - crystal[0]) / 2 + BIN / 2
         self.place, self.q3, self.p = place, q3, states_of(self.run, silicon, frames)  # (f, N), (f, N), (f, N, n)
         where, n_states = self._bins(place), self.p.shape[2]
         self.density = np.array(
@@ -81,6 +104,20 @@ class Interface:
             weights = self.p * side[..., None]
             rows.append((weights * outside[..., None]).sum(axis=(0, 1)) / weights.sum(axis=(0, 1)))
         return np.array(rows)
+
+    def densest(self):
+        """Distance from the interface at which each state is densest, below and above, (2, n) Å; any in a plateau."""
+        rows = []
+        for side in (self.middles < 0, self.middles >= 0):
+            smooth = [np.convolve(row, np.ones(PEAK) / PEAK, mode="same")[side] for row in self.density]
+            rows.append(np.abs(self.middles[side])[np.argmax(smooth, axis=1)] - self.half)
+        return np.array(rows)
+
+    def likeliest(self, nearest, farthest):
+        """Share of each likeliest state, (n,), among the atoms between two distances from the interface, Å."""
+        outside = np.abs(self.place) - self.half
+        chosen = (outside > nearest) & (outside < farthest)
+        return np.bincount(self.p.argmax(axis=2)[chosen], minlength=self.p.shape[2]) / chosen.sum()
 
     def agreement(self):
         """Share of the bulk atoms whose likeliest state is of the phase: crystal, melt; and whose q3 is, (2, 2)."""
@@ -120,23 +157,41 @@ def describe(path):
     found = Interface(path)
     run, chi = found.run, found.chi
     units = {"frame_interval": run.frame_interval, "time_unit": run.time_unit}
-    times = ga.implied_timescales(chi, [run.tau], **units, by="targets")
+    longest = len(chi[0]) * run.frame_interval / 5
+    lag_times = {run.tau * run.frame_interval, *(t for t in LAG_TIMES if t < longest)}
+    lags = [round(t / run.frame_interval) for t in sorted(lag_times)]
+    times, at = ga.implied_timescales(chi, lags, **units, by="targets"), lags.index(run.tau)
     test = ga.chapman_kolmogorov_test(chi, run.tau, 5, **units, by="targets")
     vectors = ga.eigenvectors(ga.koopman_matrix(chi, run.tau))
-    distance, agreement = found.mean_distance(), found.agreement()
+    distance, densest, agreement = found.mean_distance(), found.densest(), found.agreement()
     yield f"{path}: lag {run.tau * run.frame_interval:g} {run.time_unit}, VAMP-2 {ga.vamp2_score(chi, run.tau):.4f}"
     yield f"  crystal {2 * found.half:.1f} Å thick; figure: {draw(found)[0]}"
-    yield "  state  population  mean q3  distance from the interface below, above (Å)"
+    yield "  distance from the interface below and above the crystal (Å), negative inside"
+    yield "  state  population  mean q3        mean         densest"
     for i, population in enumerate(ga.populations(chi)):
-        yield f"  {i:5d}  {population:10.3f}  {found.mean_q3[i]:7.3f}  {distance[0, i]:6.1f} {distance[1, i]:6.1f}"
+        (below, above), (low, high) = distance[:, i], densest[:, i]
+        yield (
+            f"  {i:5d}  {population:10.3f}  {found.mean_q3[i]:7.3f}  "
+            f"{below:5.1f} {above:5.1f}     {low:5.1f} {high:5.1f}"
+        )
     for k in range(len(times.timescales)):
         vector = " ".join(f"{v:+.2f}" for v in vectors.right[:, k + 1].real)
-        low, high = times.lower[k, 0], times.upper[k, 0]
-        yield f"  relaxation {k + 1}: {times.timescales[k, 0]:.4g} ps ({low:.4g} to {high:.4g}), eigenvector {vector}"
+        low, high = times.lower[k, at], times.upper[k, at]
+        yield f"  relaxation {k + 1}: {times.timescales[k, at]:.4g} ps ({low:.4g} to {high:.4g}), eigenvector {vector}"
+    slowest = ", ".join(f"{t:.4g} at {lag:g}" for t, lag in zip(times.timescales[0], times.lag_times, strict=True))
+    yield f"  slowest timescale (ps) by lag time: {slowest}"
     verdict = {True: "holds", False: "fails", None: "has no interval"}[test.passed]
     yield f"  Chapman-Kolmogorov test {verdict} up to {test.lag_times[-1]:g} ps, deviation {test.max_deviation:.3f}"
     for phase, (state, q3) in zip(("crystal", "melt"), agreement, strict=True):
         yield f"  bulk {phase}: likeliest state agrees for {100 * state:.1f} %, the atom's own q3 for {100 * q3:.1f} %"
+    for name, bounds in (
+        (f"over {BULK:g} Å inside", (-np.inf, -BULK)),
+        (f"over {DEEP:g} Å inside", (-np.inf, -DEEP)),
+        (f"over {BULK:g} Å outside", (BULK, np.inf)),
+    ):
+        yield (
+            f"  likeliest state, {name}: " + " ".join(f"{100 * share:.1f}" for share in found.likeliest(*bounds)) + " %"
+        )
 
 
 def main():
