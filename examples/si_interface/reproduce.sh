@@ -4,8 +4,8 @@
 #     pip install -e ".[simulate]"
 #     bash examples/si_interface/reproduce.sh [FOLDER]
 #
-# About two hours on two cores, one of them for the simulation, which uses one; what exists in FOLDER (default: runs/si_interface) is
-# not made again.
+# About two hours: one for the simulation on one core, one for the trainings on two; what exists in FOLDER (default:
+# runs/si_interface) is not made again.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
