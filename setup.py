@@ -20,7 +20,7 @@ setup(
     packages=find_packages(include=["gdynet_tf", "gdynet_tf.*"]),
     package_data={
         "gdynet_tf": ["py.typed", "data/*.npz"],
-        "gdynet_tf.analysis": ["templates/*.html"],
+        "gdynet_tf.report": ["templates/*.html"],
     },
     install_requires=[
         "tensorflow>=2.18",

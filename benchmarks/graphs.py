@@ -8,7 +8,7 @@ import time
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
-from gdynet_tf.neighbors import nearest_neighbors
+from gdynet_tf.graphs.neighbors import nearest_neighbors
 
 M = 12
 

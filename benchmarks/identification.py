@@ -20,10 +20,10 @@ from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 
 import gdynet_tf.analysis as ga
-from gdynet_tf.dataset import open_graphs
-from gdynet_tf.identification import find_state_map, kinetic_map
-from gdynet_tf.model import load_model
-from gdynet_tf.prediction import predict_blocks
+from gdynet_tf.graphs.store import open_graphs
+from gdynet_tf.learning.identification import find_state_map, kinetic_map
+from gdynet_tf.learning.prediction import predict_blocks
+from gdynet_tf.networks.gdynet import load_model
 
 
 def positive(p):

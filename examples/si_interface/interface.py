@@ -12,8 +12,8 @@ import numpy as np
 from simulate import BIN, ORDERED, SMOOTH, mean_over
 
 import gdynet_tf.analysis as ga
-from gdynet_tf.dataset import open_graphs
-from gdynet_tf.model import load_model
+from gdynet_tf.graphs.store import open_graphs
+from gdynet_tf.networks.gdynet import load_model
 
 FRAMES = 250
 BULK = 6.0  # Å from the interface: three crystal layers

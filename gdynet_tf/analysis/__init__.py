@@ -12,28 +12,19 @@ from gdynet_tf.analysis.agreement import (
     restart_agreement,
     state_agreement,
 )
-from gdynet_tf.analysis.chapman_kolmogorov import ChapmanKolmogorovTest, chapman_kolmogorov_test
-from gdynet_tf.analysis.charges import read_charges
-from gdynet_tf.analysis.diffusion import (
-    MeanSquaredDisplacement,
-    TracerDiffusivity,
-    mean_squared_displacement,
-    tracer_diffusivity,
-    warn_of_jumps,
+from gdynet_tf.analysis.kinetics.chapman_kolmogorov import ChapmanKolmogorovTest, chapman_kolmogorov_test
+from gdynet_tf.analysis.kinetics.global_dynamics import global_transition_matrix, site_matrix
+from gdynet_tf.analysis.kinetics.koopman import covariances, koopman_matrix, vamp1_score, vamp2_score, vamp_e_score
+from gdynet_tf.analysis.kinetics.paths import committor, mean_first_passage_times, reactive_flux, residence_times
+from gdynet_tf.analysis.kinetics.spectral import Eigenvectors, eigenvalues, eigenvectors, stationary_distribution
+from gdynet_tf.analysis.kinetics.timescales import (
+    ImpliedTimescales,
+    default_lags,
+    flat_within_interval,
+    implied_timescales,
+    timescale,
 )
-from gdynet_tf.analysis.export import (
-    representative_frames,
-    write_density,
-    write_representatives,
-    write_state_trajectory,
-)
-from gdynet_tf.analysis.global_dynamics import global_transition_matrix, site_matrix
-from gdynet_tf.analysis.io import Run, load_chi, load_run
-from gdynet_tf.analysis.kinetics import committor, mean_first_passage_times, reactive_flux, residence_times
-from gdynet_tf.analysis.koopman import covariances, koopman_matrix, vamp1_score, vamp2_score, vamp_e_score
-from gdynet_tf.analysis.order import StateDistribution, bond_order, bond_order_of_targets, state_distribution
-from gdynet_tf.analysis.space import PopulationProfile, StateDensity, population_profile, state_density
-from gdynet_tf.analysis.spectral import Eigenvectors, eigenvalues, eigenvectors, stationary_distribution
+from gdynet_tf.analysis.runs import Run, load_chi, load_run
 from gdynet_tf.analysis.states import (
     CollapsedStates,
     collapsed_states,
@@ -41,28 +32,36 @@ from gdynet_tf.analysis.states import (
     likeliest_populations,
     populations,
 )
-from gdynet_tf.analysis.structure import (
+from gdynet_tf.analysis.structure.charges import read_charges
+from gdynet_tf.analysis.structure.export import (
+    representative_frames,
+    write_density,
+    write_representatives,
+    write_state_trajectory,
+)
+from gdynet_tf.analysis.structure.order import StateDistribution, bond_order, bond_order_of_targets, state_distribution
+from gdynet_tf.analysis.structure.radial import (
     ChargeIntegral,
     RadialDistribution,
     charge_integral,
     first_shell,
     radial_distribution,
 )
+from gdynet_tf.analysis.structure.space import PopulationProfile, StateDensity, population_profile, state_density
 from gdynet_tf.analysis.system import System, load_system
-from gdynet_tf.analysis.timescales import (
-    ImpliedTimescales,
-    default_lags,
-    flat_within_interval,
-    implied_timescales,
-    timescale,
+from gdynet_tf.analysis.transport.diffusion import (
+    MeanSquaredDisplacement,
+    TracerDiffusivity,
+    mean_squared_displacement,
+    tracer_diffusivity,
+    warn_of_jumps,
 )
-from gdynet_tf.analysis.transport import (
+from gdynet_tf.analysis.transport.transitions import (
     Conductivity,
     TransitionTransport,
     cluster_nernst_einstein,
     transition_transport,
 )
-from gdynet_tf.analysis.trust import assess
 from gdynet_tf.analysis.uncertainty import (
     Samples,
     block_bootstrap,
@@ -148,8 +147,13 @@ __all__ = [
 ]
 
 
+# The face of the analysis also shows what is made of its results; nothing in this package uses it.
+_SHOWN = {"plots": "gdynet_tf.report.plots", "report": "gdynet_tf.report", "assess": "gdynet_tf.report.trust"}
+
+
 def __getattr__(name):
-    """Load ``plots`` and ``report`` when asked for: they need matplotlib."""
-    if name in ("plots", "report"):
-        return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Load ``plots``, ``report`` and ``assess`` when asked for: figures need matplotlib."""
+    if name not in _SHOWN:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(_SHOWN[name])
+    return module.assess if name == "assess" else module

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gdynet_tf.analysis._validation import check_chi
+from gdynet_tf.analysis.chi import check_chi
 
 __all__ = ["StateAgreement", "canonical_correlations", "restart_agreement", "state_agreement"]
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gdynet_tf.analysis._validation import check_chi
-from gdynet_tf.analysis.koopman import koopman_matrix, second_moments
-from gdynet_tf.analysis.spectral import eigenvalues
+from gdynet_tf.analysis.chi import check_chi
+from gdynet_tf.analysis.kinetics.koopman import koopman_matrix, second_moments
+from gdynet_tf.analysis.kinetics.spectral import eigenvalues
 
 __all__ = ["CollapsedStates", "collapsed_states", "crispness", "likeliest_populations", "populations"]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gdynet_tf.analysis.io import Run, load_run
+from gdynet_tf.analysis.runs import Run, load_run
 from gdynet_tf.errors import InputError
 
 __all__ = ["System", "load_system"]
@@ -126,7 +126,8 @@ def load_system(run, split="all"):
     InputError
         If the graph directory is gone or is another one.
     """
-    from gdynet_tf.dataset import digest, open_graphs
+    from gdynet_tf.files import digest
+    from gdynet_tf.graphs.store import open_graphs
 
     run = run if isinstance(run, Run) else load_run(run)
     if run.config.get("model") == "vampnet" and run.config["data"]["group_size"] > 1:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
-from gdynet_tf.analysis._validation import check_chi
+from gdynet_tf.analysis.chi import check_chi
 
 __all__ = ["Samples", "block_bootstrap", "confidence_interval", "independent_samples", "split_chunks", "split_targets"]
 

@@ -3,9 +3,9 @@
 import argparse
 from dataclasses import replace
 
-from gdynet_tf.build import build_graphs
 from gdynet_tf.errors import InputError, run_command
-from gdynet_tf.targets import select_targets
+from gdynet_tf.graphs.build import build_graphs
+from gdynet_tf.graphs.targets import select_targets
 from gdynet_tf.trajectory import EXAMPLE, concatenate, read_trajectory
 
 __all__ = ["main"]

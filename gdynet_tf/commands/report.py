@@ -51,7 +51,7 @@ def _run(argv):
     if not args.run:
         print(f"no run named: using the newest, {run}")
     os.environ.setdefault("MPLBACKEND", "Agg")
-    from gdynet_tf.analysis.report import ReportOptions, write_report
+    from gdynet_tf.report.html import ReportOptions, write_report
 
     options = ReportOptions(args.charges, args.temperature, args.cluster_radius, tuple(args.bond_order))
     report, analysis = write_report(run, args.split, options)

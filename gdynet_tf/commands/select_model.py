@@ -55,8 +55,9 @@ def _run(argv):
     args = _parser().parse_args(argv)
     _check(args)
     from gdynet_tf.analysis import default_lags
-    from gdynet_tf.dataset import open_graphs
-    from gdynet_tf.pairs import lagged_pairs, time_folds
+    from gdynet_tf.graphs.store import open_graphs
+    from gdynet_tf.learning.pairs import lagged_pairs
+    from gdynet_tf.learning.splits import time_folds
 
     graphs = open_graphs(args.graphs)
     folds = time_folds(graphs.segments, args.tau, args.n_splits)
@@ -67,8 +68,8 @@ def _run(argv):
     seed = secrets.randbelow(2**31) if args.seed is None else args.seed
 
     load_tensorflow()
-    from gdynet_tf.selection import select_model
-    from gdynet_tf.training import TrainingSettings, best_precision, default_batch_size
+    from gdynet_tf.learning.selection import select_model
+    from gdynet_tf.learning.training import TrainingSettings, best_precision, default_batch_size
 
     n_pairs = min(len(lagged_pairs(fold.train, args.tau)) for fold in folds)
     settings = TrainingSettings(
@@ -117,7 +118,7 @@ def _write(selection, graphs, args, lags, seed, out):
 
     from gdynet_tf._version import __version__
     from gdynet_tf.analysis import plots
-    from gdynet_tf.dataset import digest, write_json
+    from gdynet_tf.files import digest, write_json
 
     interval, unit = graphs.meta["frame_interval"], graphs.meta["time_unit"]
     write_json(

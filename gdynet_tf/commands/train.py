@@ -110,8 +110,8 @@ def load_tensorflow():
 
 
 def _start(args):
-    from gdynet_tf.dataset import open_inputs
-    from gdynet_tf.pairs import split_by_name, split_by_time
+    from gdynet_tf.graphs.store import open_inputs
+    from gdynet_tf.learning.splits import split_by_name, split_by_time
 
     graphs = open_inputs(args.graphs, args.model)
     if args.val or args.test:
@@ -128,9 +128,9 @@ def _start(args):
     print(f"graphs: {graphs.path} ({', '.join(_source(graphs))})")
 
     load_tensorflow()
-    from gdynet_tf.pairs import lagged_pairs
-    from gdynet_tf.run import new_config, train_run
-    from gdynet_tf.training import TrainingSettings, best_precision, default_batch_size
+    from gdynet_tf.learning.pairs import lagged_pairs
+    from gdynet_tf.learning.runs import new_config, train_run
+    from gdynet_tf.learning.training import TrainingSettings, best_precision, default_batch_size
 
     n_pairs = len(lagged_pairs(split.train, args.tau))
     batch_size = args.batch_size or default_batch_size(graphs.n_targets, n_pairs)
@@ -160,7 +160,7 @@ def _resume(args):
     if not args.run:
         raise InputError("--resume: --run names the run directory to continue")
     load_tensorflow()
-    from gdynet_tf.run import resume_config, train_run
+    from gdynet_tf.learning.runs import resume_config, train_run
 
     run = Path(args.run)
     config, graphs = resume_config(run)

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from gdynet_tf.commands import build_graphs, train
-from gdynet_tf.dataset import open_graphs
 from gdynet_tf.errors import InputError, TrainingError, run_command
+from gdynet_tf.graphs.store import open_graphs
 
 ROOT = Path(__file__).parents[2]
 

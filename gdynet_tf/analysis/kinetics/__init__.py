@@ -1,0 +1,1 @@
+"""How fast states change: from lagged covariances to timescales, tests and paths."""

@@ -1,0 +1,91 @@
+"""From the local to the global: the transition matrix between sites, reconstructed from that between kinds of site."""
+
+import numpy as np
+from scipy.linalg import expm, logm
+
+from gdynet_tf.analysis.kinetics.paths import _transition_matrix
+
+__all__ = ["global_transition_matrix", "site_matrix"]
+
+
+def global_transition_matrix(K, kinds, neighbors, lag_time=1.0):
+    """Transition matrix between individual sites, from the local one between kinds of site.
+
+    The local matrix gives rates, Q = ln K / lag_time. A target that leaves a site of kind i for kind j goes to each of
+    its neighbouring sites of that kind with equal probability: the paper's reconstruction for known connectivity (Xie
+    et al. 2019, "Local and global dynamics"), done on rates, so that any number of jumps within the lag time is right.
+
+    Parameters
+    ----------
+    K : (n, n) array
+        Local transition matrix, rows are probabilities.
+    kinds : (S,) int array
+        Kind of each site: the state of a target on it.
+    neighbors : (S, S) array
+        Number of ways from site a to site b in one jump; zero where there is none.
+    lag_time : float
+
+    Returns
+    -------
+    (S, S) float64
+        At the same lag time.
+
+    Raises
+    ------
+    ValueError
+        If K has no real logarithm with rates of the right sign: the lag time is then too long, or the states are not
+        Markovian. If a site has no neighbour of a kind that its rates lead to.
+    """
+    K, kinds, neighbors = _transition_matrix(K), np.asarray(kinds), np.asarray(neighbors, np.float64)
+    n, n_sites = len(K), len(kinds)
+    if kinds.ndim != 1 or kinds.min() < 0 or kinds.max() >= n:
+        raise ValueError(f"kinds must be states from 0 to {n - 1}, got {kinds.tolist()}")
+    if neighbors.shape != (n_sites, n_sites) or (neighbors < 0).any():
+        raise ValueError(f"neighbors must be a non-negative ({n_sites}, {n_sites}) array, got {neighbors.shape}")
+    if np.linalg.eigvals(K).real.min() <= 0:
+        raise ValueError("the local matrix has an eigenvalue that is not positive: no rates lead to it")
+    rates = logm(K).real / lag_time
+    off = rates[~np.eye(n, dtype=bool)]
+    if off.min() < -1e-3 * np.abs(rates).max():
+        raise ValueError(f"the local matrix gives a negative rate, {off.min():.3g} per unit of time")
+    rates = np.clip(rates, 0, None)
+    generator = np.zeros((n_sites, n_sites))
+    for a in range(n_sites):
+        for j in range(n):
+            if j == kinds[a] or rates[kinds[a], j] == 0:
+                continue
+            ways = np.where(kinds == j, neighbors[a], 0.0)
+            if not ways.sum():
+                raise ValueError(f"site {a} has no neighbour of kind {j}, to which its rate is not zero")
+            generator[a] += rates[kinds[a], j] * ways / ways.sum()
+    np.fill_diagonal(generator, 0.0)
+    np.fill_diagonal(generator, -generator.sum(axis=1))
+    return expm(generator * lag_time)
+
+
+def site_matrix(sites, n_sites, tau):
+    """Transition matrix between sites counted from site indices over time.
+
+    Parameters
+    ----------
+    sites : list of (F,) or (F, n_targets) int arrays
+        One per segment.
+    n_sites : int
+    tau : int
+        Lag time in frames.
+
+    Returns
+    -------
+    (n_sites, n_sites) float64
+        Zero rows for sites that are never visited.
+    """
+    sites = [sites] if isinstance(sites, np.ndarray) else list(sites)
+    if not any(len(s) > tau for s in sites) or tau < 1:
+        raise ValueError(f"a lag time of {tau} frames needs longer segments")
+    counts = np.zeros(n_sites**2)
+    for s in sites:
+        pairs = np.asarray(s[:-tau], np.int64) * n_sites + s[tau:]
+        counts += np.bincount(pairs.ravel(), minlength=n_sites**2)
+    counts = counts.reshape(n_sites, n_sites)
+    total = counts.sum(axis=1, keepdims=True)
+    return np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)

@@ -1,0 +1,186 @@
+"""Koopman matrix and VAMP scores of state probabilities.
+
+Covariances are uncentred, in float64, over all pairs and targets: C00 = <chi(t) chi(t)^T>, C0t = <chi(t) chi(t+tau)^T>,
+Ctt = <chi(t+tau) chi(t+tau)^T>. chi is a list of (F, n_targets, n_states) arrays;
+pairs never cross from one to the next.
+"""
+
+import numpy as np
+
+from gdynet_tf.analysis.chi import check_chi, check_lags
+
+__all__ = ["covariances", "koopman_matrix", "vamp1_score", "vamp2_score", "vamp_e_score"]
+
+_CHUNK = 1 << 18  # rows converted to float64 at a time
+# Variance of a combination of states below which it counts as zero. float32 probabilities carry an error of about
+# 1e-7, hence a variance of 1e-14; a combination that really varies has more than 1e-8.
+_RANK = 1e-10
+
+
+def covariances(chi, tau):
+    """Lagged covariances, pooled over segments and targets.
+
+    Parameters
+    ----------
+    chi : list of (F, n_targets, n_states) arrays
+    tau : int
+        Lag time in frames.
+
+    Returns
+    -------
+    c00, c0t, ctt : (n_states, n_states) float64
+
+    Raises
+    ------
+    ValueError
+        If no segment is longer than tau.
+    """
+    chi = check_chi(chi)
+    if np.ndim(tau):
+        raise ValueError(f"tau must be a single lag time, got {tau}")
+    tau = int(check_lags(chi, tau)[0])
+    n_targets, n = chi[0].shape[1:]
+    sums, n_samples = np.zeros((3, n, n)), 0
+    step = max(1, _CHUNK // n_targets)
+    for segment in chi:
+        for start in range(0, len(segment) - tau, step):
+            stop = min(start + step, len(segment) - tau)
+            x = np.asarray(segment[start:stop], np.float64).reshape(-1, n)
+            y = np.asarray(segment[start + tau : stop + tau], np.float64).reshape(-1, n)
+            sums += np.stack([x.T @ x, x.T @ y, y.T @ y])
+            n_samples += len(x)
+    return tuple(sums / n_samples)
+
+
+def second_moments(chi):
+    """<chi chi^T> of all frames and targets, (n_states, n_states) float64; ``chi`` is a checked list."""
+    n_targets, n = chi[0].shape[1:]
+    total, step = np.zeros((n, n)), max(1, _CHUNK // n_targets)
+    for segment in chi:
+        for start in range(0, len(segment), step):
+            x = np.asarray(segment[start : start + step], np.float64).reshape(-1, n)
+            total += x.T @ x
+    return total / sum(len(segment) * n_targets for segment in chi)
+
+
+def _inverse_sqrt(covariance):
+    """C^-1/2 on the combinations of states that vary; empty and doubled states fall out."""
+    values, vectors = np.linalg.eigh(covariance)
+    kept = values > _RANK
+    return (vectors[:, kept] / np.sqrt(values[kept])) @ vectors[:, kept].T
+
+
+def koopman_matrix(chi, tau, estimator="plain"):
+    """Koopman matrix, row i to column j (Xie et al. 2019, Eq. 2).
+
+    "plain" is K = C00^-1 C0t. Where chi has an empty state or identical ones, C00 is inverted on what varies: the row
+    of an empty state is zero, identical states share their probability. "reversible" takes every pair of frames
+    forward and backward, C00 -> (C00 + Ctt)/2 and C0t -> (C0t + Ct0)/2: its eigenvalues are real, and it is wrong for
+    data that are driven or not in equilibrium. "constrained" is the least-squares solution among the matrices without
+    negative entries and with row sums of one, which plain ones need not have.
+
+    Parameters
+    ----------
+    chi : list of (F, n_targets, n_states) arrays
+    tau : int
+    estimator : {"plain", "reversible", "constrained"}
+
+    Returns
+    -------
+    (n_states, n_states) float64
+    """
+    if estimator not in ("plain", "reversible", "constrained"):
+        raise ValueError(f"estimator must be plain, reversible or constrained, got {estimator!r}")
+    c00, c0t, ctt = covariances(chi, tau)
+    if estimator == "reversible":
+        c00, c0t = (c00 + ctt) / 2, (c0t + c0t.T) / 2
+    root = _inverse_sqrt(c00)
+    K = root @ root @ c0t
+    return _constrained(c00, c0t, K) if estimator == "constrained" else K
+
+
+def _constrained(c00, c0t, start):
+    """The K >= 0 with row sums of one for which <|chi(t+tau) - K^T chi(t)|^2> is smallest: a convex programme."""
+    from scipy.optimize import LinearConstraint, minimize  # half a second to import
+
+    n = len(c00)
+    scale = np.trace(c00)
+
+    def distance(k):
+        K = k.reshape(n, n)
+        return (np.sum(K * (c00 @ K)) - 2 * np.sum(K * c0t)) / scale
+
+    def gradient(k):
+        K = k.reshape(n, n)
+        return (2 * (c00 @ K - c0t)).ravel() / scale
+
+    start = np.clip(start, 0, None) + 1e-12
+    start = start / start.sum(axis=1, keepdims=True)
+    rows = LinearConstraint(np.kron(np.eye(n), np.ones(n)), 1, 1)
+    found = minimize(
+        distance,
+        start.ravel(),
+        jac=gradient,
+        method="SLSQP",
+        bounds=[(0, 1)] * n**2,
+        constraints=rows,
+        options={"ftol": 1e-15, "maxiter": 1000},
+    )
+    K = np.clip(found.x.reshape(n, n), 0, None)
+    return K / K.sum(axis=1, keepdims=True)
+
+
+def _singular_values(chi, tau):
+    c00, c0t, ctt = covariances(chi, tau)
+    return np.linalg.svd(_inverse_sqrt(c00) @ c0t @ _inverse_sqrt(ctt), compute_uv=False)
+
+
+def vamp1_score(chi, tau):
+    """Uncentred VAMP-1 score, the sum of the singular values of C00^-1/2 C0t Ctt^-1/2 (Wu and Noé 2020).
+
+    Parameters
+    ----------
+    chi : list of (F, n_targets, n_states) arrays
+    tau : int
+
+    Returns
+    -------
+    float
+        In [1, n_states].
+    """
+    return float(_singular_values(chi, tau).sum())
+
+
+def vamp2_score(chi, tau):
+    """Uncentred VAMP-2 score, the sum of the squared singular values of C00^-1/2 C0t Ctt^-1/2 (Wu and Noé 2020).
+
+    Parameters
+    ----------
+    chi : list of (F, n_targets, n_states) arrays
+    tau : int
+
+    Returns
+    -------
+    float
+        In [1, n_states]; one more than the mean-free score.
+    """
+    return float(np.square(_singular_values(chi, tau)).sum())
+
+
+def vamp_e_score(chi, tau):
+    """VAMP-E score of the data's own singular functions; on the same data it equals VAMP-2 (Wu and Noé 2020).
+
+    Parameters
+    ----------
+    chi : list of (F, n_targets, n_states) arrays
+    tau : int
+
+    Returns
+    -------
+    float
+    """
+    c00, c0t, ctt = covariances(chi, tau)
+    left, right = _inverse_sqrt(c00), _inverse_sqrt(ctt)
+    u, s, vt = np.linalg.svd(left @ c0t @ right)
+    u, v = left @ u * s, right @ vt.T
+    return float(np.trace(2 * u.T @ c0t @ v) - np.trace(u.T @ c00 @ u @ v.T @ ctt @ v))

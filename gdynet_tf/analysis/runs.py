@@ -1,0 +1,163 @@
+"""A run directory, read for analysis."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gdynet_tf.errors import InputError
+
+__all__ = ["Run", "load_chi", "load_run", "segment_blocks"]
+
+_SPLITS = ("all", "train", "validation", "test")
+
+
+def segment_blocks(segments):
+    """Blocks of frames that the segments of all trajectories are.
+
+    Parameters
+    ----------
+    segments : list of list of int
+        Frames of each segment of each trajectory.
+
+    Returns
+    -------
+    list of (trajectory, start, stop)
+    """
+    blocks = []
+    for trajectory, lengths in enumerate(segments):
+        ends = np.cumsum(lengths)
+        blocks += [(trajectory, int(end - n), int(end)) for n, end in zip(lengths, ends, strict=True)]
+    return blocks
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training.
+
+    Attributes
+    ----------
+    path : Path
+    config : dict
+        Content of ``config.json``.
+    scores : dict
+        Content of ``scores.json``.
+    """
+
+    path: Path
+    config: dict
+    scores: dict
+
+    @property
+    def tau(self):
+        """Lag time in frames."""
+        return self.config["tau"]
+
+    @property
+    def frame_interval(self):
+        """Time between frames in ``time_unit``."""
+        return self.config["data"]["frame_interval"]
+
+    @property
+    def time_unit(self):
+        """Unit of all times."""
+        return self.config["data"]["time_unit"]
+
+    def blocks(self, split="all"):
+        """Blocks (trajectory, start, stop) of frames of a part of the data.
+
+        Parameters
+        ----------
+        split : {"all", "train", "validation", "test"}
+
+        Returns
+        -------
+        list of (int, int, int)
+        """
+        if split not in _SPLITS:
+            raise ValueError(f"split must be one of {', '.join(_SPLITS)}, got {split!r}")
+        if split != "all":
+            return [tuple(block) for block in self.config["split"][split]]
+        return segment_blocks([trajectory["segments"] for trajectory in self.config["data"]["trajectories"]])
+
+
+def load_run(path):
+    """Open a run directory.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    InputError
+        If it is missing, unfinished or damaged.
+    """
+    path = Path(path)
+    contents = []
+    for name in ("config.json", "scores.json"):
+        if not (path / name).is_file():
+            hint = "no such directory" if not path.is_dir() else f"no {name} in it"
+            unfinished = "; the training is not finished, train.py --resume continues it" if contents else ""
+            raise InputError(f"{path}: not a run directory ({hint}{unfinished})")
+        try:
+            contents.append(json.loads((path / name).read_text(encoding="utf-8")))
+        except ValueError as error:
+            raise InputError(f"{path / name}: cannot be read: {error}") from None
+    run = Run(path, *contents)
+    try:  # everything that the properties and load_chi read
+        _ = run.tau, run.frame_interval, run.time_unit, run.config["n_states"]
+        _ = [(trajectory["name"], sum(trajectory["segments"])) for trajectory in run.config["data"]["trajectories"]]
+        _ = [run.blocks(split) for split in _SPLITS]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path / 'config.json'}: altered, {error!r}") from None
+    return run
+
+
+def load_chi(run, split="all"):
+    """State probabilities of a run, one array per trajectory or segment.
+
+    Parameters
+    ----------
+    run : path-like or Run
+    split : {"all", "train", "validation", "test"}
+        Which frames.
+
+    Returns
+    -------
+    list of (F, n_targets, n_states) float32
+        Memory-mapped.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or does not fit ``config.json``.
+    """
+    run = run if isinstance(run, Run) else load_run(run)
+    arrays = []
+    for trajectory in run.config["data"]["trajectories"]:
+        file = run.path / "chi" / f"{trajectory['name']}.npy"
+        try:
+            array = np.load(file, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise InputError(f"{file}: cannot be read: {error}") from None
+        n_frames = sum(trajectory["segments"])
+        if array.ndim != 3 or len(array) != n_frames or array.shape[2] != run.config["n_states"]:
+            raise InputError(
+                f"{file}: altered, shape {array.shape} where config.json says {n_frames} frames and "
+                f"{run.config['n_states']} states"
+            )
+        arrays.append(array)
+    blocks = run.blocks(split)
+    if not blocks:
+        raise InputError(f"{run.path / 'config.json'}: altered, no block of frames for {split}")
+    for block in blocks:
+        trajectory, start, stop = block
+        if not (0 <= trajectory < len(arrays) and 0 <= start < stop <= len(arrays[trajectory])):
+            raise InputError(f"{run.path / 'config.json'}: altered, block {list(block)} of {split} is not in the data")
+    return [arrays[trajectory][start:stop] for trajectory, start, stop in blocks]

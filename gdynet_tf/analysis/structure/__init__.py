@@ -1,0 +1,1 @@
+"""What surrounds the targets in each state, and where in space they are."""

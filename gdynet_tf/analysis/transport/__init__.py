@@ -1,0 +1,1 @@
+"""How far the targets move in each state and transition, and what that conducts."""

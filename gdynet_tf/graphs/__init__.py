@@ -1,0 +1,1 @@
+"""From frames to the periodic graph of nearest neighbours, on disk or in memory."""

@@ -1,0 +1,135 @@
+"""Which atoms, or groups of atoms, are asked for their states."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from gdynet_tf.errors import InputError
+from gdynet_tf.graphs.neighbors import nearest_neighbors
+from gdynet_tf.trajectory.elements import atomic_number, symbol
+
+__all__ = ["select_targets"]
+
+_BOND_FACTOR = 1.25  # two atoms are bonded when closer than this times the sum of their covalent radii
+_MAX_BONDS = 12
+_IONS = frozenset((3, 11, 19, 37, 55, 87, 4, 12, 20, 38, 56, 88))  # alkali and alkaline earth metals
+
+
+def select_targets(selection, atomic_numbers, positions, lattice, periodic=(True, True, True)):
+    """Targets from a selection.
+
+    Parameters
+    ----------
+    selection : str
+        Elements ("Li" or "Li,Na": every such atom), "all", "molecules H2O" (the atoms of each molecule of this
+        composition; alkali and alkaline earth atoms are ions, bonded to nothing), or the path of a file with the
+        atom indices, counted from 0, of one target per line.
+    atomic_numbers : (N,) int array
+    positions : (N, 3) array
+        Å; bonds are looked for in this frame.
+    lattice : (3, 3) array
+        Å.
+    periodic : tuple of bool
+
+    Returns
+    -------
+    (n_targets, k) int32
+
+    Raises
+    ------
+    InputError
+        If nothing fits the selection, or a file is not as it should be.
+    """
+    atomic_numbers = np.asarray(atomic_numbers)
+    if selection == "all":
+        return np.arange(len(atomic_numbers), dtype=np.int32)[:, None]
+    if selection.startswith("molecules "):
+        return _molecules(selection.removeprefix("molecules ").strip(), atomic_numbers, positions, lattice, periodic)
+    names = np.array([symbol(z) for z in atomic_numbers])
+    wanted = [name.strip() for name in selection.split(",")]
+    missing = [name for name in wanted if name not in names]
+    if not missing:
+        return np.flatnonzero(np.isin(names, wanted)).astype(np.int32)[:, None]
+    if Path(selection).is_file():
+        return _from_file(selection, len(atomic_numbers))
+    there = ", ".join(f"{name} ({n})" for name, n in Counter(names.tolist()).items())
+    if _is_element(missing[0]):
+        raise InputError(f"--targets {selection}: no {missing[0]} in the system; there are {there}")
+    raise InputError(f"--targets {selection}: {missing[0]!r} is neither an element nor a file; there are {there}")
+
+
+def _is_element(name):
+    try:
+        return bool(atomic_number(name, "--targets"))
+    except InputError:
+        return False
+
+
+def _from_file(path, n_atoms):
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is no text file of atom indices") from None
+    groups = []
+    for number, line in enumerate(lines, 1):
+        words = line.split("#")[0].replace(",", " ").split()
+        if not words:
+            continue
+        try:
+            group = [int(word) for word in words]
+        except ValueError:
+            raise InputError(f"{path}: line {number}: {line.strip()!r} are not atom indices") from None
+        outside = [i for i in group if not 0 <= i < n_atoms]
+        if outside:
+            raise InputError(
+                f"{path}: line {number}: {outside[0]} is not one of the {n_atoms} atoms (0 to {n_atoms - 1})"
+            )
+        if groups and len(group) != len(groups[0]):
+            raise InputError(f"{path}: line {number}: {len(group)} atoms where the first line has {len(groups[0])}")
+        groups.append(group)
+    if not groups:
+        raise InputError(f"{path}: holds no target")
+    twice = [i for i, n in Counter(i for group in groups for i in group).items() if n > 1]
+    if twice:
+        raise InputError(f"{path}: atom {twice[0]} stands in it twice")
+    return np.array(groups, np.int32)
+
+
+def _molecules(formula, atomic_numbers, positions, lattice, periodic):
+    """Bonded components of the wanted composition, atoms ordered by element and index."""
+    from pymatgen.core import Composition
+
+    try:
+        wanted = Composition(formula)
+    except ValueError:
+        raise InputError(f"--targets molecules {formula}: {formula!r} is not a chemical formula") from None
+    label = _bonded_components(atomic_numbers, positions, lattice, periodic)
+    names = np.array([symbol(z) for z in atomic_numbers])
+    members = [np.flatnonzero(label == i) for i in range(label.max() + 1)]
+    found = [Composition(Counter(names[atoms].tolist())) for atoms in members]
+    chosen = [atoms for atoms, composition in zip(members, found, strict=True) if composition == wanted]
+    if not chosen:
+        counts = Counter(composition.hill_formula.replace(" ", "") for composition in found).most_common(8)
+        there = ", ".join(f"{name} ({n})" for name, n in counts)
+        raise InputError(f"--targets molecules {formula}: there is none; bonds give {there}")
+    return np.array([atoms[np.lexsort((atoms, atomic_numbers[atoms]))] for atoms in chosen], np.int32)
+
+
+def _bonded_components(atomic_numbers, positions, lattice, periodic):
+    """Number of the molecule of each atom, (N,)."""
+    from pymatgen.analysis.local_env import CovalentRadius
+
+    n_atoms = len(atomic_numbers)
+    m = _MAX_BONDS if any(periodic) else min(_MAX_BONDS, n_atoms - 1)
+    if not m:
+        return np.zeros(n_atoms, int)
+    neighbors, distances = nearest_neighbors(np.asarray(positions)[None], np.asarray(lattice)[None], m, periodic)
+    # Ions lie within bond distance of their solvation shell, which would make one molecule of it.
+    radii = np.array([-np.inf if z in _IONS else CovalentRadius.radius[symbol(z)] for z in atomic_numbers])
+    i, bond = np.repeat(np.arange(n_atoms), m), neighbors[0].ravel()
+    bonded = distances[0].ravel() < _BOND_FACTOR * (radii[i] + radii[bond])
+    graph = coo_matrix((np.ones(bonded.sum()), (i[bonded], bond[bonded])), shape=(n_atoms, n_atoms))
+    return connected_components(graph, directed=False)[1]

@@ -1,0 +1,1 @@
+"""From graphs to trained networks, identified states and their probabilities."""

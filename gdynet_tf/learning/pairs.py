@@ -1,0 +1,98 @@
+"""Lagged pairs of frames and the tf.data pipelines that feed them to a network.
+
+The only module that touches ``tf.*``, and only when a pipeline is made.
+"""
+
+import numpy as np
+
+__all__ = ["frame_batches", "lagged_pairs", "pair_batches"]
+
+
+def lagged_pairs(blocks, tau):
+    """First frames of all pairs (t, t + tau) inside the blocks.
+
+    Parameters
+    ----------
+    blocks : sequence of (trajectory, start, stop)
+    tau : int
+
+    Returns
+    -------
+    (n_pairs, 2) int64
+        Trajectory and frame t.
+    """
+    rows = [
+        np.stack([np.full(stop - start - tau, trajectory), np.arange(start, stop - tau)], axis=1)
+        for trajectory, start, stop in blocks
+        if stop - start > tau
+    ]
+    return np.concatenate(rows) if rows else np.empty((0, 2), np.int64)
+
+
+def _read_batches(graphs, trajectories, frames, batch_size, lead, with_label):
+    """tf.data of the graphs at (trajectories, frames), read in that order, with the constants of the system."""
+    import tensorflow as tf
+
+    signature = {
+        name: tf.TensorSpec((batch_size, *lead, *shape), dtype) for name, (shape, dtype) in graphs.input_shapes.items()
+    }
+    constants = {name: tf.constant(value) for name, value in graphs.constants.items()}
+
+    def read(trajectory, frame):
+        graph = graphs.read(trajectory, frame)
+        return [graph[name] for name in signature]
+
+    def load(trajectory, frame):
+        arrays = tf.numpy_function(read, [trajectory, frame], [spec.dtype for spec in signature.values()])
+        graph = {name: tf.ensure_shape(a, signature[name].shape) for name, a in zip(signature, arrays, strict=True)}
+        inputs = {**graph, **constants}
+        # Keras wants a label; the VAMP loss has none.
+        return (inputs, tf.zeros((batch_size, 1))) if with_label else inputs
+
+    index = tf.data.Dataset.from_tensor_slices((trajectories, frames)).batch(batch_size, drop_remainder=True)
+    return index.map(load, num_parallel_calls=1).prefetch(2)
+
+
+def pair_batches(graphs, pairs, tau, batch_size, seed, epoch):
+    """Shuffled batches of pairs of one epoch, as ``model.fit`` takes them.
+
+    The order follows from (seed, epoch) alone, so a resumed training sees the same batches.
+
+    Parameters
+    ----------
+    graphs : GraphDataset
+    pairs : (n_pairs, 2) int array
+        From `lagged_pairs`.
+    tau : int
+    batch_size : int
+        Pairs of frames; each holds all targets. The last, incomplete batch is left out.
+    seed, epoch : int
+
+    Returns
+    -------
+    tf.data.Dataset
+        Of (inputs with leading axes (B, 2), unused label).
+    """
+    order = np.random.default_rng([seed, epoch]).permutation(len(pairs))
+    trajectories, start = pairs[order].T
+    return _read_batches(graphs, trajectories, np.stack([start, start + tau], 1), batch_size, (2,), True)
+
+
+def frame_batches(graphs, block, batch_size):
+    """Consecutive frames of a block; the last batch is filled up with copies of the last frame.
+
+    Parameters
+    ----------
+    graphs : GraphDataset
+    block : (trajectory, start, stop)
+    batch_size : int
+
+    Returns
+    -------
+    iterator of dict of array
+        Inputs with leading axis (B,), as NumPy arrays, which every backend takes.
+    """
+    trajectory, start, stop = block
+    n_rows = -(-(stop - start) // batch_size) * batch_size
+    frames = np.minimum(np.arange(start, start + n_rows), stop - 1)
+    return _read_batches(graphs, np.full(n_rows, trajectory), frames, batch_size, (), False).as_numpy_iterator()

@@ -1,0 +1,111 @@
+"""State probabilities of every frame, each frame evaluated once, and exact scores from them."""
+
+from pathlib import Path
+
+import numpy as np
+from keras import ops
+from tqdm import tqdm
+
+from gdynet_tf.learning.pairs import frame_batches
+from gdynet_tf.learning.vamp import vamp2
+
+__all__ = ["predict_blocks", "stream_covariances", "stream_vamp2", "write_chi"]
+
+_VALUES_PER_BATCH = 500_000
+
+
+def predict_blocks(model, graphs, block):
+    """Yield chi of consecutive frames of a block, batch by batch.
+
+    Parameters
+    ----------
+    model : GDyNet
+    graphs : GraphDataset
+    block : (trajectory, start, stop)
+
+    Yields
+    ------
+    (b, n_targets, n_states) float32
+    """
+    _, start, stop = block
+    n_values = sum(np.prod(shape[:2]) for shape, _ in graphs.input_shapes.values())
+    batch_size = max(1, min(int(_VALUES_PER_BATCH // n_values), stop - start))
+    left = stop - start
+    for inputs in frame_batches(graphs, block, batch_size):
+        chi = np.asarray(model.predict_on_batch(inputs))  # the last batch is filled up
+        yield chi[:left]
+        left -= len(chi)
+
+
+def stream_covariances(chunks, tau):
+    """Uncentred lagged covariances of a stream of chi; only the last tau frames are kept.
+
+    Parameters
+    ----------
+    chunks : iterable of (b, n_targets, n_states)
+        Consecutive frames of one block.
+    tau : int
+
+    Returns
+    -------
+    covariances : (3, n_states, n_states) float64
+        Sums over the pairs of chi_0 chi_0^T, chi_0 chi_t^T and chi_t chi_t^T.
+    n_samples : int
+        Number of pairs times targets.
+    """
+    tail, sums, n_samples = None, 0.0, 0
+    for chunk in chunks:
+        chi = np.asarray(chunk, np.float64)
+        tail = chi if tail is None else np.concatenate([tail, chi])
+        if len(tail) > tau:
+            x, y = (part.reshape(-1, chi.shape[-1]) for part in (tail[:-tau], tail[tau:]))
+            sums = sums + np.stack([x.T @ x, x.T @ y, y.T @ y])
+            n_samples += len(x)
+            tail = tail[-tau:]
+    return sums, n_samples
+
+
+def stream_vamp2(model, graphs, blocks, tau):
+    """VAMP-2 score of all pairs of the blocks at once.
+
+    Parameters
+    ----------
+    model : GDyNet
+    graphs : GraphDataset
+    blocks : sequence of (trajectory, start, stop)
+    tau : int
+
+    Returns
+    -------
+    float
+        Uncentred, in [1, n_states].
+    """
+    parts = [stream_covariances(predict_blocks(model, graphs, block), tau) for block in blocks]
+    covariances = sum(sums for sums, _ in parts) / sum(n for _, n in parts)
+    return float(vamp2(*(ops.convert_to_tensor(matrix) for matrix in covariances)))
+
+
+def write_chi(model, graphs, folder, progress=True):
+    """Write ``NAME.npy`` (F, n_targets, n_states) float32 for every trajectory.
+
+    Parameters
+    ----------
+    model : GDyNet
+    graphs : GraphDataset
+    folder : path-like
+    progress : bool
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    shape = (graphs.n_targets, model.n_states)
+    with tqdm(total=sum(graphs.n_frames), unit="frame", desc="chi", disable=not progress) as bar:
+        for trajectory, (name, n_frames) in enumerate(zip(graphs.names, graphs.n_frames, strict=True)):
+            out = np.lib.format.open_memmap(
+                folder / f"{name}.npy", mode="w+", dtype=np.float32, shape=(n_frames, *shape)
+            )
+            done = 0
+            for chi in predict_blocks(model, graphs, (trajectory, 0, n_frames)):
+                out[done : done + len(chi)] = chi
+                done += len(chi)
+                bar.update(len(chi))
+            out.flush()

@@ -1,0 +1,188 @@
+"""The layers of the network: Gaussian expansion of distances, attention convolution, map to identified states."""
+
+import keras
+from keras import ops
+
+from gdynet_tf.graphs.expansion import gaussian_centers
+
+__all__ = ["AttentionConv", "GaussianExpansion", "StateMap", "gather_nodes"]
+
+
+def gather_nodes(nodes, index):
+    """Rows of ``nodes`` at ``index``, frame by frame.
+
+    Parameters
+    ----------
+    nodes : tensor (B, S, ...)
+        B = 1 means one table that all frames share.
+    index : int tensor (B, ...)
+
+    Returns
+    -------
+    tensor (B, ..., ...)
+        ``out[b, i..., :] = nodes[b, index[b, i...], :]``
+    """
+    n_frames, n_rows, *tail = ops.shape(nodes)
+    if nodes.shape[0] == 1:
+        return ops.take(nodes[0], index, axis=0)
+    # One gather from the flattened table is several times faster than a batched one.
+    offset = ops.arange(n_frames, dtype="int32") * n_rows
+    index = ops.cast(index, "int32") + ops.reshape(offset, (-1,) + (1,) * (len(index.shape) - 1))
+    return ops.take(ops.reshape(nodes, (-1, *tail)), index, axis=0)
+
+
+@keras.saving.register_keras_serializable("gdynet_tf")
+class GaussianExpansion(keras.layers.Layer):
+    """Distances as Gaussian features, u_t = exp(-(d - mu_t)^2 / sigma^2).
+
+    The centres are mu_t = dmin + t * step up to dmax (Xie et al. 2019, Methods; no factor 2 in the exponent).
+
+    Parameters
+    ----------
+    dmin, dmax, step, sigma : float
+        Å.
+    """
+
+    def __init__(self, dmin=0.0, dmax=7.0, step=0.2, sigma=0.2, **kwargs):
+        # The expansion of a distance of several Å in half precision would lose the peak's flanks.
+        kwargs.setdefault("dtype", "float32")
+        super().__init__(**kwargs)
+        self.dmin, self.dmax, self.step, self.sigma = dmin, dmax, step, sigma
+        self.centers = gaussian_centers(dmin, dmax, step)
+        if sigma <= 0:
+            raise ValueError(f"sigma must be positive, got {sigma}")
+
+    def build(self, input_shape=None):
+        self.built = True
+
+    def call(self, distances):
+        """(...) Å -> (..., G)."""
+        difference = ops.expand_dims(distances, -1) - ops.cast(self.centers, distances.dtype)
+        return ops.exp(-ops.square(difference / self.sigma))
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape, len(self.centers))
+
+    def get_config(self):
+        own = {"dmin": self.dmin, "dmax": self.dmax, "step": self.step, "sigma": self.sigma}
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable("gdynet_tf")
+class AttentionConv(keras.layers.Layer):
+    """One graph convolution with attention over the M neighbours.
+
+    With z_ij = v_i ⊕ v_j ⊕ u_ij (Xie et al. 2019, Methods)::
+
+        alpha_ij = softmax_j(z_ij W_a + b_a)
+        v_i'     = v_i + sum_j alpha_ij ReLU(z_ij W_n + b_n)
+
+    W_n and W_a are the first F columns and the last column of one ``kernel`` (2F + G, F + 1). It is applied in
+    three parts, z W = v_i W_1 + v_j W_2 + u_ij W_3, so that the node terms cost N instead of N M products.
+
+    Parameters
+    ----------
+    n_features : int
+        F, the length of a node's embedding.
+    n_edge_features : int
+        G, the length of an edge's feature vector.
+    variant : {"paper", "gdynet2019"}
+        "gdynet2019" is the code released with the paper: a mean over the neighbours instead of the sum, batch
+        normalization of the core and of the aggregate, and a ReLU after the residual.
+    """
+
+    def __init__(self, n_features, n_edge_features, variant="paper", **kwargs):
+        super().__init__(**kwargs)
+        if variant not in ("paper", "gdynet2019"):
+            raise ValueError(f"variant must be 'paper' or 'gdynet2019', got {variant!r}")
+        self.n_features, self.n_edge_features, self.variant = n_features, n_edge_features, variant
+        if variant == "gdynet2019":
+            # Keras's momentum of 0.99 would make the moving averages lag the weights by an epoch.
+            self.core_norm = keras.layers.BatchNormalization(momentum=0.9, name="core_norm")
+            self.sum_norm = keras.layers.BatchNormalization(momentum=0.9, name="sum_norm")
+
+    def build(self, input_shape=None):
+        rows = 2 * self.n_features + self.n_edge_features
+        self.kernel = self.add_weight(shape=(rows, self.n_features + 1), name="kernel")
+        self.bias = self.add_weight(shape=(self.n_features + 1,), initializer="zeros", name="bias")
+        if self.variant == "gdynet2019":
+            self.core_norm.build((None, None, None, self.n_features))
+            self.sum_norm.build((None, None, self.n_features))
+        self.built = True
+
+    def call(self, nodes, neighbors, edges, centers=None, training=False):
+        """Embeddings of the centres after the convolution.
+
+        Parameters
+        ----------
+        nodes : tensor (B or 1, S, F)
+            Embeddings from which centres and neighbours are taken; 1: shared by all frames.
+        neighbors : int tensor (B, R, M)
+            Rows of ``nodes``.
+        edges : tensor (B, R, M, G)
+        centers : int tensor (B, R), optional
+            Rows of ``nodes``; default all of them (R = S).
+
+        Returns
+        -------
+        tensor (B, R, F)
+        """
+        n = self.n_features
+        own = ops.matmul(nodes, self.kernel[:n]) + self.bias  # (B, S, F+1)
+        other = ops.matmul(nodes, self.kernel[n : 2 * n])  # (B, S, F+1)
+        if centers is not None:
+            nodes, own = gather_nodes(nodes, centers), gather_nodes(own, centers)  # (B, R, ...)
+        z = ops.matmul(edges, self.kernel[2 * n :]) + gather_nodes(other, neighbors)  # (B, R, M, F+1)
+        z = z + ops.expand_dims(own, 2)
+        alpha = ops.softmax(z[..., n:], axis=2)  # (B, R, M, 1)
+        core = z[..., :n]  # (B, R, M, F)
+        if self.variant == "paper":
+            return nodes + ops.sum(alpha * ops.relu(core), axis=2)
+        core = ops.relu(self.core_norm(core, training=training))
+        total = self.sum_norm(ops.mean(alpha * core, axis=2), training=training)
+        return ops.relu(nodes + total)
+
+    def compute_output_shape(self, nodes_shape, neighbors_shape, edges_shape, centers_shape=None):
+        return (*neighbors_shape[:2], self.n_features)
+
+    def get_config(self):
+        own = {
+            "n_features": self.n_features,
+            "n_edge_features": self.n_edge_features,
+            "variant": self.variant,
+        }
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable("gdynet_tf")
+class StateMap(keras.layers.Layer):
+    """Linear map of state probabilities to those of other states: p' = max(chi A, 0), divided by its sum.
+
+    The rows of A add up to one, so chi A does too, and only what falls outside the simplex is cut off. The map is the
+    identity at first and is not trained.
+
+    Parameters
+    ----------
+    n_states : int
+    """
+
+    def __init__(self, n_states, **kwargs):
+        super().__init__(**kwargs)
+        self.n_states = n_states
+
+    def build(self, input_shape=None):
+        self.kernel = self.add_weight(
+            shape=(self.n_states, self.n_states), initializer="identity", trainable=False, name="kernel"
+        )
+        self.built = True
+
+    def call(self, chi):
+        """(..., n_states) -> (..., n_states)."""
+        mapped = ops.relu(ops.matmul(chi, self.kernel))
+        return mapped / ops.sum(mapped, axis=-1, keepdims=True)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "n_states": self.n_states}

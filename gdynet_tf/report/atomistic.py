@@ -1,0 +1,234 @@
+"""Everything about a run that needs the atoms: structure, transport and space, gathered for the report."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+import gdynet_tf.analysis as ga
+from gdynet_tf.errors import InputError
+
+__all__ = ["ReportOptions", "Surroundings", "analyse_surroundings", "write_files"]
+
+_R_MAX = 8.0  # Å
+_TARGETS_TO_COUNT = 50_000  # targets x frames of distributions, within 200 to 10,000 frames
+_FEW_TARGETS = 10  # for which a density in space is more than a cloud
+_ATOMS_TO_EXPORT = 200_000  # atoms x frames of the coloured trajectory
+_DIFFUSIVE = (0.8, 1.2)  # exponents of the mean squared displacement that count as diffusion
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What the report cannot know from the run.
+
+    Attributes
+    ----------
+    charges : str, optional
+        See `read_charges`; for charge integrals and the conductivity.
+    temperature : float, optional
+        K; for the conductivity.
+    cluster_radius : float, optional
+        Å within which a target's surroundings count to the charge that it carries; None: the target alone.
+    bond_order : (int, int)
+        l, and the number of neighbours that q_l is of.
+
+    Raises
+    ------
+    InputError
+    """
+
+    charges: str | None = None
+    temperature: float | None = None
+    cluster_radius: float | None = None
+    bond_order: tuple = (3, 4)
+
+    def __post_init__(self):
+        if self.temperature is not None and not (np.isfinite(self.temperature) and self.temperature > 0):
+            raise InputError(f"--temperature {self.temperature:g}: must be a positive number of kelvin")
+        if self.temperature is not None and self.charges is None:
+            raise InputError(f"--temperature {self.temperature:g}: a conductivity needs --charges as well")
+        if self.cluster_radius is not None and self.charges is None:
+            raise InputError(f"--cluster-radius {self.cluster_radius:g}: needs --charges")
+        if self.cluster_radius is not None and not 0 < self.cluster_radius <= _R_MAX:
+            raise InputError(f"--cluster-radius {self.cluster_radius:g}: must be above 0 and at most {_R_MAX:g} Å")
+        if min(self.bond_order) < 1:
+            raise InputError(f"--bond-order {' '.join(map(str, self.bond_order))}: both must be at least 1")
+
+
+@dataclass
+class Surroundings:
+    """Results that need the atoms; None where the data do not give one, with the reason among the caveats."""
+
+    system: ga.System
+    options: ReportOptions
+    rdf: ga.RadialDistribution | None = None
+    shells: np.ndarray | None = None
+    charge: ga.ChargeIntegral | None = None
+    state_charges: np.ndarray | None = None
+    transport: ga.TransitionTransport | None = None
+    conductivity: ga.Conductivity | None = None
+    msd: ga.MeanSquaredDisplacement | None = None
+    diffusivity: ga.TracerDiffusivity | None = None
+    profiles: list = field(default_factory=list)
+    bond_order: ga.StateDistribution | None = None
+    density: ga.StateDensity | None = None
+    representatives: list = field(default_factory=list)
+    caveats: list = field(default_factory=list)
+
+
+def analyse_surroundings(run, split, chi, options):
+    """All results of a run that need the atoms.
+
+    Parameters
+    ----------
+    run : Run
+    split : str
+    chi : list of (F, n_targets, n_states) arrays
+        Of that part of the data.
+    options : ReportOptions
+
+    Returns
+    -------
+    Surroundings
+
+    Raises
+    ------
+    InputError
+        If the graph directory is gone, or an option does not fit the system.
+    """
+    system = ga.load_system(run, split)
+    found = Surroundings(system, options)
+    centers = system.target_positions()
+    units = {"frame_interval": run.frame_interval, "time_unit": run.time_unit}
+    _structure(found, chi)
+    _motion(found, chi, centers, run.tau, units)
+    _conduction(found)
+    _space(found, chi)
+    if system.targets.shape[1] == 1 and len(system.atomic_numbers) > 1:
+        values, frames = _bond_orders(system, *options.bond_order)
+        p = np.array([chi[segment][frame] for segment, frame in frames])
+        found.bond_order = ga.state_distribution(values, p, np.linspace(0, 1, 51))
+    found.representatives = ga.representative_frames(chi, system)
+    return found
+
+
+def _n_frames(system):
+    """Frames to count in: many for few targets."""
+    return int(np.clip(_TARGETS_TO_COUNT // len(system.targets), 200, 10_000))
+
+
+def _bond_orders(system, order, n_neighbors):
+    try:
+        return ga.bond_order_of_targets(system, order, n_neighbors, _n_frames(system))
+    except ValueError as error:
+        raise InputError(f"--bond-order {order} {n_neighbors}: {error}") from None
+
+
+def _structure(found, chi):
+    system, options = found.system, found.options
+    if all(system.periodic):
+        found.rdf = ga.radial_distribution(chi, system, _R_MAX, max_frames=_n_frames(system))
+        found.shells = ga.first_shell(found.rdf, ga.populations(chi))
+    else:
+        found.caveats.append("No radial distribution functions: the system is not periodic in all directions.")
+    if options.charges is None:
+        return
+    charges = ga.read_charges(options.charges, system.atomic_numbers)
+    found.charge = ga.charge_integral(chi, system, charges, _R_MAX, max_frames=_n_frames(system))
+    found.state_charges = found.charge.at(options.cluster_radius or 0.0)
+
+
+def _motion(found, chi, centers, tau, units):
+    largest = _largest_step(found.system, centers)
+    if largest > 0.5:
+        found.caveats.append(
+            f"A target jumps {largest:.2f} cells between two frames, more than half a cell: displacements and "
+            "diffusion coefficients are not to be trusted. Frames closer in time are needed."
+        )
+    try:
+        found.transport = ga.transition_transport(chi, centers, tau, **units)
+    except ValueError as error:
+        found.caveats.append(f"No displacements by transition: {error}.")
+    longest = max(map(len, centers))
+    if longest < 20:
+        found.caveats.append(f"No tracer diffusivity: the longest stretch of data has {longest} frames.")
+        return
+    found.msd = ga.mean_squared_displacement(centers, longest // 10, **units)
+    found.diffusivity = ga.tracer_diffusivity(found.msd)
+    low, high = _DIFFUSIVE
+    exponent = found.diffusivity.exponent
+    if not low <= exponent <= high:
+        why = (
+            "the targets do not diffuse yet, the tracer diffusivity depends on the time of observation"
+            if exponent < low
+            else "the targets drift or still fly freely; is the centre of mass at rest?"
+        )
+        found.caveats.append(
+            f"The mean squared displacement grows with time to the power of {exponent:.2f} where its slope is taken: "
+            f"{why}."
+        )
+
+
+def _largest_step(system, centers):
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # becomes a sentence of the report
+        return ga.warn_of_jumps(centers, system.lattices, system.periodic)
+
+
+def _conduction(found):
+    if found.options.temperature is None or found.transport is None:
+        return
+    cells = [abs(np.linalg.det(np.asarray(cell))).mean() for cell in found.system.lattices]
+    try:
+        if np.isnan(found.state_charges).any():
+            raise ValueError("a state that never occurs has no charge")
+        found.conductivity = ga.cluster_nernst_einstein(
+            found.transport, found.state_charges, float(np.mean(cells)), found.options.temperature
+        )
+    except ValueError as error:
+        found.caveats.append(f"No conductivity: {error}.")
+        return
+    if found.conductivity.total < 0:
+        found.caveats.append(
+            "The conductivity is negative: the charges within the cluster radius do not move with the targets. That "
+            "radius is for ions that carry their neighbours along; without it the target's own charge is taken."
+        )
+
+
+def _space(found, chi):
+    system = found.system
+    found.profiles = [
+        ga.population_profile(chi, system, axis, _bin_width(system, axis)) for axis in range(3) if system.periodic[axis]
+    ]
+    if len(system.targets) <= _FEW_TARGETS and all(system.periodic):
+        found.density = ga.state_density(chi, system)
+
+
+def _bin_width(system, axis):
+    """Half an Å, or less in a small cell."""
+    from gdynet_tf.trajectory.cells import plane_spacings
+
+    return min(0.5, float(plane_spacings(np.asarray(system.lattices[0][:1]))[0, axis]) / 20)
+
+
+def write_files(found, chi, folder):
+    """Write representative frames, the coloured trajectory and, for few targets, the densities.
+
+    Parameters
+    ----------
+    found : Surroundings
+    chi : list of (F, n_targets, n_states) arrays
+    folder : Path
+
+    Returns
+    -------
+    list of Path
+    """
+    files = ga.write_representatives(folder, chi, found.system, found.representatives)
+    n_frames = int(np.clip(_ATOMS_TO_EXPORT // len(found.system.atomic_numbers), 10, 200))
+    ga.write_state_trajectory(folder / "states.extxyz", chi, found.system, n_frames)
+    files.append(folder / "states.extxyz")
+    if found.density is not None:
+        files += ga.write_density(folder, found.density, found.system)
+    return files

@@ -1,0 +1,57 @@
+"""A figure for every result: each function takes the result and an optional ``ax`` and returns it.
+
+State i has the same colour everywhere.
+"""
+
+from gdynet_tf.report.plots.kinetics import (
+    chapman_kolmogorov,
+    chi_histogram,
+    chi_trace,
+    committor,
+    eigenvectors,
+    first_passage,
+    histogram,
+    koopman_matrix,
+    populations,
+    timescales,
+)
+from gdynet_tf.report.plots.structure import (
+    bond_order,
+    charge_integral,
+    conductivity,
+    density,
+    diffusivity,
+    displacement,
+    mean_squared_displacement,
+    population_profile,
+    radial_distribution,
+)
+from gdynet_tf.report.plots.style import save_figure, state_color
+from gdynet_tf.report.plots.training import history, selection, state_agreement
+
+__all__ = [
+    "bond_order",
+    "chapman_kolmogorov",
+    "charge_integral",
+    "chi_histogram",
+    "chi_trace",
+    "committor",
+    "conductivity",
+    "density",
+    "diffusivity",
+    "displacement",
+    "eigenvectors",
+    "first_passage",
+    "histogram",
+    "history",
+    "koopman_matrix",
+    "mean_squared_displacement",
+    "population_profile",
+    "populations",
+    "radial_distribution",
+    "save_figure",
+    "selection",
+    "state_agreement",
+    "state_color",
+    "timescales",
+]

@@ -1,0 +1,290 @@
+"""Figures of populations, timescales, tests and paths."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from gdynet_tf.analysis.chi import check_chi
+from gdynet_tf.report.plots.style import COLORS, MARKERS, bars, heat_map, new_axes, state_color
+
+__all__ = [
+    "chapman_kolmogorov",
+    "chi_histogram",
+    "chi_trace",
+    "committor",
+    "eigenvectors",
+    "first_passage",
+    "histogram",
+    "koopman_matrix",
+    "populations",
+    "timescales",
+]
+
+
+def timescales(result, ax=None):
+    """Implied timescales over the lag time; below the line t = tau a process is over within the lag.
+
+    Parameters
+    ----------
+    result : ImpliedTimescales
+    ax : matplotlib Axes, optional
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    ax = new_axes(ax, figsize=(5, 3.6))
+    lag = result.lag_times
+    for i, values in enumerate(result.timescales):
+        shown = np.where(np.isfinite(values), values, np.nan)
+        style = {"color": state_color(i), "marker": MARKERS[i % len(MARKERS)], "ms": 4}
+        ax.plot(lag, shown, label=f"relaxation {i + 1}", **style)
+        upper = np.minimum(result.upper[i], 1e6 * lag[-1])  # inf cannot be drawn
+        ax.fill_between(lag, result.lower[i], upper, color=state_color(i), alpha=0.2, lw=0)
+    ax.set_yscale("log")
+    finite = result.timescales[np.isfinite(result.timescales)]
+    values = np.concatenate([finite, lag])
+    bottom, top = 0.5 * values.min(), 5 * values.max()
+    ax.plot(lag, lag, color="black", lw=1)
+    ax.fill_between(lag, lag, bottom, color="0.85", lw=0, zorder=0, label="faster than the lag")
+    ax.set_ylim(bottom, top)
+    ax.set_xlim(lag[0], lag[-1] if len(lag) > 1 else lag[0] + 1)
+    ax.set_xlabel(f"lag time ({result.time_unit})")
+    ax.set_ylabel(f"timescale ({result.time_unit})")
+    ax.legend(fontsize="small", framealpha=0.9)
+    return ax
+
+
+def chapman_kolmogorov(result, axes=None):
+    """Predicted and estimated transition probabilities, a panel for each pair of states.
+
+    Parameters
+    ----------
+    result : ChapmanKolmogorovTest
+    axes : (n, n) array of matplotlib Axes, optional
+
+    Returns
+    -------
+    (n, n) array of matplotlib Axes
+    """
+    n = result.predicted.shape[1]
+    if axes is None:
+        size = max(1.7 * n, 4.6)
+        axes = plt.subplots(n, n, sharex=True, sharey=True, layout="constrained", figsize=(size, 0.85 * size + 0.5))[1]
+    time = result.lag_times
+    for i in range(n):
+        for j in range(n):
+            ax, at = axes[i, j], (slice(None), i, j)
+            (line,) = ax.plot(time, result.predicted[at], color=COLORS[0], label="predicted, K(τ)ⁿ")
+            ax.fill_between(time, *result.predicted_interval[(slice(None), *at)], color=COLORS[0], alpha=0.25, lw=0)
+            low, high = result.estimated_interval[(slice(None), *at)]
+            errors = np.clip([result.estimated[at] - low, high - result.estimated[at]], 0, None)
+            errors = None if np.isnan(errors).any() else errors
+            points = ax.errorbar(
+                time,
+                result.estimated[at],
+                errors,
+                color=COLORS[1],
+                fmt="o",
+                ms=4,
+                capsize=3,
+                label="estimated, K(nτ)",
+            )
+            ax.set_title(f"{i} → {j}", fontsize="small", pad=3)
+            ax.set_ylim(-0.08, 1.08)
+    figure = axes[0, 0].figure
+    figure.supxlabel(f"time ({result.time_unit})", fontsize="medium")
+    figure.supylabel("transition probability", fontsize="medium")
+    figure.legend(handles=[line, points], loc="outside upper center", ncols=2, fontsize="small")
+    return axes
+
+
+def populations(values, lower, upper, stationary=None, ax=None):
+    """Populations of the states with intervals, and the stationary distribution beside them.
+
+    Parameters
+    ----------
+    values, lower, upper : (n_states,) arrays
+    stationary : (n_states,) array, optional
+    ax : matplotlib Axes, optional
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    ax = new_axes(ax, figsize=(4, 3.2))
+    bars(ax, np.asarray(values), np.asarray(lower), np.asarray(upper))
+    if stationary is not None:
+        ax.plot(
+            np.arange(len(values)),
+            stationary,
+            "D",
+            color="white",
+            mec="black",
+            ms=7,
+            label="stationary distribution",
+        )
+        ax.legend(fontsize="small")
+    ax.set_ylabel("population (mean χ)")
+    ax.set_ylim(0, 1.05)
+    return ax
+
+
+def koopman_matrix(K, ax=None):
+    """Koopman matrix as an annotated heat map, from the row's state to the column's.
+
+    Parameters
+    ----------
+    K : (n, n) array
+    ax : matplotlib Axes, optional
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    ax = heat_map(K, ax, "{:.3f}", "probability", vmin=0, vmax=1)
+    ax.set_xlabel("to state")
+    ax.set_ylabel("from state")
+    return ax
+
+
+def eigenvectors(result, axes=None):
+    """Right eigenvectors by state: states of opposite sign exchange in that relaxation.
+
+    Parameters
+    ----------
+    result : Eigenvectors
+    axes : sequence of n - 1 matplotlib Axes, optional
+
+    Returns
+    -------
+    (n - 1,) array of matplotlib Axes
+    """
+    n = len(result.eigenvalues)
+    if axes is None:
+        axes = plt.subplots(
+            1,
+            n - 1,
+            sharey=True,
+            layout="constrained",
+            figsize=(max(3.2, 1.2 + 1.9 * (n - 1)), 2.8),
+            squeeze=False,
+        )[1][0]
+    for i, ax in enumerate(axes, start=1):
+        vector, value = result.right[:, i].real, result.eigenvalues[i]
+        bars(ax, vector, np.full(n, np.nan), np.full(n, np.nan))
+        ax.axhline(0, color="black", lw=0.8)
+        shown = f"{value.real:.3f}" if not np.iscomplex(value) else f"{value.real:.3f}{value.imag:+.3f}i"
+        ax.set_title(f"relaxation {i}, λ = {shown}", fontsize="small")
+        ax.set_ylim(-1.15, 1.15)
+    axes[0].set_ylabel("eigenvector")
+    return np.asarray(axes)
+
+
+def chi_histogram(chi, ax=None):
+    """Distribution of the probability of each state over all frames and targets.
+
+    Parameters
+    ----------
+    chi : list of (F, n_targets, n_states) arrays
+    ax : matplotlib Axes, optional
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    ax = new_axes(ax, figsize=(5, 3.2))
+    counts, edges = histogram(chi)
+    n = len(counts)
+    for i, share in enumerate(counts):
+        left = edges[:-1] + i * (edges[1] - edges[0]) / n
+        ax.bar(
+            left,
+            share,
+            width=(edges[1] - edges[0]) / n,
+            align="edge",
+            color=state_color(i),
+            label=f"state {i}",
+        )
+    ax.set_yscale("log")
+    ax.set_ylim(min(1e-3, 0.5 * counts[counts > 0].min()), 2)  # a fixed floor: bars of similar share look similar
+    ax.set_xlabel("probability χ")
+    ax.set_ylabel("share of frames")
+    ax.legend(fontsize="small", ncols=2)
+    return ax
+
+
+def histogram(chi, n_bins=20):
+    """Share of frames and targets by probability: (n_states, n_bins) and the edges (n_bins + 1,)."""
+    chi, edges = check_chi(chi), np.linspace(0, 1, n_bins + 1)
+    counts = [
+        sum(np.histogram(np.clip(segment[..., i], 0, 1), edges)[0] for segment in chi) for i in range(chi[0].shape[2])
+    ]
+    return np.array(counts) / sum(segment[..., 0].size for segment in chi), edges
+
+
+def chi_trace(time, chi, time_unit, ax=None):
+    """State probabilities of one target over time, stacked.
+
+    Parameters
+    ----------
+    time : (F,) array
+        In ``time_unit``.
+    chi : (F, n_states) array
+    time_unit : str
+    ax : matplotlib Axes, optional
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    ax = new_axes(ax, figsize=(7, 2.6))
+    n = chi.shape[1]
+    ax.stackplot(time, chi.T, colors=[state_color(i) for i in range(n)], labels=[f"state {i}" for i in range(n)])
+    ax.set_xlim(time[0], time[-1])
+    ax.set_ylim(0, 1)
+    ax.set_xlabel(f"time ({time_unit})")
+    ax.set_ylabel("probability χ")
+    ax.figure.legend(loc="outside upper center", ncols=min(n, 6), fontsize="small")
+    return ax
+
+
+def committor(values, source, target, ax=None):
+    """Probability of reaching the target states before the source states, from each state.
+
+    Parameters
+    ----------
+    values : (n,) array
+    source, target : int
+        The end states.
+    ax : matplotlib Axes, optional
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    ax = new_axes(ax, figsize=(4, 3.2))
+    nothing = np.full(len(values), np.nan)
+    bars(ax, np.asarray(values), nothing, nothing)
+    ax.set_ylim(0, 1.05)
+    ax.set_ylabel(f"probability of {target} before {source}")
+    return ax
+
+
+def first_passage(times, time_unit, ax=None):
+    """Mean first passage times between states as an annotated heat map.
+
+    Parameters
+    ----------
+    times : (n, n) array
+        From the row's state to the column's.
+    time_unit : str
+    ax : matplotlib Axes, optional
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    ax = heat_map(times, ax, "{:.4g}", f"mean first passage time ({time_unit})")
+    ax.set_xlabel("to state")
+    ax.set_ylabel("from state")
+    return ax

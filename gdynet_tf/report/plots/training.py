@@ -1,0 +1,107 @@
+"""Figures of trainings, their agreement and the choice among them."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from gdynet_tf.report.plots.style import COLORS, bars, new_axes
+
+__all__ = ["history", "selection", "state_agreement"]
+
+
+def history(epochs, train, validation, best_epoch, ax=None):
+    """VAMP-2 over the epochs of the training.
+
+    Parameters
+    ----------
+    epochs, train, validation : (n,) arrays
+    best_epoch : int
+    ax : matplotlib Axes, optional
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    ax = new_axes(ax, figsize=(5, 3.2))
+    ax.plot(epochs, train, color=COLORS[0], marker="o", ms=3, label="training (mean of batches)")
+    ax.plot(epochs, validation, color=COLORS[1], marker="s", ms=3, label="validation (all pairs)")
+    ax.axvline(best_epoch, color="0.4", ls="--", lw=1, label="weights kept")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.set_xlabel("epoch")
+    ax.set_ylabel("VAMP-2")
+    ax.legend(fontsize="small")
+    return ax
+
+
+def state_agreement(f1, threshold, ax=None):
+    """How well each state was found again by the other trainings.
+
+    Parameters
+    ----------
+    f1 : (n_states,) array
+        Smallest F1 score over the other trainings.
+    threshold : float
+        From which a state counts as found again.
+    ax : matplotlib Axes, optional
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    ax = new_axes(ax, figsize=(4, 3.2))
+    bars(ax, np.asarray(f1), np.full(len(f1), np.nan), np.full(len(f1), np.nan))
+    ax.axhline(threshold, color="0.3", ls="--", lw=1, label="found again")
+    ax.set_ylim(0, 1.25)  # room for the legend
+    ax.set_ylabel("agreement of restarts (F1)")
+    ax.legend(fontsize="small", loc="upper right")
+    return ax
+
+
+def selection(result, frame_interval, time_unit, axes=None):
+    """Cross-validated scores, and which lag times pass for which number of states.
+
+    Parameters
+    ----------
+    result : gdynet_tf.learning.selection.Selection
+    frame_interval : float
+        In ``time_unit``.
+    time_unit : str
+    axes : two matplotlib Axes, optional
+
+    Returns
+    -------
+    (2,) array of matplotlib Axes
+    """
+    if axes is None:
+        axes = plt.subplots(1, 2, layout="constrained", figsize=(9.5, 3.4), width_ratios=(1, 1.8))[1]
+    numbers = sorted(result.scores)
+    means = [np.mean(result.scores[n]) for n in numbers]
+    errors = [np.std(result.scores[n], ddof=1) / np.sqrt(len(result.scores[n])) for n in numbers]
+    axes[0].errorbar(numbers, means, errors, fmt="o-", color=COLORS[0], capsize=4, label="test folds")
+    axes[0].plot(numbers, numbers, color="0.5", ls=":", label="largest possible")
+    axes[0].set_xticks(numbers)
+    axes[0].set_xlabel("number of states")
+    axes[0].set_ylabel("VAMP-2")
+    axes[0].legend(fontsize="small")
+    kinds = {
+        "passes": ("o", COLORS[0]),
+        "fails": ("X", COLORS[1]),
+        "drifts": ("D", COLORS[4]),
+        "undecided": ("s", "0.6"),
+        "too fast": ("v", "0.75"),
+    }
+    for kind, (marker, color) in kinds.items():
+        chosen = [c for c in result.candidates if (c.verdict if c.verdict in kinds else "too fast") == kind]
+        x, y = [c.lag * frame_interval for c in chosen], [c.n_states for c in chosen]
+        if not chosen:
+            continue
+        axes[1].scatter(x, y, marker=marker, color=color, s=55, edgecolor="black", lw=0.5, label=kind)
+    if result.recommended is not None:
+        at = (result.recommended.lag * frame_interval, result.recommended.n_states)
+        axes[1].scatter(*at, s=260, facecolor="none", edgecolor="black", lw=1.5, label="recommended")
+    axes[1].set_xscale("log")
+    axes[1].set_yticks(numbers)
+    axes[1].set_ylim(numbers[0] - 0.6, numbers[-1] + 0.6)
+    axes[1].set_xlabel(f"lag time ({time_unit})")
+    axes[1].set_ylabel("number of states")
+    axes[1].figure.legend(*axes[1].get_legend_handles_labels(), loc="outside upper right", ncols=5, fontsize="small")
+    return axes

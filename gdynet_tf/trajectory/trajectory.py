@@ -1,0 +1,188 @@
+"""The one Trajectory type that every reader returns."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from gdynet_tf.errors import InputError
+from gdynet_tf.trajectory.cells import completed_lattices
+
+__all__ = ["Trajectory", "concatenate"]
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """Frames of one system, equally spaced in time.
+
+    Attributes
+    ----------
+    name : str
+        File name without folder and suffixes.
+    positions : (F, N, 3) float64
+        Å, as the file has them.
+    lattices : (F, 3, 3) float64
+        Å, rows are lattice vectors.
+    atomic_numbers : (N,) int32
+    periodic : tuple of bool
+        Along each lattice vector.
+    frame_interval : float, optional
+        Time between frames in ``time_unit``; None when the file does not tell.
+    time_unit : str, optional
+    segments : tuple of int
+        Frames of each contiguous piece; they add up to F.
+    targets : (n_targets, k) int32, optional
+        When the file names them.
+    unwrapped : bool
+        Whether the coordinates are known to be unwrapped.
+    sources : tuple of str
+        Files read.
+
+    Raises
+    ------
+    InputError
+        If the arrays do not fit together or hold impossible values; the message names the file and the value.
+    """
+
+    name: str
+    positions: np.ndarray = field(repr=False)
+    lattices: np.ndarray = field(repr=False)
+    atomic_numbers: np.ndarray = field(repr=False)
+    periodic: tuple = (True, True, True)
+    frame_interval: float | None = None
+    time_unit: str | None = None
+    segments: tuple = ()
+    targets: np.ndarray | None = field(default=None, repr=False)
+    unwrapped: bool = False
+    sources: tuple = ()
+
+    def __post_init__(self):
+        set_ = object.__setattr__
+        set_(self, "positions", np.asarray(self.positions, np.float64))
+        set_(self, "lattices", np.asarray(self.lattices, np.float64))
+        set_(self, "atomic_numbers", np.asarray(self.atomic_numbers, np.int32))
+        set_(self, "periodic", tuple(bool(p) for p in self.periodic))
+        set_(self, "segments", tuple(self.segments) or (len(self.positions),))
+        if self.targets is not None:
+            targets = np.asarray(self.targets, np.int32)
+            set_(self, "targets", targets.reshape(len(targets), -1))
+        self._check()
+        set_(self, "lattices", completed_lattices(self.lattices, self.periodic))
+        self._check_lattices()
+
+    @property
+    def _file(self):
+        return self.sources[0] if self.sources else self.name
+
+    def _check(self):
+        file, shape = self._file, self.positions.shape
+        if len(shape) != 3 or shape[2] != 3:
+            raise InputError(f"{file}: coordinates must have shape (frames, atoms, 3), got {shape}")
+        n_frames, n_atoms, _ = shape
+        if not n_frames:
+            raise InputError(f"{file}: holds no frame")
+        if not n_atoms:
+            raise InputError(f"{file}: holds no atom")
+        if self.atomic_numbers.shape != (n_atoms,):
+            raise InputError(f"{file}: {self.atomic_numbers.size} atom types for {n_atoms} atoms")
+        wrong = (self.atomic_numbers < 1) | (self.atomic_numbers > 99)
+        if wrong.any():
+            raise InputError(f"{file}: atomic number {self.atomic_numbers[wrong][0]} is not between 1 and 99")
+        if self.lattices.shape != (n_frames, 3, 3):
+            raise InputError(
+                f"{file}: lattices of shape {self.lattices.shape} for {n_frames} frames, ({n_frames}, 3, 3) is needed"
+            )
+        if not np.isfinite(self.positions).all():
+            frame, atom, axis = np.argwhere(~np.isfinite(self.positions))[0]
+            raise InputError(
+                f"{file}: coordinate {'xyz'[axis]} of atom {atom} in frame {frame} is "
+                f"{self.positions[frame, atom, axis]}"
+            )
+        if not np.isfinite(self.lattices).all():
+            frame = np.argwhere(~np.isfinite(self.lattices))[0][0]
+            raise InputError(
+                f"{file}: lattice of frame {frame} holds {self.lattices[frame][~np.isfinite(self.lattices[frame])][0]}"
+            )
+        if self.frame_interval is not None and not (np.isfinite(self.frame_interval) and self.frame_interval > 0):
+            raise InputError(f"{file}: frame interval {self.frame_interval} is not a positive time")
+        if sum(self.segments) != n_frames or min(self.segments) < 1:
+            raise InputError(f"{file}: segments {self.segments} do not add up to {n_frames} frames")
+        if self.targets is not None and (
+            not self.targets.size or self.targets.min() < 0 or self.targets.max() >= n_atoms
+        ):
+            found = self.targets.max() if self.targets.size else "none"
+            raise InputError(f"{file}: target index {found} is not one of the {n_atoms} atoms")
+
+    def _check_lattices(self):
+        lengths = np.linalg.norm(self.lattices, axis=-1)
+        volume = np.linalg.det(self.lattices)
+        # A flat cell has a determinant that is rounding error beside the product of its edges.
+        flat = np.abs(volume) <= 1e-9 * np.maximum(lengths.prod(axis=1), 1e-300)
+        if flat.any():
+            frame = int(np.argmax(flat))
+            rows = " ".join(f"{x:g}" for x in self.lattices[frame].ravel())
+            raise InputError(f"{self._file}: lattice of frame {frame} has no volume ({rows})")
+
+    def select(self, start=None, stop=None, stride=None):
+        """Frames ``start:stop:stride``, as Python slices count them, within each segment alike.
+
+        Parameters
+        ----------
+        start, stop, stride : int, optional
+
+        Returns
+        -------
+        Trajectory
+        """
+        if stride is not None and stride < 1:
+            raise InputError(f"--stride must be at least 1, got {stride}")
+        chosen = np.arange(len(self.positions))[start:stop:stride]
+        if not len(chosen):
+            raise InputError(
+                f"{self._file}: --start {start} --stop {stop} --stride {stride} selects none of "
+                f"{len(self.positions)} frames"
+            )
+        counts = np.histogram(chosen, np.concatenate([[0], np.cumsum(self.segments)]))[0]
+        return replace(
+            self,
+            positions=self.positions[chosen],
+            lattices=self.lattices[chosen],
+            segments=tuple(int(n) for n in counts if n),
+            frame_interval=self.frame_interval and self.frame_interval * (stride or 1),
+        )
+
+
+def concatenate(trajectories):
+    """Several trajectories as the segments of one run.
+
+    Parameters
+    ----------
+    trajectories : list of Trajectory
+        Of the same atoms.
+
+    Returns
+    -------
+    Trajectory
+        Under the name of the first.
+
+    Raises
+    ------
+    InputError
+        If atoms, periodicity or frame interval differ.
+    """
+    first = trajectories[0]
+    for other in trajectories[1:]:
+        if len(other.atomic_numbers) != len(first.atomic_numbers):
+            raise InputError(
+                f"{other._file}: {len(other.atomic_numbers)} atoms where {first._file} has {len(first.atomic_numbers)}"
+            )
+        for field_ in ("atomic_numbers", "periodic", "frame_interval", "time_unit"):
+            if not np.array_equal(getattr(first, field_), getattr(other, field_)):
+                raise InputError(f"{other._file}: {field_.replace('_', ' ')} differ from those of {first._file}")
+    return replace(
+        first,
+        positions=np.concatenate([t.positions for t in trajectories]),
+        lattices=np.concatenate([t.lattices for t in trajectories]),
+        segments=tuple(n for t in trajectories for n in t.segments),
+        unwrapped=all(t.unwrapped for t in trajectories),
+        sources=tuple(s for t in trajectories for s in t.sources),
+    )

@@ -1,0 +1,47 @@
+"""The notebooks in examples/ run from a fresh kernel and say what their texts promise."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def executed(name, folder, monkeypatch):
+    """Everything that a notebook prints or shows as text, and its number of pictures."""
+    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    monkeypatch.setenv("TMPDIR", str(folder))
+    notebook = nbformat.read(EXAMPLES / name, as_version=4)
+    assert all(not cell.get("outputs") for cell in notebook.cells)  # outputs would grow stale
+    NotebookClient(notebook, timeout=300).execute(cwd=str(folder))
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    texts = [o.text for o in outputs if o.output_type == "stream" and o.name == "stdout"]
+    texts += [o.data["text/plain"] for o in outputs if "data" in o]
+    return "\n".join(texts), sum("image/png" in o.get("data", {}) for o in outputs)
+
+
+# The kernel's own complaint about its transport, and sockets that are closed late, are not ours.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+class TestNotebooks:
+    def test_quickstart(self, tmp_path, monkeypatch):
+        said, n_pictures = executed("quickstart.ipynb", tmp_path, monkeypatch)
+        assert n_pictures == 4
+        large, small = map(float, re.search(r"populations \[([\d.]+)\s+([\d.]+)\]", said).groups())
+        assert 0.8 < large < 0.97
+        assert large + small == pytest.approx(1, abs=0.01)
+        octahedral, tetrahedral = map(float, re.search(r"S within 4.2 Å: \[([\d.]+)\s+([\d.]+)\]", said).groups())
+        assert octahedral == pytest.approx(6, abs=0.3)
+        assert tetrahedral == pytest.approx(4, abs=0.5)
+        assert "Chapman-Kolmogorov test passed:" in said
+        assert "report.html" in said
+
+    def test_own_trajectory(self, tmp_path, monkeypatch):
+        said, n_pictures = executed("own_trajectory.ipynb", tmp_path, monkeypatch)
+        assert n_pictures == 1
+        assert "(30000, 5, 3) targets: 1" in said
+        assert float(re.search(r"VAMP-2 ([\d.]+)", said)[1]) > 1.3
+        assert len(re.findall(r"state \d: population [\d.]+, D [\d.]+ Å²/ps", said)) == 2
+        assert next(tmp_path.glob("*/mine.png")).stat().st_size > 20_000

@@ -1,0 +1,183 @@
+"""The scripts of the silicon interface, on a slab that is built: crystal in the middle, random atoms about it."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gdynet_tf.analysis as ga
+from gdynet_tf.files import digest, write_json
+from gdynet_tf.graphs.build import build_graphs
+from gdynet_tf.graphs.store import open_graphs
+from gdynet_tf.learning.runs import new_config, train_run
+from gdynet_tf.learning.splits import split_by_time
+from gdynet_tf.learning.training import TrainingSettings
+from gdynet_tf.trajectory import Trajectory
+
+FOLDER = Path(__file__).parents[2] / "examples" / "si_interface"
+A = 5.47  # Å
+CELL = np.array([A / np.sqrt(2), A, A / np.sqrt(2)])
+BASIS = np.array([[0, 0, 0], [0.5, 0.5, 0.5], [0, 0.25, 0.5], [0.5, 0.75, 0]])
+REPEATS = (3, 2, 16)
+HEIGHT = REPEATS[2] * CELL[2]  # 61.9 Å
+LOW, HIGH = HEIGHT / 4, 3 * HEIGHT / 4 - CELL[2] / 2  # first and last layer of the crystal
+HALF = (HIGH - LOW) / 2
+N_FRAMES = 60
+N_ATOMS = int(np.prod(REPEATS)) * len(BASIS)
+
+
+def load(name, monkeypatch):
+    """A script of the example as a module; scripts import each other by name."""
+    monkeypatch.syspath_prepend(FOLDER)
+    monkeypatch.delitem(sys.modules, "simulate", raising=False)
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def slab():
+    rng = np.random.default_rng(0)
+    cells = np.stack(np.meshgrid(*map(np.arange, REPEATS), indexing="ij"), axis=-1).reshape(-1, 1, 3)
+    atoms = ((cells + BASIS) * CELL).reshape(-1, 3)
+    melt = (atoms[:, 2] < LOW - 0.1) | (atoms[:, 2] > HIGH + 0.1)
+    start = np.where(melt[:, None], rng.random(atoms.shape) * CELL * REPEATS, atoms)
+    start[melt, 2] = atoms[melt, 2]
+    positions = start + rng.normal(0, np.where(melt, 0.6, 0.1)[:, None], (N_FRAMES, *atoms.shape))
+    lattices = np.tile(np.diag(CELL * REPEATS), (N_FRAMES, 1, 1))
+    return Trajectory("slab", positions, lattices, [14] * len(atoms), unwrapped=True)
+
+
+def test_crystal_is_found(slab, monkeypatch):
+    """To a bin and a half of the seven over which q3 is smoothed."""
+    low, high = load("simulate", monkeypatch).crystal_edges(slab, slice(0, 5))
+    assert low == pytest.approx(LOW, abs=1.5)
+    assert high == pytest.approx(HIGH, abs=1.5)
+
+
+def test_targets_are_melt_and_two_layers_of_the_crystal_on_each_side(slab, monkeypatch):
+    simulate = load("simulate", monkeypatch)
+    targets = simulate.choose_targets(slab)[:, 0]
+    low, high = simulate.crystal_edges(slab, slice(0, 100))
+    z = slab.positions.mean(axis=0)[:, 2] % HEIGHT
+    melt = (z < low) | (z > high)
+    assert np.isin(np.flatnonzero(melt), targets).all()
+    layers = np.round(np.sort(z[targets[~melt[targets]]]) / simulate.LAYER)  # noise is a tenth of their distance
+    assert 3 <= len(np.unique(layers)) <= 5  # two on each side, to the position of the edge within a layer
+    assert 0.5 < len(targets) / len(z) < 0.7
+
+
+def test_gold_is_never_a_target(slab, monkeypatch):
+    numbers = np.array(slab.atomic_numbers)
+    numbers[::7] = 79
+    mixed = Trajectory("mixed", slab.positions, slab.lattices, numbers, unwrapped=True)
+    targets = load("simulate", monkeypatch).choose_targets(mixed)[:, 0]
+    assert len(targets) > 100
+    assert (numbers[targets] == 14).all()
+
+
+def test_melted_crystal_is_said(slab, monkeypatch):
+    positions = np.random.default_rng(2).random((5, 200, 3)) * CELL * REPEATS
+    molten = Trajectory("molten", positions, slab.lattices[:5], [14] * 200, unwrapped=True)
+    with pytest.raises(SystemExit, match="no crystal is left: lower the temperature"):
+        load("simulate", monkeypatch).choose_targets(molten)
+
+
+def test_failure_of_the_engine_is_said(tmp_path, monkeypatch):
+    engine = tmp_path / "lmp"
+    engine.write_text(
+        '#!/bin/sh\nprintf "ERROR: Cannot open\\n--> parsed line: pair_coeff A.meam\\n" > "$4"\nexit 1\n',
+        encoding="utf-8",
+    )
+    engine.chmod(0o755)
+    simulate = load("simulate", monkeypatch)
+    monkeypatch.setattr(simulate.shutil, "which", lambda *_, **__: str(engine))
+    with pytest.raises(SystemExit, match="LAMMPS stopped: ERROR: Cannot open --> parsed line: pair_coeff A.meam"):
+        simulate.simulate({"seed": 1}, tmp_path / "out.lammpstrj")
+
+
+def test_missing_engine_is_said(tmp_path, monkeypatch):
+    simulate = load("simulate", monkeypatch)
+    monkeypatch.setattr(simulate.shutil, "which", lambda *_, **__: None)
+    with pytest.raises(SystemExit, match="lmp not found"):
+        simulate.simulate({"seed": 1}, tmp_path / "out.lammpstrj")
+
+
+@pytest.fixture
+def run(slab, tmp_path):
+    """A run whose four states are cut along z: melt, melt and crystal within 4 Å of the border, crystal."""
+    z = slab.positions[:, :, 2] % HEIGHT
+    outside = np.abs(z - (LOW + HIGH) / 2) - HALF
+    states = np.digitize(-outside, [-4, 0, 4])  # 0 melt ... 3 crystal
+    everything = np.arange(slab.positions.shape[1])[:, None]
+    build_graphs([slab], tmp_path / "g", everything, n_neighbors=4, edges="distance", n_workers=1, progress=False)
+    run = tmp_path / "r"
+    (run / "chi").mkdir(parents=True)
+    np.save(run / "chi" / "slab.npy", np.eye(4, dtype=np.float32)[states])
+    data = {"frame_interval": 1.0, "time_unit": "ps", "trajectories": [{"name": "slab", "segments": [N_FRAMES]}]}
+    graphs = {"path": str(tmp_path / "g"), "sha256": digest(tmp_path / "g" / "meta.json")}
+    blocks = {name: [[0, 0, N_FRAMES]] for name in ("train", "validation", "test")}
+    write_json(run / "config.json", {"tau": 2, "n_states": 4, "data": data, "graphs": graphs, "split": blocks})
+    write_json(run / "scores.json", {"agreement": None})
+    return run
+
+
+def as_written(run, atoms, frames):
+    """What `states_of` gives, from chi of all atoms."""
+    chi = np.load(run.path / "chi" / "slab.npy").astype(float)
+    return np.array([chi[frame, atoms] for _, frame in frames])
+
+
+def test_states_of_atoms_that_are_no_targets(slab, tmp_path, monkeypatch):
+    """A network trained on half of the atoms says of these what chi says, and of the others something."""
+    half = np.arange(0, slab.positions.shape[1], 2)
+    build_graphs([slab], tmp_path / "g", half[:, None], n_neighbors=4, edges="distance", n_workers=1, progress=False)
+    graphs = open_graphs(tmp_path / "g")
+    settings = TrainingSettings(n_states=2, tau=1, n_conv=1, n_features=4, batch_size=10, epochs=1)
+    config = new_config(graphs, split_by_time(graphs.segments, 1), settings, seed=1)
+    train_run(graphs, tmp_path / "r", config, progress=False)
+    run = ga.load_run(tmp_path / "r")
+    found = load("interface", monkeypatch).states_of(run, np.arange(2 * len(half)), [(0, 2), (0, 5)])
+    np.testing.assert_allclose(found[:, half], ga.load_chi(run, "test")[0][[2, 5]], atol=1e-5)
+    np.testing.assert_allclose(found.sum(axis=2), 1.0, atol=1e-5)
+
+
+def test_states_along_z(run, monkeypatch, capsys):
+    """Bulk states are within their phase, border states in between, on both sides alike."""
+    interface = load("interface", monkeypatch)
+    monkeypatch.setattr(interface, "states_of", as_written)
+    found = interface.Interface(run)
+    assert found.half == pytest.approx(HALF, abs=1.5)
+    distance = found.mean_distance()
+    assert (np.diff(distance, axis=1) < 0).all()  # from melt to crystal
+    np.testing.assert_allclose(distance[0], distance[1], atol=1.0)
+    np.testing.assert_allclose(found.densest()[:, 1], 2.0, atol=2.5)  # melt within 4 Å of the border, crystal likewise
+    np.testing.assert_allclose(found.densest()[:, 2], -2.0, atol=2.5)
+    np.testing.assert_allclose(found.likeliest(-np.inf, -6), [0, 0, 0, 1], atol=0.01)
+    np.testing.assert_allclose(found.likeliest(6, np.inf), [1, 0, 0, 0], atol=0.01)
+    assert (found.agreement() > 0.99)[:, 0].all()  # q3 of the random atoms themselves reaches into the crystal's
+    np.testing.assert_allclose((found.density.sum(axis=0) * interface.BIN).sum(), N_ATOMS, rtol=1e-6)
+
+    monkeypatch.setattr("sys.argv", ["interface.py", str(run)])
+    interface.main()
+    said = capsys.readouterr().out
+    assert "bulk crystal: likeliest state agrees for 100.0 %" in said
+    assert "likeliest state, over 10 Å inside: 0.0 0.0 0.0 100.0 %" in said
+    assert said.count("relaxation") == 3
+    numbers = np.genfromtxt(run / "analysis" / "interface.csv", delimiter=",", names=True)
+    np.testing.assert_allclose(numbers["state_3_per_angstrom"], found.density[3], rtol=1e-6)
+    assert (run / "analysis" / "interface.png").stat().st_size > 10_000
+
+
+def test_agreement_sees_states_that_are_not_the_phases(run, monkeypatch):
+    rng = np.random.default_rng(1)
+    shape = np.load(run / "chi" / "slab.npy").shape
+    np.save(run / "chi" / "slab.npy", rng.dirichlet(np.ones(4), shape[:2]).astype(np.float32))
+    interface = load("interface", monkeypatch)
+    monkeypatch.setattr(interface, "states_of", as_written)
+    found = interface.Interface(run)
+    assert found.agreement()[:, 0].min() < 0.9
+    assert found.agreement()[0, 1] > 0.9  # the crystal's own q3 is unmoved

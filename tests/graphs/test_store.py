@@ -1,0 +1,235 @@
+"""The graph directory: what is written is what is read, whole or not at all."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from gdynet_tf.graphs import build as module
+from gdynet_tf.errors import InputError
+from gdynet_tf.files import digest
+from gdynet_tf.graphs.build import build_graphs, graph_size
+from gdynet_tf.graphs.expansion import expand_distances
+from gdynet_tf.graphs.neighbors import nearest_neighbors
+from gdynet_tf.graphs.store import open_graphs
+from gdynet_tf.trajectory import Trajectory
+
+TARGETS = [[0, 1], [2, 3]]
+
+
+def walk(name="a", n_frames=9, n_atoms=6, seed=0, **fields):
+    """Atoms that walk through a cubic cell."""
+    rng = np.random.default_rng(seed)
+    positions = rng.random((1, n_atoms, 3)) * 6 + np.cumsum(rng.normal(0, 0.3, (n_frames, n_atoms, 3)), axis=0)
+    return Trajectory(
+        name,
+        positions % 6,
+        np.repeat(np.eye(3)[None] * 6, n_frames, axis=0),
+        [3, 16] * (n_atoms // 2),
+        **fields,
+    )
+
+
+@pytest.fixture
+def build(tmp_path):
+    """Build into tmp_path/graphs, quietly."""
+
+    def run(trajectories=None, **options):
+        options = {"n_neighbors": 5, "n_workers": 1, "progress": False, **options}
+        return build_graphs(trajectories or [walk()], tmp_path / "graphs", TARGETS, **options)
+
+    return run
+
+
+@pytest.mark.parametrize("edges", ["gaussian", "distance"])
+def test_content(build, edges):
+    a, b = (
+        walk(segments=(4, 5), frame_interval=0.5, time_unit="ps"),
+        walk("a", 3, seed=1, frame_interval=0.5, time_unit="ps"),
+    )
+    graphs = open_graphs(build([a, b], edges=edges))
+    assert graphs.names == ["a", "a_2"]
+    assert graphs.segments == [[4, 5], [3]]
+    assert graphs.n_frames == [9, 3]
+    assert (graphs.meta["frame_interval"], graphs.meta["time_unit"]) == (0.5, "ps")
+    np.testing.assert_array_equal(graphs.targets, TARGETS)
+    np.testing.assert_array_equal(graphs.atomic_numbers, a.atomic_numbers)
+    neighbors, distances = nearest_neighbors(a.positions, a.lattices, 5)
+    np.testing.assert_array_equal(graphs.array(0, "neighbors"), neighbors)
+    expected = expand_distances(distances) if edges == "gaussian" else distances.astype(np.float32)
+    np.testing.assert_array_equal(graphs.array(0, graphs.edge_array), expected)
+    assert isinstance(graphs.array(0, "neighbors"), np.memmap)
+    assert graphs.array(0, "neighbors").dtype == np.int16
+
+
+def test_positions_are_unwrapped_within_segments(build):
+    graphs = open_graphs(build([walk(segments=(4, 5))]))
+    steps = np.abs(np.diff(graphs.array(0, "positions"), axis=0)).max(axis=(1, 2))
+    assert np.delete(steps, 3).max() < 3  # half the cell
+
+
+def test_read_mixes_trajectories(build):
+    graphs = open_graphs(build([walk(), walk("b", 7, seed=1)], edges="distance"))
+    found = graphs.read(np.array([1, 0, 1]), np.array([[6, 0], [8, 1], [2, 2]]))
+    assert found["neighbors"].shape == (3, 2, 6, 5)
+    assert found["neighbors"].dtype == np.int32
+    np.testing.assert_array_equal(found["distances"][1, 0], graphs.array(0, "distances")[8])
+    np.testing.assert_array_equal(found["distances"][2, 1], graphs.array(1, "distances")[2])
+
+
+def test_workers_and_chunks_change_nothing(build, tmp_path, monkeypatch):
+    one = open_graphs(build())
+    content = [np.array(one.array(0, name)) for name in ("neighbors", "edges")]
+    monkeypatch.setattr(module, "_CHUNK_BYTES", 1)
+    two = open_graphs(build(n_workers=2, overwrite=True))
+    for name, expected in zip(("neighbors", "edges"), content, strict=True):
+        np.testing.assert_array_equal(two.array(0, name), expected)
+
+
+def test_size_is_what_is_written(build, tmp_path):
+    expansion = {"dmin": 0.0, "dmax": 7.0, "step": 0.2, "sigma": 0.2}
+    build()
+    arrays = [np.load(file) for file in (tmp_path / "graphs" / "a").glob("*.npy")]
+    assert graph_size([walk()], 5, "gaussian", expansion) == sum(a.nbytes for a in arrays)
+
+
+def test_too_large_for_the_disk(build, tmp_path, monkeypatch):
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 1000))
+    with pytest.raises(InputError, match=r"graphs: .* kB do not fit on the disk \(1 kB free\); --edges distance takes"):
+        build()
+    with pytest.raises(InputError, match=r"do not fit on the disk \(1 kB free\)$"):
+        build(edges="distance")
+    assert not list(tmp_path.iterdir())
+
+
+def test_failure_leaves_nothing(build, tmp_path):
+    with pytest.raises(InputError, match="--n-neighbors 6: only 5 neighbours can be reached"):
+        build([walk(periodic=(False,) * 3)], n_neighbors=6)
+    assert not list(tmp_path.iterdir())
+
+
+def test_interrupted_build_resumes(build, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_CHUNK_BYTES", 1)
+    real, calls = module._build_chunk, []
+
+    def interrupted(*arguments):
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        calls.append(arguments[1])
+        real(*arguments)
+
+    monkeypatch.setattr(module, "_build_chunk", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        build()
+    assert not (tmp_path / "graphs").exists()
+    with pytest.raises(InputError, match=r"graphs\.partial: not a graph directory \(an interrupted build\)"):
+        open_graphs(tmp_path / "graphs.partial")
+    with pytest.raises(InputError, match=r"graphs\.partial: left by an interrupted build; --resume continues it"):
+        build()
+    with pytest.raises(InputError, match=r"graphs\.partial: was begun with other settings or sources"):
+        build(resume=True, n_neighbors=4)
+    monkeypatch.setattr(module, "_build_chunk", lambda *a: (calls.append(a[1]), real(*a)))
+    graphs = open_graphs(build(resume=True))
+    assert calls == list(range(9))  # every chunk once
+    np.testing.assert_array_equal(
+        graphs.array(0, "neighbors"), nearest_neighbors(walk().positions, walk().lattices, 5)[0]
+    )
+
+
+def test_existing_output(build, tmp_path):
+    build()
+    with pytest.raises(InputError, match="graphs: exists; --overwrite replaces it, --out names another"):
+        build()
+    assert open_graphs(build(overwrite=True, edges="distance")).edge_array == "distances"
+    shutil.rmtree(tmp_path / "graphs")
+    (tmp_path / "graphs").mkdir()
+    (tmp_path / "graphs" / "thesis.tex").write_text("precious")
+    with pytest.raises(InputError, match="exists and is no graph directory; it is not overwritten"):
+        build(overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_neighbors": 0}, "--n-neighbors must be at least 1, got 0"),
+        ({"edges": "cosine"}, "--edges must be gaussian or distance, got cosine"),
+        ({"expansion": {"sigma": 0}}, "--sigma must be positive, got 0"),
+        ({"expansion": {"step": -1}}, "--dmin, --dmax, --step: Gaussian centres need dmin < dmax"),
+        (
+            {"trajectories": [walk(), walk("b", n_atoms=4)]},
+            "b: atomic numbers of 4 atoms differ .* of 6 atoms",
+        ),
+        ({"trajectories": [walk(), walk("b", frame_interval=2.0)]}, "b: frame interval 2.0 differ .* None"),
+    ],
+)
+def test_bad_settings(build, tmp_path, options, message):
+    with pytest.raises(InputError, match=message):
+        build(**options)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [([], "non-empty"), ([[6]], "target 6 is not one of the 6 atoms"), ([0, 1], r"got shape \(2,\)")],
+)
+def test_bad_targets(tmp_path, targets, message):
+    with pytest.raises(InputError, match=message):
+        build_graphs([walk()], tmp_path / "graphs", targets, n_workers=1, progress=False)
+
+
+def test_no_trajectory(tmp_path):
+    with pytest.raises(InputError, match="no trajectory to build graphs from"):
+        build_graphs([], tmp_path / "graphs", TARGETS)
+
+
+def _shorten(path):
+    path.write_bytes(path.read_bytes()[:-10])
+
+
+def _flip(path):
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def _edit_meta(path, **changes):
+    meta = json.loads((path / "meta.json").read_text())
+    (path / "meta.json").write_text(json.dumps({**meta, **changes}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda g: shutil.rmtree(g), "no such directory"),
+        (lambda g: (g / "meta.json").unlink(), r"not a graph directory \(no meta.json in it\)"),
+        (lambda g: (g / "meta.json").write_text("{"), r"meta\.json: cannot be read"),
+        (lambda g: (g / "meta.json").write_text("{}"), r"meta\.json: cannot be read"),
+        (lambda g: _edit_meta(g, format_version=99), "format version 99, this program reads 1"),
+        (lambda g: _edit_meta(g, arrays=None), r"meta\.json: altered"),
+        (lambda g: (g / "a" / "edges.npy").unlink(), r"edges\.npy: cannot be read"),
+        (lambda g: _shorten(g / "a" / "edges.npy"), r"edges\.npy: cannot be read"),
+        (lambda g: _flip(g / "a" / "neighbors.npy"), r"neighbors\.npy: altered since it was written"),
+        (lambda g: _flip(g / "targets.npy"), r"targets\.npy: altered since it was written"),
+        (
+            lambda g: np.save(g / "a" / "neighbors.npy", np.zeros((2, 6, 5), np.int16)),
+            r"neighbors\.npy: altered, <i2 \(2, 6, 5\) where meta.json says <i2 \(9, 6, 5\)",
+        ),
+    ],
+)
+def test_altered_directory_does_not_open(build, tmp_path, damage, message):
+    damage(build())
+    with pytest.raises(InputError, match=message):
+        open_graphs(tmp_path / "graphs")
+
+
+def test_digest_of_a_long_file_samples_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("gdynet_tf.files._BLOCK", 4)
+    monkeypatch.setattr("gdynet_tf.files._N_BLOCKS", 3)
+    file = tmp_path / "long"
+    file.write_bytes(b"0123456789abcdef")
+    before = digest(file)
+    file.write_bytes(b"012345678_abcdef")
+    assert digest(file) != before
+    file.write_bytes(b"0123456789abcdef0")
+    assert digest(file) != before

@@ -1,0 +1,98 @@
+"""Selections of targets, and every message about a wrong one."""
+
+import numpy as np
+import pytest
+
+from gdynet_tf.errors import InputError
+from gdynet_tf.graphs.targets import select_targets
+
+CELL = np.diag([10.0, 10.0, 10.0])
+WATER = np.array([[0.0, 0, 0], [0.76, 0.59, 0], [-0.76, 0.59, 0]])  # O, H, H; O-H 0.96 Å
+
+
+def water_and_lithium():
+    """Three waters, one of them split by the cell's border, in the order H O H, and a lithium."""
+    centers = np.array([[3.0, 3, 3], [0.1, 6, 5], [7, 7, 9.5]])
+    positions = np.concatenate([(center + WATER)[[1, 0, 2]] for center in centers] + [[[3.0, 8, 3]]]) % 10
+    return np.array([1, 8, 1] * 3 + [3]), positions
+
+
+@pytest.fixture
+def select():
+    numbers, positions = water_and_lithium()
+    return lambda selection: select_targets(selection, numbers, positions, CELL)
+
+
+def test_elements(select):
+    np.testing.assert_array_equal(select("O"), [[1], [4], [7]])
+    np.testing.assert_array_equal(select("Li, O"), [[1], [4], [7], [9]])
+    assert select("all").shape == (10, 1)
+
+
+def test_molecules_across_the_border(select):
+    np.testing.assert_array_equal(select("molecules H2O"), [[0, 2, 1], [3, 5, 4], [6, 8, 7]])
+    np.testing.assert_array_equal(select("molecules Li"), [[9]])
+
+
+def test_ion_in_its_solvation_shell_is_no_part_of_the_molecule():
+    """Li-O 1.95 Å: closer than 1.25 times the covalent radii (2.4 Å), yet no bond."""
+    numbers, positions = water_and_lithium()
+    positions[9] = positions[1] - [0, 1.95, 0]
+    np.testing.assert_array_equal(
+        select_targets("molecules H2O", numbers, positions, CELL), [[0, 2, 1], [3, 5, 4], [6, 8, 7]]
+    )
+
+
+def test_element_goes_before_a_file_of_its_name(select, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "O").write_text("0\n")
+    assert select("O").shape == (3, 1)
+
+
+def test_molecules_of_a_system_without_neighbors():
+    found = select_targets("molecules Ar", [18], np.zeros((1, 3)), CELL, (False, False, False))
+    np.testing.assert_array_equal(found, [[0]])
+
+
+def test_file(select, tmp_path):
+    file = tmp_path / "groups.txt"
+    file.write_text("# pairs\n0 1\n\n4, 5  # the second\n")
+    np.testing.assert_array_equal(select(str(file)), [[0, 1], [4, 5]])
+
+
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [
+        ("Na", r"--targets Na: no Na in the system; there are H \(6\), O \(3\), Li \(1\)"),
+        ("O,Xx", r"--targets O,Xx: 'Xx' is neither an element nor a file; there are H \(6\)"),
+        ("molecules CO2", r"--targets molecules CO2: there is none; bonds give H2O \(3\), Li \(1\)"),
+        ("molecules water", r"--targets molecules water: 'water' is not a chemical formula"),
+    ],
+)
+def test_bad_selection(select, selection, message):
+    with pytest.raises(InputError, match=message):
+        select(selection)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "holds no target"),
+        ("# nothing\n", "holds no target"),
+        ("0 1\n2 x\n", "line 2: '2 x' are not atom indices"),
+        ("0\n10\n", r"line 2: 10 is not one of the 10 atoms \(0 to 9\)"),
+        ("0 1\n2\n", "line 2: 1 atoms where the first line has 2"),
+        ("0 1\n1 2\n", "atom 1 stands in it twice"),
+    ],
+)
+def test_bad_file(select, tmp_path, text, message):
+    file = tmp_path / "groups.txt"
+    file.write_text(text)
+    with pytest.raises(InputError, match=f"groups.txt: {message}"):
+        select(str(file))
+
+
+def test_binary_file(select, tmp_path):
+    (tmp_path / "groups.npy").write_bytes(b"\x93NUMPY\xff")
+    with pytest.raises(InputError, match="groups.npy: is no text file of atom indices"):
+        select(str(tmp_path / "groups.npy"))

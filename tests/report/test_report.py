@@ -1,0 +1,376 @@
+"""Run directories, figures and the report."""
+
+import csv
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from gdynet_tf import analysis as ga
+from gdynet_tf.commands import report as command
+from gdynet_tf.errors import InputError
+from gdynet_tf.files import digest
+from gdynet_tf.graphs.build import build_graphs
+from gdynet_tf.report.html import ReportOptions, analyse, write_report
+from gdynet_tf.trajectory import Trajectory
+
+DYNAMICS = {"timescales", "chapman_kolmogorov", "populations", "koopman_matrix", "eigenvectors", "chi_histogram"}
+DYNAMICS |= {"chi_trace", "first_passage"}
+TRAINING = {"history", "state_agreement"}
+
+
+def write_run(path, n_states=3, n_frames=3000, tau=5, agreement=None, n_targets=2, graphs=None):
+    """A run directory as train_run writes it, with chi of Markov chains; ``graphs`` is a graph directory or none."""
+    rng = np.random.default_rng(0)
+    state, chi = np.zeros(n_targets, int), np.empty((n_frames, n_targets, n_states), np.float32)
+    for t in range(n_frames):
+        state = np.where(rng.random(n_targets) < 0.02, rng.integers(0, n_states, n_targets), state)
+        chi[t] = 0.9 * np.eye(n_states)[state] + 0.1 / n_states
+    (path / "chi").mkdir(parents=True)
+    np.save(path / "chi" / "md.npy", chi)
+    a, b = int(0.5 * n_frames), int(0.6 * n_frames)
+    config = {
+        "seed": 7,
+        "n_restarts": 1,
+        "n_states": n_states,
+        "tau": tau,
+        "split": {"train": [[0, 0, a]], "validation": [[0, a + tau, b]], "test": [[0, b + tau, n_frames]]},
+        "graphs": {"path": str(graphs or "g"), "sha256": digest(graphs / "meta.json") if graphs else "0" * 64},
+        "data": {
+            "frame_interval": 0.5,
+            "time_unit": "ps",
+            "n_atoms": 5,
+            "n_targets": n_targets,
+            "group_size": 1,
+            "trajectories": [
+                {"name": "md", "segments": [n_frames - 400, 400], "sources": [{"path": "a"}, {"path": "b"}]}
+            ],
+        },
+        "versions": {"gdynet_tf": "0", "numpy": np.__version__},
+        "created": "2026-01-01T00:00:00+0000",
+    }
+    scores = {
+        "vamp2": {"train": 2.5, "validation": 2.4, "test": 2.3},
+        "agreement": agreement,
+        "collapsed": [],
+        "best_seed": 7,
+    }
+    (path / "config.json").write_text(json.dumps(config))
+    (path / "scores.json").write_text(json.dumps(scores))
+    (path / "history.csv").write_text("epoch,train_vamp2,validation_vamp2,seconds\n1,2.0,2.1,1\n2,2.5,2.4,1\n")
+    return path
+
+
+@pytest.fixture
+def run(tmp_path):
+    return write_run(tmp_path / "r")
+
+
+def test_load_chi(run):
+    every = ga.load_chi(run)
+    assert [len(c) for c in every] == [2600, 400]
+    assert isinstance(every[0], np.memmap)
+    test = ga.load_chi(str(run), "test")
+    assert [len(c) for c in test] == [1195]
+    np.testing.assert_array_equal(test[0], np.load(run / "chi" / "md.npy")[1805:])
+    loaded = ga.load_run(run)
+    assert (loaded.tau, loaded.frame_interval, loaded.time_unit) == (5, 0.5, "ps")
+    with pytest.raises(ValueError, match="split must be one of all, train, validation, test, got 'first'"):
+        ga.load_chi(run, "first")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda r: shutil.rmtree(r), r"not a run directory \(no such directory\)"),
+        (lambda r: (r / "config.json").unlink(), r"not a run directory \(no config\.json in it\)"),
+        (
+            lambda r: (r / "scores.json").unlink(),
+            "the training is not finished, train.py --resume continues it",
+        ),
+        (lambda r: (r / "config.json").write_text("{"), r"config\.json: cannot be read"),
+        (lambda r: (r / "chi" / "md.npy").unlink(), r"md\.npy: cannot be read"),
+        (lambda r: (r / "chi" / "md.npy").write_bytes(b""), r"md\.npy: cannot be read"),
+        (
+            lambda r: np.save(r / "chi" / "md.npy", np.ones((9, 1, 3))),
+            r"md\.npy: altered, shape \(9, 1, 3\) where",
+        ),
+    ],
+)
+def test_damaged_run(run, damage, message):
+    damage(run)
+    with pytest.raises(InputError, match=message):
+        ga.load_chi(run)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("data", None, r"config\.json: altered, TypeError"),
+        ("split", {}, r"config\.json: altered, KeyError\('train'\)"),
+        ("split", {"train": [], "validation": [], "test": []}, "altered, no block of frames for test"),
+        *(
+            ("split", {"train": [], "validation": [], "test": [block]}, f"block {block} of test is not in the data")
+            for block in ([0, 2900, 9999], [3, 0, 10], [0, 20, 10])
+        ),
+    ],
+)
+def test_altered_config(run, key, value, message):
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps({**config, key: value}))
+    if "block" in message:
+        message = message.replace("[", r"\[").replace("]", r"\]")
+    with pytest.raises(InputError, match=message):
+        ga.load_chi(run, "test")
+
+
+@pytest.mark.parametrize("n_states", [2, 4])
+def test_report_is_whole_and_self_contained(tmp_path, n_states):
+    agreement = {
+        "n_restarts": 3,
+        "canonical_correlations": [0.99] * (n_states - 1),
+        "same_likeliest_state": 0.9,
+        "f1": [0.95] * (n_states - 1) + [0.4],
+        "found_again": [True] * (n_states - 1) + [False],
+    }
+    run = write_run(tmp_path / "r", n_states, agreement=agreement)
+    path, analysis = write_report(run)
+    html = path.read_text()
+    names = re.findall(r'<figure id="(\w+)"', html)
+    assert set(names) == DYNAMICS | TRAINING | ({"committor"} if n_states > 2 else set())
+    assert "Nothing is said about structure and motion: g: not a graph directory" in html
+    for name in names:
+        assert (run / "analysis" / f"{name}.png").stat().st_size > 5000
+        rows = list(csv.reader((run / "analysis" / f"{name}.csv").read_text().splitlines()))
+        assert len(rows) > 1
+        assert all(len(row) == len(rows[0]) for row in rows)
+    assert not re.search(r'(src|href)="(?!data:|#)', html)  # nothing is loaded from elsewhere
+    assert set(re.findall(r'href="#(\w+)"', html)) <= set(re.findall(r'id="(\w+)"', html))
+    assert "md (2 files)" in html
+    assert analysis.verdict in html.replace("&#39;", "'")
+    assert f"Not found again: state {n_states - 1}." in html
+    summary = json.loads((run / "analysis" / "summary.json").read_text())
+    assert summary["chapman_kolmogorov"]["passed"] is True
+    np.testing.assert_allclose(summary["populations"], ga.populations(ga.load_chi(run, "test")))
+    assert plt.get_fignums() == []
+
+
+def test_numbers_beside_a_figure_are_those_of_the_analysis(run):
+    _, analysis = write_report(run)
+    with open(run / "analysis" / "timescales.csv") as file:
+        rows = list(csv.DictReader(file))
+    np.testing.assert_allclose([float(r["timescale_1_ps"]) for r in rows], analysis.timescales.timescales[0])
+    np.testing.assert_allclose([float(r["lag_time_ps"]) for r in rows], analysis.timescales.lag_times)
+
+
+def test_short_test_data(tmp_path):
+    """Too short for a Chapman-Kolmogorov test: said, not skipped silently."""
+    run = write_run(tmp_path / "r", n_frames=1000, tau=140)
+    path, analysis = write_report(run)
+    assert analysis.ck is None
+    assert "too short for a Chapman-Kolmogorov test" in path.read_text()
+    config = json.loads((run / "config.json").read_text())
+    config["tau"] = 399
+    (run / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="the test data have segments of 260 frames, the lag time is 399"):
+        analyse(ga.load_run(run))
+
+
+def test_no_stationary_distribution_is_said(tmp_path):
+    run = write_run(tmp_path / "r", n_states=2, n_targets=1)
+    drift = np.linspace(0.2, 0.8, 3000) ** 2
+    np.save(run / "chi" / "md.npy", np.stack([drift, 1 - drift], axis=-1)[:, None])
+    _, analysis = write_report(run)
+    assert any("does not decay" in c or "no stationary distribution" in c for c in analysis.caveats)
+
+
+def test_plots_draw_into_given_axes(run):
+    analysis = analyse(ga.load_run(run))
+    _, ax = plt.subplots()
+    for draw, result in (
+        (ga.plots.timescales, analysis.timescales),
+        (ga.plots.koopman_matrix, analysis.koopman),
+        (ga.plots.chi_histogram, analysis.chi),
+    ):
+        ax.clear()
+        assert draw(result, ax=ax) is ax
+    _, axes = plt.subplots(3, 3)
+    assert ga.plots.chapman_kolmogorov(analysis.ck, axes=axes) is axes
+    plt.close("all")
+
+
+def test_command(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert command.main([]) == 2
+    assert capsys.readouterr().err == (
+        "error: runs: holds no finished run; python train.py --n-states 4 --tau 80 makes one\n"
+    )
+    (tmp_path / "runs").mkdir()
+    run.rename(tmp_path / "runs" / "r")
+    assert command.main([]) == 0
+    out = capsys.readouterr().out
+    assert "no run named: using the newest, runs/r" in out
+    assert "Markovian" in out
+    assert f"report: {tmp_path / 'runs' / 'r' / 'report.html'}" in out
+    assert command.main(["runs/r", "--split", "all"]) == 0
+    assert command.main(["none"]) == 2
+    assert capsys.readouterr().err == "error: none: not a run directory (no such directory)\n"
+
+
+def test_import_is_light():
+    """Neither the package nor its analysis loads TensorFlow, Keras or matplotlib, and both load quickly."""
+    script = (
+        "import sys, gdynet_tf, gdynet_tf.analysis, gdynet_tf.trajectory\n"
+        "print([m for m in ('tensorflow', 'keras', 'matplotlib', 'pymatgen', 'ase', 'MDAnalysis') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = ga.nothing
+
+
+# --- with the atoms ----------------------------------------------------------------------------
+
+
+def build(path, targets=((0,), (1,)), jump=0.0, periodic=(True, True, True), drift=0.0):
+    """Graphs of two lithium and four sulfur atoms that wander in a cell of 9 Å, 3,000 frames.
+
+    ``drift`` is added to each step; None: they only rattle.
+    """
+    rng = np.random.default_rng(1)
+    steps = rng.normal(0, 0.15, (3000, 6, 3))
+    steps[2500, 0, 0] += jump
+    moved = steps if drift is None else (steps + drift).cumsum(axis=0)
+    positions = rng.random((6, 3)) * 9 + moved
+    cells = np.repeat(np.eye(3)[None] * 9, 3000, axis=0)
+    trajectory = Trajectory("md", positions, cells, [3, 3, 16, 16, 16, 16], periodic=periodic, unwrapped=True)
+    build_graphs([trajectory], path, targets, n_neighbors=3, edges="distance", n_workers=1, progress=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def graphs(tmp_path_factory):
+    return build(tmp_path_factory.mktemp("graphs") / "g")
+
+
+def test_report_with_everything(graphs, tmp_path):
+    run = write_run(tmp_path / "r", graphs=graphs)
+    path, analysis = write_report(run, "test", ReportOptions("Li=1,S=-0.5", 300.0, 3.0, (4, 3)))
+    html, folder = path.read_text(), run / "analysis"
+    names = set(re.findall(r'<figure id="(\w+)"', html))
+    assert names == DYNAMICS | {"history", "committor"} | {
+        "radial_distribution",
+        "charge_integral",
+        "bond_order",
+        "displacement",
+        "diffusivity",
+        "conductivity",
+        "mean_squared_displacement",
+        "population_profile",
+        "density",
+    }
+    for name in names:
+        rows = list(csv.reader((folder / f"{name}.csv").read_text().splitlines()))
+        assert len(rows) > 1
+        assert all(len(row) == len(rows[0]) for row in rows)
+    for name in ("state_0.extxyz", "state_2.cif", "states.extxyz", "density_1.cube"):
+        assert (folder / name).stat().st_size > 100
+        assert name in html
+    for words in ("residence time (ps)", "Å of Li", "mean q4", "charge (e)", "D while it lasts", "constrained"):
+        assert words in html
+    summary = json.loads((folder / "summary.json").read_text())
+    found = analysis.surroundings
+    assert summary["surroundings"]["tracer_diffusivity"]["exponent"] == pytest.approx(1, abs=0.15)  # free walkers
+    assert found.diffusivity.diffusivity == pytest.approx(0.15**2 / 2 / 0.5, rel=0.3)  # sigma^2 / 2 / interval
+    assert summary["surroundings"]["conductivity_S_per_cm"]["total"] == pytest.approx(found.conductivity.total)
+    assert found.rdf.pairs == (("Li", "Li"), ("Li", "S"))
+    with open(folder / "radial_distribution.csv") as file:
+        rows = [row for row in csv.DictReader(file) if row["state"] == "1" and row["element"] == "S"]
+    np.testing.assert_allclose([float(row["g"]) for row in rows], found.rdf.g[1, 1])
+    assert plt.get_fignums() == []
+
+
+def test_defaults_need_no_charges(graphs, tmp_path):
+    _, analysis = write_report(write_run(tmp_path / "r", graphs=graphs))
+    assert analysis.surroundings.charge is None
+    assert analysis.surroundings.conductivity is None
+    assert not (tmp_path / "r" / "analysis" / "conductivity.png").exists()
+
+
+def test_atoms_that_jump_are_told(tmp_path):
+    run = write_run(tmp_path / "r", graphs=build(tmp_path / "g", jump=6.0))
+    caveats = analyse(ga.load_run(run)).caveats
+    assert any(
+        re.search(r"A target jumps 0\.[67]\d cells between two frames, more than half a cell", c) for c in caveats
+    )
+
+
+@pytest.mark.parametrize(("drift", "words"), [(0.3, "drift or still fly freely"), (None, "do not diffuse yet")])
+def test_what_is_no_diffusion_is_told(tmp_path, drift, words):
+    run = write_run(tmp_path / "r", graphs=build(tmp_path / "g", drift=drift))
+    caveats = " ".join(analyse(ga.load_run(run)).caveats)
+    assert "The mean squared displacement grows with time to the power of" in caveats
+    assert words in caveats
+
+
+def test_slab_has_no_radial_distribution(tmp_path):
+    run = write_run(tmp_path / "r", graphs=build(tmp_path / "g", periodic=(True, True, False)))
+    _, analysis = write_report(run)
+    assert analysis.surroundings.rdf is None
+    assert [p.axis for p in analysis.surroundings.profiles] == [0, 1]
+    assert any("No radial distribution functions: the system is not periodic" in c for c in analysis.caveats)
+
+
+def test_groups_have_no_bond_order(tmp_path):
+    run = write_run(tmp_path / "r", graphs=build(tmp_path / "g", [[0, 2], [1, 3]]))
+    _, analysis = write_report(run)
+    assert analysis.surroundings.bond_order is None
+    assert not (run / "analysis" / "bond_order.png").exists()
+
+
+def test_negative_conductivity_is_told(graphs, tmp_path):
+    run = write_run(tmp_path / "r", graphs=graphs)
+    analysis = analyse(ga.load_run(run), options=ReportOptions("Li=-1,S=0", 300.0))
+    assert analysis.surroundings.conductivity.total < 0
+    assert any(c.startswith("The conductivity is negative: the charges within") for c in analysis.caveats)
+
+
+def test_conductivity_needs_a_time_unit(graphs, tmp_path):
+    run = write_run(tmp_path / "r", graphs=graphs)
+    config = json.loads((run / "config.json").read_text())
+    config["data"] |= {"time_unit": "frames", "frame_interval": 1.0}
+    (run / "config.json").write_text(json.dumps(config))
+    analysis = analyse(ga.load_run(run), options=ReportOptions("Li=1,S=-0.5", 300.0))
+    assert any("No conductivity: 'frames' is no unit of time" in c for c in analysis.caveats)
+
+
+def test_other_graphs_are_noticed(graphs, tmp_path):
+    run = write_run(tmp_path / "r", graphs=graphs)
+    config = json.loads((run / "config.json").read_text())
+    config["graphs"]["sha256"] = "0" * 64
+    (run / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="g: is not the graph directory that .*r was trained on"):
+        ga.load_system(run)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--temperature 300", "--temperature 300: a conductivity needs --charges as well"),
+        ("--charges Li=1,S=-1 --temperature -4", "--temperature -4: must be a positive number of kelvin"),
+        ("--cluster-radius 3", "--cluster-radius 3: needs --charges"),
+        ("--charges Li=1,S=-1 --cluster-radius 9", "--cluster-radius 9: must be above 0 and at most 8 Å"),
+        ("--charges Li=1", "--charges Li=1: no charge of S"),
+        ("--bond-order 0 4", "--bond-order 0 4: both must be at least 1"),
+    ],
+)
+def test_bad_report_options(graphs, tmp_path, capsys, words, message):
+    run = write_run(tmp_path / "r", graphs=graphs)
+    assert command.main([str(run), *words.split()]) == 2
+    assert capsys.readouterr().err == f"error: {message}\n"
+    assert not (run / "report.html").exists()
