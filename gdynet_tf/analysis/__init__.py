@@ -1,6 +1,6 @@
 """Analysis of state probabilities: arrays in, results out, a plot for each.
 
-``chi`` is a list of (F, n_targets, n_states) arrays, one per trajectory or segment, as `load_chi` returns it; a single
+``chi`` is a `Chi` as `load_chi` returns it, or a list of (F, n_targets, n_states) arrays, one per segment; a single
 array counts as a list of one. Lag times are in frames, results in the user's unit of time.
 """
 
@@ -12,9 +12,11 @@ from gdynet_tf.analysis.agreement import (
     restart_agreement,
     state_agreement,
 )
+from gdynet_tf.analysis.chi import Chi, as_chi
 from gdynet_tf.analysis.kinetics.chapman_kolmogorov import ChapmanKolmogorovTest, chapman_kolmogorov_test
+from gdynet_tf.analysis.kinetics.covariances import covariances
 from gdynet_tf.analysis.kinetics.global_dynamics import global_transition_matrix, site_matrix
-from gdynet_tf.analysis.kinetics.koopman import covariances, koopman_matrix, vamp1_score, vamp2_score, vamp_e_score
+from gdynet_tf.analysis.kinetics.koopman import koopman_matrix, vamp1_score, vamp2_score, vamp_e_score
 from gdynet_tf.analysis.kinetics.paths import committor, mean_first_passage_times, reactive_flux, residence_times
 from gdynet_tf.analysis.kinetics.spectral import Eigenvectors, eigenvalues, eigenvectors, stationary_distribution
 from gdynet_tf.analysis.kinetics.timescales import (
@@ -70,13 +72,16 @@ from gdynet_tf.analysis.uncertainty import (
     split_chunks,
     split_targets,
 )
+from gdynet_tf.findings import Finding
 
 __all__ = [
     "ChapmanKolmogorovTest",
     "ChargeIntegral",
+    "Chi",
     "CollapsedStates",
     "Conductivity",
     "Eigenvectors",
+    "Finding",
     "ImpliedTimescales",
     "MeanSquaredDisplacement",
     "PopulationProfile",
@@ -89,6 +94,7 @@ __all__ = [
     "System",
     "TracerDiffusivity",
     "TransitionTransport",
+    "as_chi",
     "assess",
     "block_bootstrap",
     "bond_order",

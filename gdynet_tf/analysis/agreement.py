@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gdynet_tf.analysis.chi import check_chi
+from gdynet_tf.analysis.chi import as_chi
 
 __all__ = ["StateAgreement", "canonical_correlations", "restart_agreement", "state_agreement"]
 
@@ -14,7 +14,7 @@ FOUND_AGAIN = 0.8
 
 
 def _stacked(chi):
-    chi = check_chi(chi)
+    chi = as_chi(chi)
     return np.concatenate([np.asarray(segment, np.float64).reshape(-1, segment.shape[2]) for segment in chi])
 
 
@@ -45,11 +45,11 @@ def canonical_correlations(chi_a, chi_b):
     ValueError
         If the two hold different numbers of frames or targets.
     """
-    sizes = [[segment.shape[:2] for segment in check_chi(chi)] for chi in (chi_a, chi_b)]
+    sizes = [[segment.shape[:2] for segment in as_chi(chi)] for chi in (chi_a, chi_b)]
     if sizes[0] != sizes[1]:
         raise ValueError(f"chi of different frames cannot be compared: {sizes[0]} and {sizes[1]} (frames, targets)")
     a, b = _basis(chi_a), _basis(chi_b)
-    n = min(check_chi(chi_a)[0].shape[2], check_chi(chi_b)[0].shape[2]) - 1
+    n = min(as_chi(chi_a)[0].shape[2], as_chi(chi_b)[0].shape[2]) - 1
     found = np.linalg.svd(a.T @ b, compute_uv=False) if a.size and b.size else np.empty(0)
     return np.clip(np.pad(found[:n], (0, max(0, n - len(found)))), 0, 1)
 

@@ -1,50 +1,149 @@
-"""What every analysis asks of its arguments."""
+"""State probabilities over time, the one argument that all analyses share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-__all__ = ["check_chi", "check_lags"]
+__all__ = ["Chi", "as_chi", "check_lags"]
 
 
-def check_chi(chi):
-    """List of (F, n_targets, n_states) arrays from one such array or a list of them.
+@dataclass(frozen=True, eq=False)
+class Chi(Sequence):
+    """State probabilities of the targets, segment by segment; a sequence of its segments.
 
-    Parameters
+    It is checked when it is made and not again. Plain lists of arrays do as well wherever a `Chi` is asked for.
+
+    Attributes
     ----------
-    chi : array (F, n_targets, n_states) or list of such arrays
-        One per trajectory or segment. Values are not copied.
-
-    Returns
-    -------
-    list of array
+    segments : tuple of (F, n_targets, n_states) arrays
+        Contiguous stretches of time; pairs of frames never cross from one to the next. Not copied.
+    tau : int or None
+        Lag time in frames that analyses use when they are given none.
+    frame_interval : float
+        Time between frames in ``time_unit``.
+    time_unit : str
+    trajectories : tuple of int or None
+        Trajectory that each segment belongs to: segments of one trajectory follow each other in time, different
+        trajectories are independent simulations. None: not known.
 
     Raises
     ------
     ValueError
         If shapes do not fit or a value is not finite.
     """
-    chi = [chi] if isinstance(chi, np.ndarray) else list(chi)
-    if not chi:
-        raise ValueError("chi holds no segment")
-    for n, segment in enumerate(chi):
-        if segment.ndim != 3 or not segment.size:
-            raise ValueError(f"chi of segment {n} must have shape (F, n_targets, n_states), got {segment.shape}")
-        if segment.shape[1:] != chi[0].shape[1:]:
-            raise ValueError(f"chi of segment {n} has shape {segment.shape}, segment 0 has {chi[0].shape}")
-        with np.errstate(invalid="ignore"):  # inf - inf
-            total = segment.sum()
-        if not np.isfinite(total):
-            raise ValueError(f"chi of segment {n} holds values that are not finite")
-    if chi[0].shape[2] < 2:
-        raise ValueError(f"chi must have at least 2 states, got {chi[0].shape[2]}")
-    return chi
+
+    segments: tuple
+    tau: int | None = None
+    frame_interval: float = 1.0
+    time_unit: str = "frames"
+    trajectories: tuple | None = None
+
+    def __post_init__(self) -> None:
+        segments = (self.segments,) if isinstance(self.segments, np.ndarray) else tuple(self.segments)
+        object.__setattr__(self, "segments", segments)
+        if not segments:
+            raise ValueError("chi holds no segment")
+        for n, segment in enumerate(segments):
+            if segment.ndim != 3 or not segment.size:
+                raise ValueError(f"chi of segment {n} must have shape (F, n_targets, n_states), got {segment.shape}")
+            if segment.shape[1:] != segments[0].shape[1:]:
+                raise ValueError(f"chi of segment {n} has shape {segment.shape}, segment 0 has {segments[0].shape}")
+            with np.errstate(invalid="ignore"):  # inf - inf
+                total = segment.sum()
+            if not np.isfinite(total):
+                raise ValueError(f"chi of segment {n} holds values that are not finite")
+        if self.n_states < 2:
+            raise ValueError(f"chi must have at least 2 states, got {self.n_states}")
+        if self.trajectories is not None:
+            object.__setattr__(self, "trajectories", tuple(self.trajectories))
+            if len(self.trajectories) != len(segments):
+                raise ValueError(f"{len(self.trajectories)} trajectories are named for {len(segments)} segments of chi")
+
+    def __len__(self) -> int:
+        return len(self.segments)
+
+    def __getitem__(self, index):
+        return self.segments[index]
+
+    @property
+    def n_targets(self) -> int:
+        """Targets in a frame."""
+        return self.segments[0].shape[1]
+
+    @property
+    def n_states(self) -> int:
+        """Number of states."""
+        return self.segments[0].shape[2]
+
+    @property
+    def n_frames(self) -> int:
+        """Frames of all segments."""
+        return sum(map(len, self.segments))
+
+    @property
+    def longest(self) -> int:
+        """Frames of the longest segment."""
+        return max(map(len, self.segments))
+
+    def lag(self, tau: int | None = None) -> int:
+        """Lag time in frames: the given one, or the one that chi carries; ValueError where no segment is longer."""
+        tau = self.tau if tau is None else tau
+        if tau is None:
+            raise ValueError("tau is needed: chi carries no lag time")
+        if np.ndim(tau):
+            raise ValueError(f"tau must be a single lag time, got {tau}")
+        return int(check_lags(self, tau)[0])
+
+    def units(self, frame_interval: float | None, time_unit: str | None) -> tuple[float, str]:
+        """Frame interval and time unit: the given ones, or those that chi carries."""
+        return (
+            self.frame_interval if frame_interval is None else frame_interval,
+            self.time_unit if time_unit is None else time_unit,
+        )
+
+    def map(self, function: Callable[[np.ndarray], np.ndarray]) -> Chi:
+        """The same with ``function`` applied to every segment.
+
+        Parameters
+        ----------
+        function : callable
+            Of a (F, n_targets, n_states) array; the result has three axes too.
+
+        Returns
+        -------
+        Chi
+        """
+        return replace(self, segments=tuple(function(segment) for segment in self.segments))
 
 
-def check_lags(chi, lags):
+def as_chi(chi: Chi | np.ndarray | Iterable[np.ndarray]) -> Chi:
+    """A checked `Chi` from one, from an array or from a list of arrays.
+
+    Parameters
+    ----------
+    chi : Chi, array (F, n_targets, n_states) or list of such arrays
+
+    Returns
+    -------
+    Chi
+
+    Raises
+    ------
+    ValueError
+        As `Chi`.
+    """
+    return chi if isinstance(chi, Chi) else Chi(chi)
+
+
+def check_lags(chi: Sequence[np.ndarray], lags: int | Sequence[int]) -> np.ndarray:
     """Increasing lag times in frames, each shorter than the longest segment.
 
     Parameters
     ----------
-    chi : list of array
+    chi : sequence of array
     lags : int or sequence of int
 
     Returns

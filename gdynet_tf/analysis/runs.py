@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gdynet_tf.analysis.chi import Chi
 from gdynet_tf.errors import InputError
 
 __all__ = ["Run", "load_chi", "load_run", "segment_blocks"]
@@ -130,8 +131,8 @@ def load_chi(run, split="all"):
 
     Returns
     -------
-    list of (F, n_targets, n_states) float32
-        Memory-mapped.
+    Chi
+        Of (F, n_targets, n_states) float32 segments, memory-mapped.
 
     Raises
     ------
@@ -160,4 +161,10 @@ def load_chi(run, split="all"):
         trajectory, start, stop = block
         if not (0 <= trajectory < len(arrays) and 0 <= start < stop <= len(arrays[trajectory])):
             raise InputError(f"{run.path / 'config.json'}: altered, block {list(block)} of {split} is not in the data")
-    return [arrays[trajectory][start:stop] for trajectory, start, stop in blocks]
+    return Chi(
+        segments=[arrays[trajectory][start:stop] for trajectory, start, stop in blocks],
+        tau=run.tau,
+        frame_interval=run.frame_interval,
+        time_unit=run.time_unit,
+        trajectories=[trajectory for trajectory, _, _ in blocks],
+    )

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gdynet_tf.analysis.chi import check_chi
-from gdynet_tf.analysis.kinetics.koopman import koopman_matrix, second_moments
+from gdynet_tf.analysis.chi import as_chi
+from gdynet_tf.analysis.kinetics.covariances import second_moments
+from gdynet_tf.analysis.kinetics.koopman import koopman_matrix
 from gdynet_tf.analysis.kinetics.spectral import eigenvalues
 
 __all__ = ["CollapsedStates", "collapsed_states", "crispness", "likeliest_populations", "populations"]
@@ -26,7 +27,7 @@ def populations(chi):
     -------
     (n_states,) float64
     """
-    chi = check_chi(chi)
+    chi = as_chi(chi)
     total = sum(segment.sum(axis=(0, 1), dtype=np.float64) for segment in chi)
     return total / sum(segment.shape[0] * segment.shape[1] for segment in chi)
 
@@ -42,7 +43,7 @@ def likeliest_populations(chi):
     -------
     (n_states,) float64
     """
-    chi = check_chi(chi)
+    chi = as_chi(chi)
     n = chi[0].shape[2]
     counts = sum(np.bincount(segment.argmax(axis=2).ravel(), minlength=n) for segment in chi)
     return counts / counts.sum()
@@ -60,7 +61,7 @@ def crispness(chi, threshold=0.9):
     -------
     float
     """
-    chi = check_chi(chi)
+    chi = as_chi(chi)
     return float(np.mean(np.concatenate([(segment.max(axis=2) > threshold).ravel() for segment in chi])))
 
 
@@ -101,7 +102,7 @@ def collapsed_states(chi, tau):
     -------
     CollapsedStates
     """
-    chi = check_chi(chi)
+    chi = as_chi(chi)
     share, n = likeliest_populations(chi), chi[0].shape[2]
     never = [int(i) for i in np.flatnonzero(share < _NEVER)]
     correlation, K = _correlation(chi), koopman_matrix(chi, tau)

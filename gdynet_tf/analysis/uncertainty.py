@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
-from gdynet_tf.analysis.chi import check_chi
+from gdynet_tf.analysis.chi import as_chi
 
 __all__ = ["Samples", "block_bootstrap", "confidence_interval", "independent_samples", "split_chunks", "split_targets"]
 
@@ -59,7 +59,7 @@ def split_chunks(chi, n_chunks):
     list of list of array
         Views. Part k holds the frames from k/n to (k+1)/n of all segments laid end to end.
     """
-    chi = check_chi(chi)
+    chi = as_chi(chi)
     cuts = np.linspace(0, sum(len(segment) for segment in chi), n_chunks + 1).round().astype(int)
     parts, offset = [[] for _ in range(n_chunks)], 0
     for segment in chi:
@@ -84,7 +84,7 @@ def split_targets(chi, n_groups, seed=0):
     -------
     list of list of array
     """
-    chi = check_chi(chi)
+    chi = as_chi(chi)
     order = np.random.default_rng(seed).permutation(chi[0].shape[1])
     return [[segment[:, np.sort(group)] for segment in chi] for group in np.array_split(order, n_groups)]
 
@@ -107,7 +107,7 @@ def independent_samples(chi, max_lag, by="auto", n=5):
     -------
     Samples
     """
-    chi = check_chi(chi)
+    chi = as_chi(chi)
     if by not in ("auto", "trajectories", "chunks", "targets"):
         raise ValueError(f"by must be auto, trajectories, chunks or targets, got {by!r}")
     needed = _MIN_LAGS * max_lag
@@ -190,7 +190,7 @@ def block_bootstrap(statistic, chi, block, n_resamples=200, level=0.95, seed=0):
     ValueError
         If there are fewer than five blocks.
     """
-    chi = check_chi(chi)
+    chi = as_chi(chi)
     blocks = [segment[start : start + block] for segment in chi for start in range(0, len(segment) - block + 1, block)]
     if block < 1 or len(blocks) < _MIN_BLOCKS:
         raise ValueError(

@@ -14,8 +14,9 @@ import numpy as np
 from scipy.linalg import eigh
 from sklearn.cluster import KMeans
 
+from gdynet_tf.analysis.kinetics.covariances import lagged_sums
 from gdynet_tf.learning.pairs import lagged_pairs
-from gdynet_tf.learning.prediction import predict_blocks, stream_covariances
+from gdynet_tf.learning.prediction import predict_blocks
 
 __all__ = ["StateMapResult", "find_state_map", "identify_states", "kinetic_map"]
 
@@ -119,7 +120,7 @@ def identify_states(model, graphs, blocks, tau):
     sample, sums = [], 0.0
     for block in blocks:
         chunks = _keeping(predict_blocks(model, graphs, block), sample, stride)
-        sums = sums + stream_covariances(chunks, tau)[0]
+        sums = sums + lagged_sums(chunks, tau)[0]
     n_pairs = len(lagged_pairs(blocks, tau)) * graphs.n_targets
     result = find_state_map(np.concatenate(sample), sums / n_pairs)
     model.state_map.kernel.assign(result.kernel.astype(np.float32))

@@ -6,10 +6,11 @@ import numpy as np
 from keras import ops
 from tqdm import tqdm
 
+from gdynet_tf.analysis.kinetics.covariances import lagged_sums
 from gdynet_tf.learning.pairs import frame_batches
 from gdynet_tf.learning.vamp import vamp2
 
-__all__ = ["predict_blocks", "stream_covariances", "stream_vamp2", "write_chi"]
+__all__ = ["predict_blocks", "stream_vamp2", "write_chi"]
 
 _VALUES_PER_BATCH = 500_000
 
@@ -37,34 +38,6 @@ def predict_blocks(model, graphs, block):
         left -= len(chi)
 
 
-def stream_covariances(chunks, tau):
-    """Uncentred lagged covariances of a stream of chi; only the last tau frames are kept.
-
-    Parameters
-    ----------
-    chunks : iterable of (b, n_targets, n_states)
-        Consecutive frames of one block.
-    tau : int
-
-    Returns
-    -------
-    covariances : (3, n_states, n_states) float64
-        Sums over the pairs of chi_0 chi_0^T, chi_0 chi_t^T and chi_t chi_t^T.
-    n_samples : int
-        Number of pairs times targets.
-    """
-    tail, sums, n_samples = None, 0.0, 0
-    for chunk in chunks:
-        chi = np.asarray(chunk, np.float64)
-        tail = chi if tail is None else np.concatenate([tail, chi])
-        if len(tail) > tau:
-            x, y = (part.reshape(-1, chi.shape[-1]) for part in (tail[:-tau], tail[tau:]))
-            sums = sums + np.stack([x.T @ x, x.T @ y, y.T @ y])
-            n_samples += len(x)
-            tail = tail[-tau:]
-    return sums, n_samples
-
-
 def stream_vamp2(model, graphs, blocks, tau):
     """VAMP-2 score of all pairs of the blocks at once.
 
@@ -80,7 +53,7 @@ def stream_vamp2(model, graphs, blocks, tau):
     float
         Uncentred, in [1, n_states].
     """
-    parts = [stream_covariances(predict_blocks(model, graphs, block), tau) for block in blocks]
+    parts = [lagged_sums(predict_blocks(model, graphs, block), tau) for block in blocks]
     covariances = sum(sums for sums, _ in parts) / sum(n for _, n in parts)
     return float(vamp2(*(ops.convert_to_tensor(matrix) for matrix in covariances)))
 

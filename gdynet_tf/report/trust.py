@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gdynet_tf.analysis.chi import check_chi
+from gdynet_tf.analysis.chi import as_chi
 from gdynet_tf.analysis.kinetics.timescales import flat_within_interval
 
 __all__ = ["assess"]
@@ -33,7 +33,7 @@ def assess(chi, timescales, ck, frame_interval, tau):
         One sentence on whether the model is Markovian at tau.
     caveats : list of str
     """
-    chi = check_chi(chi)
+    chi = as_chi(chi)
     unit, at_tau = timescales.time_unit, int(np.flatnonzero(timescales.lags == tau)[0])
     longest = max(len(segment) for segment in chi) * frame_interval
     total = sum(len(segment) for segment in chi) * frame_interval

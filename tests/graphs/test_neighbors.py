@@ -5,8 +5,8 @@ import pytest
 from pymatgen.core import Lattice, Structure
 from scipy.spatial.transform import Rotation
 
-from gdynet_tf.graphs import neighbors as module
 from gdynet_tf.errors import InputError
+from gdynet_tf.graphs import neighbors as module
 from gdynet_tf.graphs.neighbors import nearest_neighbors, plane_spacings
 
 CELLS = {

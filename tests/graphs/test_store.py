@@ -6,9 +6,9 @@ import shutil
 import numpy as np
 import pytest
 
-from gdynet_tf.graphs import build as module
 from gdynet_tf.errors import InputError
 from gdynet_tf.files import digest
+from gdynet_tf.graphs import build as module
 from gdynet_tf.graphs.build import build_graphs, graph_size
 from gdynet_tf.graphs.expansion import expand_distances
 from gdynet_tf.graphs.neighbors import nearest_neighbors

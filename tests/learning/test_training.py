@@ -8,12 +8,13 @@ import sys
 import numpy as np
 import pytest
 
-from gdynet_tf.learning import training as module
 from gdynet_tf.analysis import load_chi, load_run, vamp2_score
+from gdynet_tf.analysis.kinetics.covariances import lagged_sums
 from gdynet_tf.errors import InputError, TrainingError
 from gdynet_tf.graphs.build import build_graphs
 from gdynet_tf.graphs.store import open_graphs
-from gdynet_tf.learning.prediction import predict_blocks, stream_covariances, stream_vamp2, write_chi
+from gdynet_tf.learning import training as module
+from gdynet_tf.learning.prediction import predict_blocks, stream_vamp2, write_chi
 from gdynet_tf.learning.runs import new_config, resume_config, train_run
 from gdynet_tf.learning.splits import split_by_time
 from gdynet_tf.learning.training import TrainingSettings, default_batch_size, float32_model, train_network
@@ -120,14 +121,14 @@ def test_streamed_score_is_that_of_all_pairs(finished, graphs, split):
         assert scores["vamp2"][name] == pytest.approx(vamp2_score(load_chi(run, name), 2), abs=1e-4)
 
 
-def test_stream_covariances_whatever_the_chunks():
+def test_lagged_sums_whatever_the_chunks():
     chi = np.random.default_rng(0).dirichlet(np.ones(3), (50, 2))
-    whole, n = stream_covariances([chi], 7)
+    whole, n = lagged_sums([chi], 7)
     x, y = chi[:-7].reshape(-1, 3), chi[7:].reshape(-1, 3)
     np.testing.assert_allclose(whole, [x.T @ x, x.T @ y, y.T @ y], rtol=1e-12)
     assert n == 86
     for size in (1, 3, 20):
-        pieces, m = stream_covariances([chi[i : i + size] for i in range(0, 50, size)], 7)
+        pieces, m = lagged_sums([chi[i : i + size] for i in range(0, 50, size)], 7)
         np.testing.assert_allclose(pieces, whole, rtol=1e-12)
         assert m == n
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gdynet_tf.analysis.chi import check_chi, check_lags
+from gdynet_tf.analysis.chi import as_chi, check_lags
 from gdynet_tf.analysis.kinetics.koopman import koopman_matrix
 from gdynet_tf.analysis.uncertainty import confidence_interval, independent_samples
 
@@ -100,7 +100,7 @@ def chapman_kolmogorov_test(
     ValueError
         If n_steps tau is not shorter than the longest segment.
     """
-    chi = check_chi(chi)
+    chi = as_chi(chi)
     if n_steps < 1:
         raise ValueError(f"n_steps must be at least 1, got {n_steps}")
     check_lags(chi, tau)

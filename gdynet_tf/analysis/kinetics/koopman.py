@@ -1,66 +1,14 @@
-"""Koopman matrix and VAMP scores of state probabilities.
-
-Covariances are uncentred, in float64, over all pairs and targets: C00 = <chi(t) chi(t)^T>, C0t = <chi(t) chi(t+tau)^T>,
-Ctt = <chi(t+tau) chi(t+tau)^T>. chi is a list of (F, n_targets, n_states) arrays;
-pairs never cross from one to the next.
-"""
+"""Koopman matrix and VAMP scores of state probabilities."""
 
 import numpy as np
 
-from gdynet_tf.analysis.chi import check_chi, check_lags
+from gdynet_tf.analysis.kinetics.covariances import covariances
 
-__all__ = ["covariances", "koopman_matrix", "vamp1_score", "vamp2_score", "vamp_e_score"]
+__all__ = ["koopman_matrix", "vamp1_score", "vamp2_score", "vamp_e_score"]
 
-_CHUNK = 1 << 18  # rows converted to float64 at a time
 # Variance of a combination of states below which it counts as zero. float32 probabilities carry an error of about
 # 1e-7, hence a variance of 1e-14; a combination that really varies has more than 1e-8.
 _RANK = 1e-10
-
-
-def covariances(chi, tau):
-    """Lagged covariances, pooled over segments and targets.
-
-    Parameters
-    ----------
-    chi : list of (F, n_targets, n_states) arrays
-    tau : int
-        Lag time in frames.
-
-    Returns
-    -------
-    c00, c0t, ctt : (n_states, n_states) float64
-
-    Raises
-    ------
-    ValueError
-        If no segment is longer than tau.
-    """
-    chi = check_chi(chi)
-    if np.ndim(tau):
-        raise ValueError(f"tau must be a single lag time, got {tau}")
-    tau = int(check_lags(chi, tau)[0])
-    n_targets, n = chi[0].shape[1:]
-    sums, n_samples = np.zeros((3, n, n)), 0
-    step = max(1, _CHUNK // n_targets)
-    for segment in chi:
-        for start in range(0, len(segment) - tau, step):
-            stop = min(start + step, len(segment) - tau)
-            x = np.asarray(segment[start:stop], np.float64).reshape(-1, n)
-            y = np.asarray(segment[start + tau : stop + tau], np.float64).reshape(-1, n)
-            sums += np.stack([x.T @ x, x.T @ y, y.T @ y])
-            n_samples += len(x)
-    return tuple(sums / n_samples)
-
-
-def second_moments(chi):
-    """<chi chi^T> of all frames and targets, (n_states, n_states) float64; ``chi`` is a checked list."""
-    n_targets, n = chi[0].shape[1:]
-    total, step = np.zeros((n, n)), max(1, _CHUNK // n_targets)
-    for segment in chi:
-        for start in range(0, len(segment), step):
-            x = np.asarray(segment[start : start + step], np.float64).reshape(-1, n)
-            total += x.T @ x
-    return total / sum(len(segment) * n_targets for segment in chi)
 
 
 def _inverse_sqrt(covariance):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gdynet_tf.analysis.chi import check_chi, check_lags
+from gdynet_tf.analysis.chi import as_chi, check_lags
 from gdynet_tf.analysis.kinetics.koopman import koopman_matrix
 from gdynet_tf.analysis.kinetics.spectral import eigenvalues
 from gdynet_tf.analysis.uncertainty import confidence_interval, independent_samples
@@ -121,7 +121,7 @@ def implied_timescales(chi, lags, frame_interval=1.0, time_unit="frames", by="au
     -------
     ImpliedTimescales
     """
-    chi = check_chi(chi)
+    chi = as_chi(chi)
     lags = check_lags(chi, lags)
     samples = independent_samples(chi, int(lags[-1]), by, n_samples)
     values = _nontrivial(chi, lags)  # (n_states - 1, n_lags)

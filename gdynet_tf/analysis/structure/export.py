@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gdynet_tf.analysis.chi import check_chi
+from gdynet_tf.analysis.chi import as_chi
 from gdynet_tf.analysis.structure.shells import neighbors_within
 
 __all__ = [
@@ -64,7 +64,7 @@ def write_state_trajectory(path, chi, system, max_frames=200):
     """
     from ase.io import write
 
-    chi = check_chi(chi)
+    chi = as_chi(chi)
     system.check(chi)
     frames = system.frames(max_frames)
     atoms = [_atoms(system, segment, frame, chi) for segment, frame in frames]
@@ -110,7 +110,7 @@ def representative_frames(chi, system, max_frames=200):
     list of (segment, frame, target) or None
         None for a state that never occurs.
     """
-    chi = check_chi(chi)
+    chi = as_chi(chi)
     system.check(chi)
     frames = system.frames(max_frames)
     p = np.array([chi[segment][frame] for segment, frame in frames], np.float64)  # (f, n_targets, n_states)
@@ -155,7 +155,7 @@ def write_representatives(folder, chi, system, representatives):
     """
     from ase.io import write
 
-    chi, written, centers = check_chi(chi), [], system.target_positions()
+    chi, written, centers = as_chi(chi), [], system.target_positions()
     system.check(chi)
     for state, found in enumerate(representatives):
         if found is None:

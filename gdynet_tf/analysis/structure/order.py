@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import eval_legendre
 
-from gdynet_tf.analysis.chi import check_chi
+from gdynet_tf.analysis.chi import as_chi
 from gdynet_tf.analysis.structure.shells import neighbors_within
 from gdynet_tf.analysis.uncertainty import confidence_interval
 
@@ -126,7 +126,7 @@ def state_distribution(values, p, edges, n_chunks=5):
     -------
     StateDistribution
     """
-    values, p, edges = np.asarray(values, np.float64), check_chi(p)[0], np.asarray(edges, np.float64)
+    values, p, edges = np.asarray(values, np.float64), as_chi(p)[0], np.asarray(edges, np.float64)
     if values.shape != p.shape[:2]:
         raise ValueError(f"values of shape {values.shape} do not fit chi of {p.shape[:2]} (frames, targets)")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gdynet_tf.analysis.chi import check_chi
+from gdynet_tf.analysis.chi import as_chi
 from gdynet_tf.analysis.structure.shells import shell_sums
 from gdynet_tf.analysis.uncertainty import confidence_interval
 
@@ -141,7 +141,7 @@ def radial_distribution(chi, system, r_max=8.0, bin_width=0.05, max_frames=500, 
 
     if not all(system.periodic):
         raise ValueError("a radial distribution needs a system that is periodic in all directions: it has no density")
-    chi, numbers = check_chi(chi), np.unique(system.atomic_numbers)
+    chi, numbers = as_chi(chi), np.unique(system.atomic_numbers)
     system.check(chi)
     values = (system.atomic_numbers[:, None] == numbers).astype(np.float64)  # (N, S)
     pairs, parts = [], []
@@ -227,7 +227,7 @@ def charge_integral(chi, system, charges, r_max=8.0, bin_width=0.05, max_frames=
     ChargeIntegral
         It starts from the mean charge of the targets.
     """
-    chi, charges = check_chi(chi), np.asarray(charges, np.float64)
+    chi, charges = as_chi(chi), np.asarray(charges, np.float64)
     if charges.shape != system.atomic_numbers.shape or not np.isfinite(charges).all():
         raise ValueError(f"{len(system.atomic_numbers)} finite charges are needed, got shape {charges.shape}")
     edges, n_frames, (sums, weights, _) = _sums(chi, system, charges[:, None], r_max, bin_width, max_frames, n_chunks)

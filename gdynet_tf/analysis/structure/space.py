@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gdynet_tf.analysis.chi import check_chi
+from gdynet_tf.analysis.chi import as_chi
 from gdynet_tf.analysis.uncertainty import confidence_interval
 
 __all__ = ["PopulationProfile", "StateDensity", "population_profile", "state_density"]
@@ -64,7 +64,7 @@ def population_profile(chi, system, axis=2, bin_width=0.5, n_chunks=5):
     ValueError
         If the system is not periodic along the axis: it has no cell to refer to.
     """
-    chi = check_chi(chi)
+    chi = as_chi(chi)
     system.check(chi)
     if axis not in (0, 1, 2):
         raise ValueError(f"axis must be 0, 1 or 2, got {axis}")
@@ -133,7 +133,7 @@ def state_density(chi, system, spacing=0.25):
     -------
     StateDensity
     """
-    chi = check_chi(chi)
+    chi = as_chi(chi)
     system.check(chi)
     if not all(system.periodic):
         raise ValueError("a density in the cell needs a system that is periodic in all directions")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gdynet_tf.analysis.chi import check_chi, check_lags
+from gdynet_tf.analysis.chi import as_chi, check_lags
 from gdynet_tf.analysis.kinetics.koopman import koopman_matrix
 from gdynet_tf.analysis.kinetics.spectral import stationary_distribution
 from gdynet_tf.analysis.transport.diffusion import check_positions, seconds
@@ -142,7 +142,7 @@ def transition_transport(
         If the arrays are not of the same frames and targets, or no segment is longer than the lags that the slope
         needs.
     """
-    chi, positions = check_chi(chi), check_positions(positions)
+    chi, positions = as_chi(chi), check_positions(positions)
     if [p.shape[:2] for p in chi] != [x.shape[:2] for x in positions]:
         raise ValueError(
             f"chi is of (frames, targets) {[p.shape[:2] for p in chi]}, positions of {[x.shape[:2] for x in positions]}"

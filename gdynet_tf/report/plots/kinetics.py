@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from gdynet_tf.analysis.chi import check_chi
+from gdynet_tf.analysis.chi import as_chi
 from gdynet_tf.report.plots.style import COLORS, MARKERS, bars, heat_map, new_axes, state_color
 
 __all__ = [
@@ -215,7 +215,7 @@ def chi_histogram(chi, ax=None):
 
 def histogram(chi, n_bins=20):
     """Share of frames and targets by probability: (n_states, n_bins) and the edges (n_bins + 1,)."""
-    chi, edges = check_chi(chi), np.linspace(0, 1, n_bins + 1)
+    chi, edges = as_chi(chi), np.linspace(0, 1, n_bins + 1)
     counts = [
         sum(np.histogram(np.clip(segment[..., i], 0, 1), edges)[0] for segment in chi) for i in range(chi[0].shape[2])
     ]

@@ -1,0 +1,98 @@
+"""Lagged covariances of state probabilities: the sums that all kinetics follow from.
+
+Uncentred, in float64, over all pairs of frames and all targets: C00 = <chi(t) chi(t)^T>, C0t = <chi(t) chi(t+tau)^T>,
+Ctt = <chi(t+tau) chi(t+tau)^T>. Pairs never cross from one segment to the next.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from gdynet_tf.analysis.chi import as_chi
+
+__all__ = ["covariances", "lagged_sums", "second_moments"]
+
+_ROWS = 1 << 18  # frames x targets converted to float64 at a time
+
+
+def lagged_sums(chunks: Iterable[np.ndarray], tau: int) -> tuple[np.ndarray, int]:
+    """Sums over the pairs of a stream of chi, of which only the last tau frames are kept.
+
+    Parameters
+    ----------
+    chunks : iterable of (b, n_targets, n_states) arrays
+        Consecutive frames of one segment.
+    tau : int
+        Lag time in frames.
+
+    Returns
+    -------
+    sums : (3, n_states, n_states) float64
+        Of chi_0 chi_0^T, chi_0 chi_t^T and chi_t chi_t^T; zero where there is no pair.
+    n_samples : int
+        Number of pairs times targets.
+    """
+    tail, sums, n_samples = None, np.zeros(()), 0
+    for chunk in chunks:
+        chi = np.asarray(chunk, np.float64)
+        n = chi.shape[-1]
+        tail = chi if tail is None else np.concatenate([tail, chi])
+        if not sums.shape:
+            sums = np.zeros((3, n, n))
+        if len(tail) > tau:
+            x, y = (part.reshape(-1, n) for part in (tail[:-tau], tail[tau:]))
+            sums += np.stack([x.T @ x, x.T @ y, y.T @ y])
+            n_samples += len(x)
+            tail = tail[-tau:]
+    return sums, n_samples
+
+
+def _chunks(segment: np.ndarray, overlap: int = 0) -> Iterator[np.ndarray]:
+    """Consecutive pieces of a segment, each large beside the frames that are kept of the piece before."""
+    step = max(1, _ROWS // segment.shape[1], 4 * overlap)
+    for start in range(0, len(segment), step):
+        yield segment[start : start + step]
+
+
+def covariances(chi, tau: int | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lagged covariances, pooled over segments and targets.
+
+    Parameters
+    ----------
+    chi : Chi or list of (F, n_targets, n_states) arrays
+    tau : int, optional
+        Lag time in frames; that of chi when not given.
+
+    Returns
+    -------
+    c00, c0t, ctt : (n_states, n_states) float64
+
+    Raises
+    ------
+    ValueError
+        If no segment is longer than tau.
+    """
+    chi = as_chi(chi)
+    tau = chi.lag(tau)
+    parts = [lagged_sums(_chunks(segment, tau), tau) for segment in chi]
+    c00, c0t, ctt = sum(sums for sums, _ in parts) / sum(n for _, n in parts)
+    return c00, c0t, ctt
+
+
+def second_moments(chi) -> np.ndarray:
+    """<chi chi^T> of all frames and targets.
+
+    Parameters
+    ----------
+    chi : Chi or list of (F, n_targets, n_states) arrays
+
+    Returns
+    -------
+    (n_states, n_states) float64
+    """
+    chi, total = as_chi(chi), 0.0
+    for segment in chi:
+        for chunk in _chunks(segment):
+            x = np.asarray(chunk, np.float64).reshape(-1, chi.n_states)
+            total = total + x.T @ x
+    return total / (chi.n_frames * chi.n_targets)
