@@ -18,6 +18,7 @@ from gdynet_tf.analysis.kinetics.covariances import covariances
 from gdynet_tf.analysis.kinetics.global_dynamics import global_transition_matrix, site_matrix
 from gdynet_tf.analysis.kinetics.koopman import koopman_matrix, vamp1_score, vamp2_score, vamp_e_score
 from gdynet_tf.analysis.kinetics.paths import committor, mean_first_passage_times, reactive_flux, residence_times
+from gdynet_tf.analysis.kinetics.rates import RateMatrix, count_slow, rate_matrix, rate_to_time
 from gdynet_tf.analysis.kinetics.spectral import Eigenvectors, eigenvalues, eigenvectors, stationary_distribution
 from gdynet_tf.analysis.kinetics.timescales import (
     ImpliedTimescales,
@@ -86,6 +87,7 @@ __all__ = [
     "MeanSquaredDisplacement",
     "PopulationProfile",
     "RadialDistribution",
+    "RateMatrix",
     "Run",
     "Samples",
     "StateAgreement",
@@ -106,6 +108,7 @@ __all__ = [
     "collapsed_states",
     "committor",
     "confidence_interval",
+    "count_slow",
     "covariances",
     "crispness",
     "default_lags",
@@ -127,6 +130,8 @@ __all__ = [
     "population_profile",
     "populations",
     "radial_distribution",
+    "rate_matrix",
+    "rate_to_time",
     "reactive_flux",
     "read_charges",
     "report",

@@ -8,8 +8,8 @@ from gdynet_tf.analysis.chi import as_chi
 
 __all__ = ["StateAgreement", "canonical_correlations", "restart_agreement", "state_agreement"]
 
-# A state counts as found again when its F1 score is at least this in every other run: more than four fifths of the
-# frames that either run gives to the state are then given to it by both, up to boundary frames.
+# A state counts as found again when its F1 score is at least this in every other run: of the frames that either run
+# gives to the state, F1 / (2 - F1), two thirds, are then given to it by both.
 FOUND_AGAIN = 0.8
 
 

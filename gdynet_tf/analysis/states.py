@@ -7,6 +7,7 @@ import numpy as np
 from gdynet_tf.analysis.chi import as_chi
 from gdynet_tf.analysis.kinetics.covariances import second_moments
 from gdynet_tf.analysis.kinetics.koopman import koopman_matrix
+from gdynet_tf.analysis.kinetics.rates import count_slow
 from gdynet_tf.analysis.kinetics.spectral import eigenvalues
 
 __all__ = ["CollapsedStates", "collapsed_states", "crispness", "likeliest_populations", "populations"]
@@ -121,7 +122,7 @@ def collapsed_states(chi, tau):
         f"with the same probabilities (to {_SAME_ROWS:g}); {advice}."
         for i, j in alike
     ]
-    n_slow = int(sum(abs(value) > np.exp(-1) for value in eigenvalues(K)[1:]))
+    n_slow = count_slow(eigenvalues(K)[1:])
     if not n_slow:
         messages.append(
             "Nothing slow was found: no relaxation outlasts the lag time, so the states are arbitrary; try a shorter "

@@ -1,14 +1,14 @@
 """From the local to the global: the transition matrix between sites, reconstructed from that between kinds of site."""
 
 import numpy as np
-from scipy.linalg import expm, logm
+from scipy.linalg import expm
 
-from gdynet_tf.analysis.kinetics.paths import _transition_matrix
+from gdynet_tf.analysis.kinetics.rates import rate_matrix
 
 __all__ = ["global_transition_matrix", "site_matrix"]
 
 
-def global_transition_matrix(K, kinds, neighbors, lag_time=1.0):
+def global_transition_matrix(K, kinds, neighbors, lag_time=1.0, same_kind_rates=None, tolerance=0.01):
     """Transition matrix between individual sites, from the local one between kinds of site.
 
     The local matrix gives rates, Q = ln K / lag_time. A target that leaves a site of kind i for kind j goes to each of
@@ -24,6 +24,11 @@ def global_transition_matrix(K, kinds, neighbors, lag_time=1.0):
     neighbors : (S, S) array
         Number of ways from site a to site b in one jump; zero where there is none.
     lag_time : float
+    same_kind_rates : (n,) array, optional
+        Rate at which a target on a site of each kind jumps to another site of the same kind, per unit of time: the
+        local model cannot see such jumps. Needed where ``neighbors`` has ways between sites of one kind.
+    tolerance : float
+        Uncertainty of the elements of K.
 
     Returns
     -------
@@ -33,28 +38,37 @@ def global_transition_matrix(K, kinds, neighbors, lag_time=1.0):
     Raises
     ------
     ValueError
-        If K has no real logarithm with rates of the right sign: the lag time is then too long, or the states are not
-        Markovian. If a site has no neighbour of a kind that its rates lead to.
+        If no matrix of rates gives K within its uncertainty: the lag time is then too long, or the states are not
+        Markovian. If a site has no neighbour of a kind that its rates lead to, or neighbours of its own kind and no
+        rate to them is given.
     """
-    K, kinds, neighbors = _transition_matrix(K), np.asarray(kinds), np.asarray(neighbors, np.float64)
-    n, n_sites = len(K), len(kinds)
+    found = rate_matrix(K, lag_time, tolerance)
+    if not found.is_generator:
+        raise ValueError(f"no rates lead to the local matrix: {found.reason}")
+    rates, kinds, neighbors = found.rates.copy(), np.asarray(kinds), np.asarray(neighbors, np.float64)
+    n, n_sites = len(rates), len(kinds)
     if kinds.ndim != 1 or kinds.min() < 0 or kinds.max() >= n:
         raise ValueError(f"kinds must be states from 0 to {n - 1}, got {kinds.tolist()}")
     if neighbors.shape != (n_sites, n_sites) or (neighbors < 0).any():
         raise ValueError(f"neighbors must be a non-negative ({n_sites}, {n_sites}) array, got {neighbors.shape}")
-    if np.linalg.eigvals(K).real.min() <= 0:
-        raise ValueError("the local matrix has an eigenvalue that is not positive: no rates lead to it")
-    rates = logm(K).real / lag_time
-    off = rates[~np.eye(n, dtype=bool)]
-    if off.min() < -1e-3 * np.abs(rates).max():
-        raise ValueError(f"the local matrix gives a negative rate, {off.min():.3g} per unit of time")
-    rates = np.clip(rates, 0, None)
+    alike = np.argwhere((neighbors > 0) & (kinds[:, None] == kinds) & ~np.eye(n_sites, dtype=bool))
+    if same_kind_rates is None and len(alike):
+        a, b = alike[0]
+        raise ValueError(
+            f"sites {a} and {b} are neighbours of the same kind {kinds[a]}: the local model does not see jumps between "
+            "them, same_kind_rates must tell their rate"
+        )
+    own = np.zeros(n) if same_kind_rates is None else np.asarray(same_kind_rates, np.float64)
+    if own.shape != (n,) or not np.isfinite(own).all() or (own < 0).any():
+        raise ValueError(f"same_kind_rates must be {n} rates that are not negative, got {own.tolist()}")
+    np.fill_diagonal(rates, own)
     generator = np.zeros((n_sites, n_sites))
     for a in range(n_sites):
         for j in range(n):
-            if j == kinds[a] or rates[kinds[a], j] == 0:
-                continue
             ways = np.where(kinds == j, neighbors[a], 0.0)
+            ways[a] = 0.0
+            if rates[kinds[a], j] == 0 or (j == kinds[a] and not ways.any()):
+                continue
             if not ways.sum():
                 raise ValueError(f"site {a} has no neighbour of kind {j}, to which its rate is not zero")
             generator[a] += rates[kinds[a], j] * ways / ways.sum()

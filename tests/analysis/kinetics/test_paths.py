@@ -15,23 +15,54 @@ def random_matrix(n, seed):
     return K / K.sum(axis=1, keepdims=True)
 
 
-def test_residence_times():
-    """Geometric: 1 / (1 - 0.9) lags."""
-    np.testing.assert_allclose(ga.residence_times(K3, 0.5), [5, 0.5 / 0.15, 0.5 / 0.3])
-    assert ga.residence_times(np.array([[1, 0], [0.5, 0.5]]))[0] == np.inf
+def rates_of(seed, n=5, slow=1.0):
+    """Random rates (n, n) per unit of time; with ``slow`` the relaxations are about 1 / slow."""
+    rng = np.random.default_rng(seed)
+    Q = rng.uniform(0.05, 0.5, (n, n)) * slow
+    np.fill_diagonal(Q, 0)
+    return Q - np.diag(Q.sum(axis=1))
+
+
+@pytest.mark.parametrize("lag_over_t2", [0.1, 0.5, 1, 2])
+def test_times_do_not_depend_on_the_lag(lag_over_t2):
+    """Residence and first passage times of a process in continuous time, whatever the lag it is looked at."""
+    Q = rates_of(3)
+    lag = lag_over_t2 / np.sort(-np.linalg.eigvals(Q).real)[1]
+    K = expm(Q * lag)
+    np.testing.assert_allclose(ga.residence_times(K, lag), -1 / np.diag(Q), rtol=1e-6)
+    exact = np.zeros(5)
+    exact[1:] = np.linalg.solve(-Q[1:, 1:], np.ones(4))
+    np.testing.assert_allclose(ga.mean_first_passage_times(K, 0, lag), exact, rtol=1e-6)
+    # What a step per lag time would say: longer, the more the longer the lag.
+    assert (lag / (1 - np.diag(K)) > -1 / np.diag(Q)).all()
+    assert ga.residence_times(np.eye(2))[0] == np.inf
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_against_deeptime(seed):
-    K = random_matrix(5, seed)
-    np.testing.assert_allclose(ga.mean_first_passage_times(K, [1, 3], 2.0), 2 * msm.mfpt(K, [1, 3]), rtol=1e-9)
-    np.testing.assert_allclose(ga.committor(K, 0, [2, 4]), msm.committor(K, [0], [2, 4]), rtol=1e-9)
+def test_paths_against_deeptime(seed):
+    """deeptime steps in discrete time; with a step far below all rates the two are the same."""
     from deeptime.markov.msm import MarkovStateModel
 
-    expected = MarkovStateModel(K).reactive_flux([0], [2, 4])
-    net, rate = ga.reactive_flux(K, 0, [2, 4])
-    np.testing.assert_allclose(net, expected.net_flux, atol=1e-12)
-    assert rate == pytest.approx(expected.rate, rel=1e-9)
+    Q, step = rates_of(seed), 1e-5
+    K, small = expm(Q * 0.5), expm(Q * step)
+    np.testing.assert_allclose(ga.mean_first_passage_times(K, [1, 3], 0.5), step * msm.mfpt(small, [1, 3]), rtol=1e-4)
+    np.testing.assert_allclose(ga.committor(K, 0, [2, 4]), msm.committor(small, [0], [2, 4]), rtol=1e-4)
+    expected = MarkovStateModel(small).reactive_flux([0], [2, 4])
+    net, rate = ga.reactive_flux(K, 0, [2, 4], 0.5)
+    np.testing.assert_allclose(net, expected.net_flux / step, atol=1e-5)
+    assert rate == pytest.approx(expected.rate / step, rel=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_without_generator_a_step_is_a_lag_time(seed):
+    """Rows drawn at random have no rates behind them: the equations are then those of discrete time."""
+    K = random_matrix(5, seed)
+    if ga.rate_matrix(K).is_generator:
+        K = 0.5 * K + 0.5 * np.roll(np.eye(5), 1, axis=1)  # a step that is taken at once
+    assert not ga.rate_matrix(K).is_generator
+    np.testing.assert_allclose(ga.residence_times(K, 0.5), 0.5 / (1 - np.diag(K)))
+    np.testing.assert_allclose(ga.mean_first_passage_times(K, [1, 3], 2.0), 2 * msm.mfpt(K, [1, 3]), rtol=1e-9)
+    np.testing.assert_allclose(ga.committor(K, 0, [2, 4]), msm.committor(K, [0], [2, 4]), rtol=1e-9)
 
 
 def test_committor_of_a_symmetric_walk():
@@ -220,21 +251,86 @@ def test_global_matrix_from_counting():
 @pytest.mark.parametrize(
     ("K", "kinds", "neighbors", "message"),
     [
-        ([[0.1, 0.9], [0.9, 0.1]], [0, 1], [[0, 1], [1, 0]], "an eigenvalue that is not positive: no rates lead to it"),
+        (
+            [[0.1, 0.9], [0.9, 0.1]],
+            [0, 1],
+            [[0, 1], [1, 0]],
+            r"an eigenvalue of K is not positive \(-0.8\)",
+        ),
         ([[0.9, 0.1], [0.2, 0.8]], [0, 2], [[0, 1], [1, 0]], r"kinds must be states from 0 to 1, got \[0, 2\]"),
         ([[0.9, 0.1], [0.2, 0.8]], [0, 1], [[0, -1], [1, 0]], r"neighbors must be a non-negative \(2, 2\) array"),
         ([[0.9, 0.1], [0.2, 0.8]], [0, 1], [[0, 0], [1, 0]], "site 0 has no neighbour of kind 1"),
         (
-            [[0.9, 0.1, 0], [0, 0.9, 0.1], [0.1, 0, 0.9]],
+            [[0.6, 0.4, 0], [0, 0.6, 0.4], [0.4, 0, 0.6]],
             [0, 1, 2],
             np.ones((3, 3)) - np.eye(3),
-            "the local matrix gives a negative rate",
+            "no matrix of rates comes nearer to K than 0.0[0-9]+, the uncertainty is 0.01",
+        ),
+        (
+            [[0.9, 0.1], [0.2, 0.8]],
+            [0, 0, 1],
+            np.ones((3, 3)) - np.eye(3),
+            "sites 0 and 1 are neighbours of the same kind 0: the local model does not see jumps between them",
         ),
     ],
 )
 def test_bad_reconstruction(K, kinds, neighbors, message):
     with pytest.raises(ValueError, match=message):
         ga.global_transition_matrix(K, kinds, neighbors)
+
+
+def test_jumps_between_sites_of_one_kind():
+    """Three sites in a row, two of them of one kind: their own rate is the caller's, the others are the model's."""
+    row = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0.0]])
+    with pytest.raises(ValueError, match="same_kind_rates must be 2 rates that are not negative"):
+        ga.global_transition_matrix(np.eye(2), [0, 0, 1], row, 1.0, [0.1])
+    # Local rates as a target on the middle site has them.
+    K = expm(np.array([[-0.02, 0.02], [0.05, -0.05]]) * 3.0)
+    kinds = [0, 0, 1]
+    with pytest.raises(ValueError, match="site 0 has no neighbour of kind 1"):
+        ga.global_transition_matrix(K, kinds, row, 3.0, [0.07, 0.0])
+    ring = np.roll(np.eye(4), 1, axis=1) + np.roll(np.eye(4), -1, axis=1)
+    found = ga.global_transition_matrix(K, [0, 0, 1, 1], ring, 3.0, [0.07, 0.03])
+    exact = np.array([[0, 0.07, 0, 0.02], [0.07, 0, 0.02, 0], [0, 0.05, 0, 0.03], [0.05, 0, 0.03, 0]])
+    np.testing.assert_allclose(found, expm((exact - np.diag(exact.sum(axis=1))) * 3.0), atol=1e-9)
+
+
+def sampled(Q, lag, n_pairs, seed):
+    """Transition matrix counted from n_pairs independent pairs of a stationary process."""
+    rng, K = np.random.default_rng(seed), expm(Q * lag)
+    values, vectors = np.linalg.eig(K.T)
+    pi = vectors[:, np.argmin(np.abs(values - 1))].real
+    counts = rng.multinomial(n_pairs, ((pi / pi.sum())[:, None] * K).ravel()).reshape(3, 3)
+    return counts / counts.sum(axis=1, keepdims=True)
+
+
+def test_noise_does_not_refuse_a_generator():
+    """100 sampled chains 0 - 1 - 2: ln K has a rate of either sign between 0 and 2, which noise explains."""
+    Q = np.array([[-0.02, 0.02, 0], [0.03, -0.05, 0.02], [0, 0.04, -0.04]])
+    negative = 0
+    for seed in range(100):
+        K = sampled(Q, 5.0, 20_000, seed)
+        found = ga.rate_matrix(K, 5.0)
+        negative += found.deviation > 1e-9
+        assert found.is_generator
+        np.testing.assert_allclose(found.rates, Q, atol=0.01)
+        np.testing.assert_allclose(found.rates.sum(axis=1), 0, atol=1e-12)
+        assert (found.rates[~np.eye(3, dtype=bool)] >= 0).all()
+    assert negative > 25  # the case is there
+    # A cycle in discrete time is no such chain, whatever the noise.
+    cycle = 0.3 * np.eye(3) + 0.7 * np.roll(np.eye(3), 1, axis=1)
+    assert not ga.rate_matrix(cycle).is_generator
+
+
+def test_alternation_is_not_slow():
+    """lambda = -0.8 decays slowly and is no relaxation."""
+    assert ga.count_slow(np.array([0.9, -0.8, 0.3])) == 1
+    assert ga.count_slow(np.array([0.5 + 0.3j, 0.5 - 0.3j])) == 2
+    assert ga.count_slow(np.array([-0.5 + 1e-3j, -0.5 - 1e-3j])) == 2  # turns, and decays within two lags
+
+
+def test_time_of_a_rate():
+    np.testing.assert_array_equal(ga.rate_to_time(np.array([0.5, 0.0, -1.0, np.nan])), [2, np.inf, np.inf, np.nan])
 
 
 def test_site_matrix_of_short_data():

@@ -1,0 +1,151 @@
+"""Rates behind a transition matrix, and the times they stand for.
+
+Everything that is over within a lag time is invisible to K(tau) itself: 1 / (1 - K_ii) counts a target that left and
+came back as one that stayed. The generator Q = ln K / tau counts every jump, so that times do not depend on the lag.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import expm, logm
+
+__all__ = ["RateMatrix", "count_slow", "rate_matrix", "rate_to_time", "transition_matrix"]
+
+_STOCHASTIC = 1e-6  # by how much a row may miss the sum of one
+_NEVER = 1e-12  # rounding, not a transition: no data hold 10^12 pairs
+_ROUNDING = 1e-9  # of an eigenvalue or of a matrix logarithm
+
+
+@dataclass(frozen=True)
+class RateMatrix:
+    """Rates between states.
+
+    Attributes
+    ----------
+    rates : (n, n) float64
+        Per unit of time; off the diagonal from row to column, rows add up to zero.
+    is_generator : bool
+        Whether exp(rates lag_time) is K, so that jumps within the lag time are counted. Otherwise ``rates`` is
+        (K - 1) / lag_time: times that follow from it are too long, by up to the lag time and more, and mean "as seen
+        once in a lag time".
+    deviation : float
+        Largest element of exp(rates lag_time) - K: zero, or what had to be changed to have no negative rate; NaN where
+        K has no real logarithm.
+    reason : str
+        Why there is no generator; empty otherwise.
+    """
+
+    rates: np.ndarray
+    is_generator: bool
+    deviation: float
+    reason: str = ""
+
+
+def transition_matrix(K: np.ndarray) -> np.ndarray:
+    """K as float64 if its rows are probabilities up to rounding, which is cut off.
+
+    Parameters
+    ----------
+    K : (n, n) array
+
+    Returns
+    -------
+    (n, n) float64
+
+    Raises
+    ------
+    ValueError
+        If K is not square and finite, an entry is negative or a row does not add up to one.
+    """
+    K = np.asarray(K, np.float64)
+    if K.ndim != 2 or K.shape[0] != K.shape[1] or not np.isfinite(K).all():
+        raise ValueError(f"a Koopman matrix must be square and finite, got shape {K.shape}")
+    if K.min() < -_STOCHASTIC or np.abs(K.sum(axis=1) - 1).max() > _STOCHASTIC:
+        raise ValueError(
+            f"rows must be probabilities; the smallest entry is {K.min():.3g}, row sums are {K.sum(axis=1).round(4)}. "
+            'koopman_matrix(chi, tau, "constrained") gives such a matrix'
+        )
+    K = np.where(K > _NEVER, K, 0.0)
+    return K / K.sum(axis=1, keepdims=True)
+
+
+def rate_matrix(K: np.ndarray, lag_time: float = 1.0, tolerance: float = 0.01) -> RateMatrix:
+    """The generator Q = ln K / lag_time, or the nearest one that has no negative rate.
+
+    Noise turns rates near zero negative. They are set to zero and what they took is given back to the other rates of
+    the row in proportion (Israel, Rosenthal and Wei, Math. Finance 11, 245 (2001), weighted adjustment), as long as
+    exp(Q lag_time) then misses K by no more than ``tolerance``.
+
+    Parameters
+    ----------
+    K : (n, n) array
+        Rows are probabilities.
+    lag_time : float
+    tolerance : float
+        Uncertainty of the elements of K.
+
+    Returns
+    -------
+    RateMatrix
+    """
+    K = transition_matrix(K)
+    n = len(K)
+    steps = (K - np.eye(n)) / lag_time
+    values = np.linalg.eigvals(K)
+    if ((values.real < _ROUNDING) & (np.abs(values.imag) < _ROUNDING)).any():
+        lowest = values.real.min()
+        reason = f"an eigenvalue of K is not positive ({lowest:.3g}): the lag time is too long for the fastest process"
+        return RateMatrix(rates=steps, is_generator=False, deviation=np.nan, reason=reason)
+    rates = np.real(logm(K)) / lag_time
+    off = rates * (1 - np.eye(n))
+    taken = np.clip(-off, 0, None).sum(axis=1)  # (n,)
+    if taken.max() > _ROUNDING * np.abs(rates).max():
+        positive = np.clip(off, 0, None)
+        scale = np.abs(np.diag(rates)) + positive.sum(axis=1)
+        off = positive * (1 - taken / np.maximum(scale, 1e-300))[:, None]
+    else:
+        off = np.clip(off, 0, None)
+    rates = off - np.diag(off.sum(axis=1))
+    deviation = float(np.abs(expm(rates * lag_time) - K).max())
+    if deviation > tolerance:
+        reason = (
+            f"no matrix of rates comes nearer to K than {deviation:.3g}, the uncertainty is {tolerance:.3g}: the lag "
+            "time is too long, or the states are not Markovian"
+        )
+        return RateMatrix(rates=steps, is_generator=False, deviation=deviation, reason=reason)
+    return RateMatrix(rates=rates, is_generator=True, deviation=deviation)
+
+
+def rate_to_time(rate: np.ndarray) -> np.ndarray:
+    """Time of a rate; inf where the rate is zero or negative, NaN where it is not known.
+
+    Parameters
+    ----------
+    rate : array
+
+    Returns
+    -------
+    array
+    """
+    rate = np.asarray(rate, np.float64)
+    return np.divide(1.0, rate, out=np.where(np.isnan(rate), np.nan, np.inf), where=rate > 0)
+
+
+def count_slow(eigenvalues: np.ndarray) -> int:
+    """Number of relaxations that outlast the lag time: |lambda| > 1/e, and not alternating.
+
+    Parameters
+    ----------
+    eigenvalues : (m,) array
+        Without the stationary one.
+
+    Returns
+    -------
+    int
+        A negative eigenvalue is no relaxation, whatever its modulus.
+    """
+    values = np.asarray(eigenvalues, complex)
+    alternating = (np.abs(values.imag) < 1e-12) & (values.real <= 0)
+    return int(((np.abs(values) > np.exp(-1)) & ~alternating).sum())
