@@ -5,12 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from gdynet_tf.analysis.chi import as_chi
+from gdynet_tf.analysis.independence import independent_blocks
 from gdynet_tf.analysis.kinetics.covariances import second_moments
 from gdynet_tf.analysis.kinetics.koopman import koopman_matrix
 from gdynet_tf.analysis.kinetics.rates import count_slow
 from gdynet_tf.analysis.kinetics.spectral import eigenvalues
+from gdynet_tf.analysis.uncertainty import PROBABILITY, Estimate, estimate_from_copies, estimate_from_sums
 
-__all__ = ["CollapsedStates", "collapsed_states", "crispness", "likeliest_populations", "populations"]
+__all__ = ["CollapsedStates", "collapsed_states", "crispness", "estimated_populations", "likeliest_populations", "populations"]
 
 _NEVER = 1e-3  # share of frames below which a state counts as never the likeliest
 _SAME = 0.99  # correlation of two states' chi from which they count as identical
@@ -31,6 +33,32 @@ def populations(chi):
     chi = as_chi(chi)
     total = sum(segment.sum(axis=(0, 1), dtype=np.float64) for segment in chi)
     return total / sum(segment.shape[0] * segment.shape[1] for segment in chi)
+
+
+def estimated_populations(chi, tau=None) -> Estimate:
+    """Populations with their intervals.
+
+    Parameters
+    ----------
+    chi : Chi or list of (F, n_targets, n_states) arrays
+    tau : int, optional
+        Lag time in frames at which the relaxation is looked at; that of chi when not given.
+
+    Returns
+    -------
+    Estimate
+        (n_states,). The time average of these data: in equilibrium also the stationary distribution.
+    """
+    chi = as_chi(chi)
+    blocks = independent_blocks(chi, tau)
+    if not blocks:
+        return estimate_from_copies(populations(chi)[None], blocks)
+    return estimate_from_sums(
+        lambda total, share: total / (share * chi.n_frames * chi.n_targets),
+        [blocks.sums(chi), blocks.weights],
+        blocks,
+        PROBABILITY,
+    )
 
 
 def likeliest_populations(chi):

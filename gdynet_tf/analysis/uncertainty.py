@@ -1,207 +1,251 @@
-"""Confidence intervals from samples that are independent: trajectories, time chunks or groups of targets.
+"""Confidence intervals: one mechanism for all.
 
-The paper uses all three: five time chunks for the toy system, five random sets of atoms at the interface, four
-trajectories of the polymer (Xie et al. 2019, Figs. 2-4).
+A statistic is computed from all data and from all data but one block, for every block that counts as independent
+(`independent_blocks`). The spread of these copies gives the standard error: the delete-a-block jackknife, for blocks of
+unequal size (F. M. T. A. Busing, E. Meijer, R. van der Leeden, Stat. Comput. 9, 3 (1999)). The interval is centred on
+the estimate from all data on a scale on which bounds stay where they can be: log for rates and times, logit for
+probabilities.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import expit, logit, stdtrit
 
-from gdynet_tf.analysis.chi import as_chi
+from gdynet_tf.analysis.chi import Chi, as_chi
+from gdynet_tf.analysis.independence import Basis, Blocks, independent_blocks
 
-__all__ = ["Samples", "block_bootstrap", "confidence_interval", "independent_samples", "split_chunks", "split_targets"]
+# Parts of the data as they were divided before; what still asks for them moves to `independent_blocks`.
+from gdynet_tf.analysis.samples import (
+    Samples,
+    block_bootstrap,
+    confidence_interval,
+    independent_samples,
+    split_chunks,
+    split_targets,
+)
 
-_MIN_BLOCKS = 5
-_MIN_LAGS = 2  # a chunk shorter than this many lag times has too few pairs to be a sample
+__all__ = [
+    "Estimate",
+    "Samples",
+    "Spread",
+    "block_bootstrap",
+    "confidence_interval",
+    "estimate_from_copies",
+    "estimate_from_sums",
+    "independent_samples",
+    "jackknife",
+    "split_chunks",
+    "split_targets",
+    "with_interval",
+]
+
+REAL, POSITIVE, PROBABILITY, BELOW_ONE = (-np.inf, np.inf), (0.0, np.inf), (0.0, 1.0), (-np.inf, 1.0)
+_SCALES = {
+    REAL: (lambda x: x, lambda x: x),
+    POSITIVE: (np.log, np.exp),
+    PROBABILITY: (logit, expit),
+    BELOW_ONE: (lambda x: -np.log1p(-x), lambda x: -np.expm1(-x)),
+}
 
 
 @dataclass(frozen=True)
-class Samples:
-    """Parts of the data that count as independent.
+class Estimate:
+    """A value with its 95 % confidence interval.
 
     Attributes
     ----------
-    by : {"trajectories", "chunks", "targets", None}
-        What the parts are; None: the data cannot be divided, there is no interval.
-    parts : list of list of array
-        A chi list for each part.
-    reason : str
-        Why there is no interval; empty otherwise.
+    value, lower, upper : float or array
+        Of one shape; the bounds are NaN where there is no interval.
+    basis : Basis
+        What the interval rests on, or why there is none.
     """
 
-    by: str | None
-    parts: list
-    reason: str = ""
+    value: Any
+    lower: Any
+    upper: Any
+    basis: Basis
 
-    @property
-    def description(self):
-        """In words, for captions: "5 time chunks"."""
-        words = {
-            "trajectories": "independent trajectories",
-            "chunks": "time chunks",
-            "targets": "random sets of targets",
-        }
-        return f"{len(self.parts)} {words[self.by]}" if self.by else "no interval"
+    def to_dataframe(self):
+        """A row for each value: its index along each axis, value, lower, upper, basis."""
+        import pandas
+
+        value = np.asarray(self.value)
+        index = {f"index_{k}": i.ravel() for k, i in enumerate(np.indices(value.shape))}
+        columns = {name: np.asarray(getattr(self, name)).ravel() for name in ("value", "lower", "upper")}
+        return pandas.DataFrame({**index, **columns, "basis": str(self.basis)})
 
 
-def split_chunks(chi, n_chunks):
-    """Each segment cut into equal pieces of time, so that there are about ``n_chunks`` equal parts.
+@dataclass(frozen=True)
+class Spread:
+    """What a jackknife says of a statistic.
+
+    Attributes
+    ----------
+    value : array
+        From all data.
+    corrected : array
+        Less the bias of first order.
+    standard_error : array
+    degrees : array
+        Degrees of freedom of the standard error.
+    """
+
+    value: np.ndarray
+    corrected: np.ndarray
+    standard_error: np.ndarray
+    degrees: np.ndarray
+
+    def half_width(self, probability: float = 0.95) -> np.ndarray:
+        """Of the central interval of that probability, by Student's t."""
+        return stdtrit(self.degrees, 0.5 + probability / 2) * self.standard_error
+
+
+def jackknife(copies: np.ndarray, blocks: Blocks, per_frame: bool = True) -> Spread:
+    """Standard error from leave-one-block-out copies.
+
+    With h_j = 1 / weight_j and pseudo-values p_j = h_j x - (h_j - 1) x_(j), the variance is the mean over the blocks of
+    (p_j - x_J)² / (h_j - 1), x_J = sum over j of (x - (1 - weight_j) x_(j)) (Busing et al. 1999). Two corrections:
+
+    * neighbouring blocks of time share a part of their fluctuation that the spread between them misses, about
+      relaxation / block length of the variance of a mean over frames;
+    * targets that are slightly correlated widen variances of groups of targets by the design effect.
+
+    Where few blocks carry most of the variance, as for a rare state, the degrees of freedom are those of these few,
+    3 (sum of v)² / (sum of v²) - 1 of the blocks' shares v, which is about the number of blocks if all are alike.
 
     Parameters
     ----------
-    chi : list of (F, n_targets, n_states) arrays
-    n_chunks : int
+    copies : (n_blocks + 1, ...) array
+        Of all data first.
+    blocks : Blocks
+    per_frame : bool
+        Whether the statistic follows from averages over frames; False: over what happens within a lag time, which
+        is forgotten sooner than the state.
 
     Returns
     -------
-    list of list of array
-        Views. Part k holds the frames from k/n to (k+1)/n of all segments laid end to end.
+    Spread
     """
-    chi = as_chi(chi)
-    cuts = np.linspace(0, sum(len(segment) for segment in chi), n_chunks + 1).round().astype(int)
-    parts, offset = [[] for _ in range(n_chunks)], 0
-    for segment in chi:
-        for part, first, last in zip(parts, cuts[:-1], cuts[1:], strict=True):
-            piece = segment[max(first - offset, 0) : max(last - offset, 0)]
-            if len(piece):
-                part.append(piece)
-        offset += len(segment)
-    return [part for part in parts if part]
+    copies = np.asarray(copies, np.float64)
+    whole, left, n_blocks = copies[0], copies[1:], len(blocks)
+    weights = blocks.weights.reshape(-1, *(1,) * whole.ndim)
+    pseudo = whole / weights - (1 / weights - 1) * left
+    corrected = n_blocks * whole - ((1 - weights) * left).sum(axis=0)
+    shares = (pseudo - corrected) ** 2 / (1 / weights - 1) / n_blocks
+    factor = blocks.basis.design_effect
+    if per_frame and blocks.basis.kind == "time blocks":
+        factor /= 1 - min(blocks.basis.relaxation / blocks.basis.block_length, 0.3)
+    variance = shares.sum(axis=0)
+    degrees = np.full(whole.shape, 1 / (blocks.weights**2).sum() - 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        degrees = np.clip(3 * variance**2 / (shares**2).sum(axis=0) - 1, 1, degrees)
+    return Spread(whole, corrected, np.sqrt(variance * factor), degrees)
 
 
-def split_targets(chi, n_groups, seed=0):
-    """Targets divided at random into groups of equal size.
+def estimate_from_copies(
+    copies: np.ndarray, blocks: Blocks, within: tuple[float, float] = REAL, per_frame: bool = True
+) -> Estimate:
+    """An estimate from leave-one-block-out copies of a statistic.
 
     Parameters
     ----------
-    chi : list of (F, n_targets, n_states) arrays
-    n_groups : int
-    seed : int
+    copies : (n_blocks + 1, ...) array
+        Of all data first; NaN where a statistic does not exist. A copy alone, without blocks, gets no interval.
+    blocks : Blocks
+    within : (float, float)
+        Where values can be: (-inf, inf), (0, inf), (0, 1) or (-inf, 1). Values that leave it, as the entries of a
+        Koopman matrix may, are taken on a linear scale.
+    per_frame : bool
+        See `jackknife`.
 
     Returns
     -------
-    list of list of array
+    Estimate
+        Without bounds where a copy does not exist, as when one block holds all that was seen of a state, and where
+        nothing varies.
     """
-    chi = as_chi(chi)
-    order = np.random.default_rng(seed).permutation(chi[0].shape[1])
-    return [[segment[:, np.sort(group)] for segment in chi] for group in np.array_split(order, n_groups)]
+    copies = np.asarray(copies, np.float64)
+    if not blocks:
+        nothing = np.full(copies.shape[1:], np.nan)
+        return Estimate(value=copies[0], lower=nothing, upper=nothing, basis=blocks.basis)
+    outside = ((copies < within[0]) | (copies > within[1])).any(axis=0)
+    forward, back = _SCALES[within]
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        scaled = np.where(outside, copies, forward(np.where(outside, 0.5 if within[0] >= 0 else -1.0, copies)))
+        spread = jackknife(np.where(np.isfinite(scaled), scaled, np.nan), blocks, per_frame)
+        half = spread.half_width()
+        bounds = np.stack([spread.value - half, spread.value + half])
+        bounds = np.where(outside, bounds, back(bounds))
+    bounds = np.where(spread.standard_error > 0, bounds, np.nan)
+    return Estimate(value=copies[0], lower=bounds[0], upper=bounds[1], basis=blocks.basis)
 
 
-def independent_samples(chi, max_lag, by="auto", n=5):
-    """Divide the data for confidence intervals.
+def estimate_from_sums(
+    function: Callable[..., np.ndarray],
+    sums: Sequence[np.ndarray],
+    blocks: Blocks,
+    within: tuple[float, float] = REAL,
+    per_frame: bool = True,
+) -> Estimate:
+    """An estimate that follows from sums over the data, such as histograms, displacements and counts.
 
     Parameters
     ----------
-    chi : list of (F, n_targets, n_states) arrays
-    max_lag : int
-        Longest lag time in frames that will be asked of each part.
-    by : {"auto", "trajectories", "chunks", "targets"}
-        "auto" takes the segments when at least three are longer than twice the lag, else n time chunks when each
-        keeps that length, else n groups when there are at least two targets for each.
-    n : int
-        Number of chunks or groups.
+    function : callable
+        Of the sums over all blocks, or all but one; returns a number or an array.
+    sums : sequence of (n_blocks, ...) arrays
+        Sums over each block, as `Blocks.sums` gives them.
+    blocks : Blocks
+    within, per_frame
+        See `estimate_from_copies`.
 
     Returns
     -------
-    Samples
+    Estimate
     """
-    chi = as_chi(chi)
-    if by not in ("auto", "trajectories", "chunks", "targets"):
-        raise ValueError(f"by must be auto, trajectories, chunks or targets, got {by!r}")
-    needed = _MIN_LAGS * max_lag
-    long = [[segment] for segment in chi if len(segment) >= needed]
-    chunks = split_chunks(chi, n)
-    chunks = [part for part in chunks if max(len(piece) for piece in part) >= needed]
-    n_targets = chi[0].shape[1]
-    if by == "trajectories" or (by == "auto" and len(long) >= 3):
-        if len(long) >= 2:
-            return Samples("trajectories", long)
-        return Samples(None, [], f"fewer than two segments are {needed} frames long")
-    if by == "chunks" or (by == "auto" and len(chunks) == n):
-        if len(chunks) >= 2:
-            return Samples("chunks", chunks)
-        return Samples(None, [], f"time chunks are shorter than {needed} frames")
-    if by == "targets" or n_targets >= 2 * n:
-        if n_targets >= n:
-            return Samples("targets", split_targets(chi, n))
-        return Samples(None, [], f"{n_targets} targets cannot be divided into {n} groups")
-    return Samples(
-        None,
-        [],
-        f"segments and chunks are shorter than {needed} frames, and {n_targets} targets are too few to divide",
-    )
+    totals = [np.sum(part, axis=0) for part in sums]
+    copies = [function(*totals)]
+    copies += [function(*(t - part[b] for t, part in zip(totals, sums, strict=True))) for b in range(len(blocks))]
+    return estimate_from_copies(np.array(copies, np.float64), blocks, within, per_frame)
 
 
-def confidence_interval(values, level=0.95):
-    """Student-t interval of the mean of independent values.
-
-    Parameters
-    ----------
-    values : (n_samples, ...) array
-        NaN entries are left out.
-    level : float
-
-    Returns
-    -------
-    lower, upper : (...) arrays
-        NaN where fewer than two values are finite.
-    """
-    values = np.asarray(values, np.float64)
-    if not len(values):
-        raise ValueError("no sample to take an interval of")
-    finite = np.isfinite(values)
-    n = finite.sum(axis=0)
-    enough = n >= 2
-    filled = np.where(finite, values, 0.0)
-    count = np.maximum(n, 2)
-    mean = filled.sum(axis=0) / count
-    variance = np.where(finite, (filled - mean) ** 2, 0.0).sum(axis=0) / (count - 1)
-    half = stdtrit(count - 1, 0.5 + level / 2) * np.sqrt(variance / count)
-    return np.where(enough, mean - half, np.nan), np.where(enough, mean + half, np.nan)
-
-
-def block_bootstrap(statistic, chi, block, n_resamples=200, level=0.95, seed=0):
-    """Percentile interval of a statistic from resampled blocks of time, which keep the correlation within them.
-
-    The segments are cut into blocks, blocks are drawn with replacement until there are as many as before, and, when
-    there are several targets, each block brings a random draw of the targets as well (Künsch, Ann. Stat. 17, 1217
-    (1989)). A block must be longer than the slowest process, or the interval is too narrow.
+def with_interval(
+    statistic: Callable[[list], Any], chi, tau: int | None = None, within: tuple[float, float] = REAL
+) -> Estimate:
+    """Any function of chi with its confidence interval.
 
     Parameters
     ----------
     statistic : callable
-        Of a chi list (each block a segment of it); returns a number or an array.
-    chi : list of (F, n_targets, n_states) arrays
-    block : int
-        Frames of a block.
-    n_resamples : int
-    level : float
-    seed : int
+        Of a chi list; returns a number or an array. A ValueError without some block means that the statistic does
+        not exist there: no interval.
+    chi : Chi or list of (F, n_targets, n_states) arrays
+    tau : int, optional
+        Lag time in frames at which the relaxation is looked at; that of chi when not given.
+    within : (float, float)
+        Where values can be: (-inf, inf), (0, inf) for rates and times, (0, 1) for probabilities, (-inf, 1).
 
     Returns
     -------
-    lower, upper : arrays of the statistic's shape
-        NaN entries of single resamples are left out.
+    Estimate
 
     Raises
     ------
     ValueError
-        If there are fewer than five blocks.
+        If ``within`` is none of the four, or the statistic raises it on all data.
     """
-    chi = as_chi(chi)
-    blocks = [segment[start : start + block] for segment in chi for start in range(0, len(segment) - block + 1, block)]
-    if block < 1 or len(blocks) < _MIN_BLOCKS:
-        raise ValueError(
-            f"blocks of {block} frames: there are {len(blocks)} in the data, at least {_MIN_BLOCKS} are needed"
-        )
-    rng, n_targets = np.random.default_rng(seed), chi[0].shape[1]
-    values = []
-    for _ in range(n_resamples):
-        drawn = [blocks[k] for k in rng.integers(0, len(blocks), len(blocks))]
-        if n_targets > 1:
-            drawn = [piece[:, rng.integers(0, n_targets, n_targets)] for piece in drawn]
-        values.append(statistic(drawn))
-    tail = 100 * (1 - level) / 2
-    return tuple(np.nanpercentile(np.array(values), [tail, 100 - tail], axis=0))
+    within = tuple(float(bound) for bound in within)
+    if within not in _SCALES:
+        raise ValueError(f"within must be one of {', '.join(map(str, _SCALES))}, got {within}")
+    chi: Chi = as_chi(chi)
+    blocks = independent_blocks(chi, tau)
+    copies = [np.asarray(statistic(list(chi)), np.float64)]
+    for block in range(len(blocks)):
+        try:
+            copies.append(np.asarray(statistic(blocks.without(block, chi)), np.float64))
+        except ValueError:
+            copies.append(np.full_like(copies[0], np.nan))
+    return estimate_from_copies(np.array(copies), blocks, within)

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from gdynet_tf.analysis.chi import as_chi
+from gdynet_tf.analysis.chi import as_chi, check_lags
 
-__all__ = ["covariances", "lagged_sums", "second_moments"]
+__all__ = ["covariances", "covariances_without", "lagged_sums", "second_moments"]
 
 _ROWS = 1 << 18  # frames x targets converted to float64 at a time
 
@@ -96,3 +96,46 @@ def second_moments(chi) -> np.ndarray:
             x = np.asarray(chunk, np.float64).reshape(-1, chi.n_states)
             total = total + x.T @ x
     return total / (chi.n_frames * chi.n_targets)
+
+
+def covariances_without(chi, lags, blocks) -> np.ndarray:
+    """Lagged covariances of all data and of all data but one block, for every block.
+
+    Covariances are sums, so each block is summed once for each lag. A pair of frames belongs to the block that holds
+    its midpoint: what crosses a border is then shared evenly by the blocks on both sides.
+
+    Parameters
+    ----------
+    chi : Chi or list of (F, n_targets, n_states) arrays
+    lags : sequence of int
+        Frames.
+    blocks : Blocks
+
+    Returns
+    -------
+    (n_blocks + 1, n_lags, 3, n_states, n_states) float64
+        C00, C0t and Ctt; of all data first. NaN where no pair is left.
+    """
+    chi = as_chi(chi)
+    lags = check_lags(chi, lags)
+    n = chi.n_states
+    sums, pairs = np.zeros((len(blocks), len(lags), 3, n, n)), np.zeros((len(blocks), len(lags)))
+    for b, pieces in enumerate(blocks.pieces):
+        for piece in pieces:
+            segment, start, stop = chi[piece.segment], piece.frames.start, piece.frames.stop
+            for k, lag in enumerate(lags.tolist()):
+                first = max(start - lag // 2, 0) if start else 0
+                last = min(stop - lag // 2, len(segment) - lag) if stop < len(segment) else len(segment) - lag
+                if last > first:
+                    found, number = lagged_sums(_targets(segment[first : last + lag], piece.targets, lag), lag)
+                    sums[b, k] += found
+                    pairs[b, k] += number
+    left = np.concatenate([pairs.sum(axis=0)[None], pairs.sum(axis=0) - pairs])[..., None, None, None]
+    total = sums.sum(axis=0)
+    return np.divide(
+        np.concatenate([total[None], total - sums]), left, out=np.full((len(left), *total.shape), np.nan), where=left > 0
+    )
+
+
+def _targets(segment, targets, lag):
+    return (chunk[:, targets] for chunk in _chunks(segment, lag))

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from gdynet_tf.analysis.kinetics.covariances import covariances
+from gdynet_tf.analysis.kinetics.covariances import covariances, covariances_without
 
-__all__ = ["koopman_matrix", "vamp1_score", "vamp2_score", "vamp_e_score"]
+__all__ = ["constrained_of", "koopman_copies", "koopman_matrix", "koopman_of", "vamp1_score", "vamp2_score", "vamp_e_score"]
 
 # Variance of a combination of states below which it counts as zero. float32 probabilities carry an error of about
 # 1e-7, hence a variance of 1e-14; a combination that really varies has more than 1e-8.
@@ -42,9 +42,54 @@ def koopman_matrix(chi, tau, estimator="plain"):
     c00, c0t, ctt = covariances(chi, tau)
     if estimator == "reversible":
         c00, c0t = (c00 + ctt) / 2, (c0t + c0t.T) / 2
-    root = _inverse_sqrt(c00)
-    K = root @ root @ c0t
-    return _constrained(c00, c0t, K) if estimator == "constrained" else K
+    return constrained_of(c00, c0t) if estimator == "constrained" else koopman_of(c00, c0t)
+
+
+def koopman_of(c00: np.ndarray, c0t: np.ndarray) -> np.ndarray:
+    """C00^+ C0t, C00 inverted on the combinations of states that vary.
+
+    Parameters
+    ----------
+    c00, c0t : (..., n, n) arrays
+
+    Returns
+    -------
+    (..., n, n) float64
+    """
+    values, vectors = np.linalg.eigh(c00)
+    kept = values > _RANK
+    inverse = np.where(kept, 1 / np.where(kept, values, 1.0), 0.0)
+    return (vectors * inverse[..., None, :]) @ np.swapaxes(vectors, -1, -2) @ c0t
+
+
+def koopman_copies(chi, lags, blocks) -> np.ndarray:
+    """Koopman matrices of all data and of all data but one block.
+
+    Parameters
+    ----------
+    chi : Chi or list of (F, n_targets, n_states) arrays
+    lags : sequence of int
+        Frames.
+    blocks : Blocks
+        Without blocks, the matrices of all data alone.
+
+    Returns
+    -------
+    (n_blocks + 1, n_lags, n_states, n_states) float64
+        Of all data first. The row of a state that was not visited is zero, as in `koopman_matrix`.
+    """
+    if not blocks:
+        return np.array([[koopman_of(*covariances(chi, int(lag))[:2]) for lag in lags]])
+    moments = covariances_without(chi, lags, blocks)
+    return koopman_of(np.nan_to_num(moments[:, :, 0]), np.nan_to_num(moments[:, :, 1]))
+
+
+def constrained_of(c00: np.ndarray, c0t: np.ndarray) -> np.ndarray:
+    """The transition matrix nearest to the data, see `koopman_matrix`; of one pair of (n, n) covariances."""
+    K = koopman_of(c00, c0t)
+    if K.min() >= 0 and np.abs(K.sum(axis=1) - 1).max() < 1e-9:  # crisp states: it is one already
+        return K
+    return _constrained(c00, c0t, K)
 
 
 def _constrained(c00, c0t, start):

@@ -1,15 +1,20 @@
 """Implied timescales as a function of the lag time, with intervals."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from gdynet_tf.analysis.chi import as_chi, check_lags
-from gdynet_tf.analysis.kinetics.koopman import koopman_matrix
-from gdynet_tf.analysis.kinetics.spectral import eigenvalues
-from gdynet_tf.analysis.uncertainty import confidence_interval, independent_samples
+from gdynet_tf.analysis.independence import Basis, independent_blocks
+from gdynet_tf.analysis.kinetics.koopman import koopman_copies
+from gdynet_tf.analysis.kinetics.spectral import Eigenvectors, eigenvectors
+from gdynet_tf.analysis.uncertainty import BELOW_ONE, PROBABILITY, estimate_from_copies, jackknife
 
 __all__ = ["ImpliedTimescales", "default_lags", "flat_within_interval", "implied_timescales", "timescale"]
+
+_APART = 3.0  # standard errors of their difference from which two relaxation rates are different
+_CLEAR = 0.8  # share of an eigenvector's overlap from which it is the one followed
 
 
 @dataclass(frozen=True)
@@ -23,15 +28,17 @@ class ImpliedTimescales:
     lag_times : (n_lags,) float
         In ``time_unit``.
     timescales, lower, upper : (n_states - 1, n_lags) float
-        Slowest first, in ``time_unit``; NaN where an eigenvalue has no timescale or there is no interval. The
-        interval is that of the rate 1/t, so that ``upper`` is inf where the data do not exclude a rate of zero.
+        Slowest first at the shortest lag, in ``time_unit``; NaN where an eigenvalue has no timescale or there is no
+        interval.
     eigenvalues : (n_states - 1, n_lags) complex
+    eigenvalue_bounds : (2, n_states - 1, n_lags) float
+        Intervals of their moduli.
     status : (n_states - 1, n_lags) str
         "real"; "complex": the decay time of an oscillation; "negative": no timescale (NaN), the process is faster
         than the lag or alternates; "unresolved": a modulus of 1 or more (inf), slower than the data can tell.
     time_unit : str
-    interval : str
-        What the interval was taken from, or why there is none.
+    basis : Basis
+        What the intervals rest on, or why there are none.
     """
 
     lags: np.ndarray
@@ -40,9 +47,15 @@ class ImpliedTimescales:
     lower: np.ndarray
     upper: np.ndarray
     eigenvalues: np.ndarray
+    eigenvalue_bounds: np.ndarray
     status: np.ndarray
     time_unit: str
-    interval: str
+    basis: Basis
+
+    @property
+    def interval(self) -> str:
+        """The basis in words, for captions."""
+        return str(self.basis)
 
     @property
     def columns(self):
@@ -103,19 +116,22 @@ def default_lags(tau, longest, n_lags=12):
     return np.unique([*np.geomspace(max(1, tau / 10), top, n_lags).round().astype(int), tau])
 
 
-def implied_timescales(chi, lags, frame_interval=1.0, time_unit="frames", by="auto", n_samples=5, level=0.95):
+def implied_timescales(chi, lags: Sequence[int], frame_interval: float = 1.0, time_unit: str = "frames") -> ImpliedTimescales:
     """Implied timescales of the Koopman matrices at several lag times.
+
+    Processes are ordered by their timescale and followed over the lags where their eigenvectors tell them apart. The
+    intervals are those of the eigenvalues of the leave-one-block-out matrices, each followed by the eigenvectors of
+    all data (lambda = l K r) and not by its rank. Eigenvalues that the data do not tell apart repel each other; the
+    interval of each then holds that of their mean as well.
 
     Parameters
     ----------
-    chi : list of (F, n_targets, n_states) arrays
+    chi : Chi or list of (F, n_targets, n_states) arrays
     lags : sequence of int
         Frames, increasing.
     frame_interval : float
         In ``time_unit``.
     time_unit : str
-    by, n_samples, level
-        Of the intervals, see `independent_samples` and `confidence_interval`.
 
     Returns
     -------
@@ -123,45 +139,82 @@ def implied_timescales(chi, lags, frame_interval=1.0, time_unit="frames", by="au
     """
     chi = as_chi(chi)
     lags = check_lags(chi, lags)
-    samples = independent_samples(chi, int(lags[-1]), by, n_samples)
-    values = _nontrivial(chi, lags)  # (n_states - 1, n_lags)
+    blocks = independent_blocks(chi, chi.tau if chi.tau in lags else int(lags[0]))
+    copies = koopman_copies(chi, lags, blocks)
     times = lags * frame_interval
+    values, bounds, previous = [], [], None
+    for k in range(len(lags)):
+        previous = _followed(eigenvectors(copies[0, k]), previous)
+        values.append(previous.eigenvalues[1:])
+        bounds.append(_eigenvalue_bounds(copies[:, k], previous, blocks))
+    values = np.array(values, complex).T  # (n_states - 1, n_lags)
+    bounds = np.moveaxis(np.array(bounds), 0, -1)  # (2, n_states - 1, n_lags)
     kinds = [[timescale(v, t) for v, t in zip(row, times, strict=True)] for row in values]
     timescales = np.array([[kind[0] for kind in row] for row in kinds])
-    if samples.by:
-        rates = np.array([_rates(_nontrivial(part, lags), times) for part in samples.parts])
-        slow, fast = confidence_interval(rates, level)
-        lower, upper = _inverse(fast), _inverse(slow)
-    else:
-        lower = upper = np.full_like(timescales, np.nan)
+    bounds = np.where(np.isfinite(timescales), bounds, np.nan)
+    lower, upper = _time(bounds, times)
     return ImpliedTimescales(
-        lags,
-        times,
-        timescales,
-        lower,
-        upper,
-        values,
-        np.array([[kind[1] for kind in row] for row in kinds]),
-        time_unit,
-        samples.description if samples.by else samples.reason,
+        lags=lags,
+        lag_times=times,
+        timescales=timescales,
+        lower=lower,
+        upper=upper,
+        eigenvalues=values,
+        eigenvalue_bounds=bounds,
+        status=np.array([[kind[1] for kind in row] for row in kinds]),
+        time_unit=time_unit,
+        basis=blocks.basis,
     )
 
 
-def _nontrivial(chi, lags):
-    """Eigenvalues without the stationary one, (n_states - 1, n_lags) complex."""
-    return np.array([eigenvalues(koopman_matrix(chi, int(lag)))[1:] for lag in lags], complex).T
+def _time(eigenvalue, lag_times):
+    """Timescale of a bound: 0 where the eigenvalue may be 0, inf where it may be 1."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(eigenvalue <= 0, 0.0, np.where(eigenvalue >= 1, np.inf, -lag_times / np.log(eigenvalue)))
 
 
-def _rates(values, times):
-    """-ln|lambda| / tau. Rates of parts of the data scatter evenly about that of the whole, timescales do not."""
-    modulus = np.abs(values)
-    usable = (modulus > 0) & ((np.abs(values.imag) > 1e-12) | (values.real > 0))
-    return -np.log(modulus, out=np.full(values.shape, np.nan), where=usable) / times
+def _followed(vectors, previous):
+    """The same decomposition, its processes in the order of those at the lag before where the eigenvectors agree."""
+    if previous is None:
+        return vectors
+    overlap = np.abs(previous.left[1:] @ vectors.right[:, 1:])
+    norm = np.linalg.norm(previous.left[1:], axis=1)[:, None] * np.linalg.norm(vectors.right[:, 1:], axis=0)
+    order = np.argmax(overlap / norm, axis=1)
+    clear = np.take_along_axis(overlap, order[:, None], axis=1)[:, 0] > _CLEAR * overlap.sum(axis=1)
+    if len(set(order.tolist())) < len(order) or not clear.all():
+        return vectors
+    order = np.concatenate([[0], order + 1])
+    return Eigenvectors(vectors.eigenvalues[order], vectors.right[:, order], vectors.left[order])
 
 
-def _inverse(rate):
-    """Timescale of a rate; inf where the rate may be zero."""
-    return np.divide(1.0, rate, out=np.where(np.isnan(rate), np.nan, np.inf), where=rate > 0)
+def _eigenvalue_bounds(copies, vectors, blocks):
+    """Intervals of the moduli of the eigenvalues, (2, n - 1)."""
+    seen = vectors.left[1:] @ copies @ vectors.right[:, 1:]
+    values = np.diagonal(seen, axis1=1, axis2=2).real.copy()
+    for k in np.flatnonzero(np.imag(vectors.eigenvalues[1:]) > 1e-12):  # a conjugate pair: |lambda|² is its determinant
+        pair = [k, int(np.argmin(np.abs(vectors.eigenvalues[1:] - vectors.eigenvalues[1 + k].conj())))]
+        values[:, pair] = np.sqrt(np.abs(np.linalg.det(seen[:, pair][:, :, pair])))[:, None]
+    bounds = _modulus_bounds(values, blocks)
+    if not blocks:
+        return bounds
+    # On the logarithmic scale of rates, is a neighbour a different process?
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rates = np.log1p(-values)
+    gaps = jackknife(np.diff(rates, axis=1), blocks, per_frame=False)
+    apart = ~(np.abs(gaps.value) < _APART * gaps.standard_error)
+    for group in np.split(np.arange(values.shape[1]), np.flatnonzero(apart) + 1):
+        if len(group) > 1:
+            low, high = _modulus_bounds(values[:, group].mean(axis=1, keepdims=True), blocks)
+            bounds[0, group] = np.minimum(bounds[0, group], low)
+            bounds[1, group] = np.maximum(bounds[1, group], high)
+    return bounds
+
+
+def _modulus_bounds(values, blocks):
+    """Intervals between 0 and 1, or only below 1 where a copy is not positive."""
+    within = [estimate_from_copies(values, blocks, scale, per_frame=False) for scale in (PROBABILITY, BELOW_ONE)]
+    positive = (values > 0).all(axis=0)
+    return np.stack([np.where(positive, getattr(within[0], b), getattr(within[1], b)) for b in ("lower", "upper")])
 
 
 def flat_within_interval(result, first, last, process=0):

@@ -1,0 +1,281 @@
+"""What in the data is independent of what: blocks of time, trajectories, or groups of targets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+from scipy.special import fdtrc
+
+from gdynet_tf.analysis.chi import Chi, as_chi
+from gdynet_tf.analysis.kinetics.relaxation import (
+    joint_correlation,
+    observed_transitions,
+    relaxation_time,
+    target_correlation,
+)
+
+__all__ = ["Basis", "Blocks", "Piece", "independent_blocks"]
+
+_LEAST, _MOST = 6, 40  # blocks
+_ENOUGH = 20  # blocks of time from which they are preferred to groups of targets
+_PER_BLOCK = 5.0  # relaxation times in a block of time
+_DESIGN = 1.5  # design effect up to which targets count as independent
+_JOINT = 0.35  # correlation across joints up to which segments count as independent
+_ONE_SIDED = 1.64  # standard errors, 95 %
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What an interval rests on, or why there is none. ``str()`` is the words for captions.
+
+    Attributes
+    ----------
+    kind : {"time blocks", "trajectories", "groups of targets", None}
+        None: there is no interval.
+    n_blocks : int
+    block_length : float
+        Frames of a block of time or, on average, of a trajectory; targets of a group.
+    relaxation : float
+        Slowest relaxation seen, in frames; inf where it was not seen to decay.
+    n_relaxations : float
+        Relaxation times in all frames.
+    design_effect : float
+        By how much correlation between targets widens variances of groups of targets; 1 otherwise.
+    reason : {"", "no dynamics", "short", "targets differ"}
+        Why there is no interval.
+    """
+
+    kind: Literal["time blocks", "trajectories", "groups of targets"] | None
+    n_blocks: int = 0
+    block_length: float = np.nan
+    relaxation: float = np.nan
+    n_relaxations: float = np.nan
+    design_effect: float = 1.0
+    reason: Literal["", "no dynamics", "short", "targets differ"] = ""
+
+    def __str__(self) -> str:
+        if self.kind == "time blocks":
+            return f"{self.n_blocks} blocks of {self.block_length:.0f} frames"
+        if self.kind:
+            return f"{self.n_blocks} {self.kind}"
+        if self.reason == "no dynamics":
+            return "no interval: no lasting change of state was seen"
+        if self.reason == "targets differ":
+            return "no interval: targets differ by more than time averages away and are not shown to be independent"
+        held = "the slowest relaxation does not decay in the data"
+        if np.isfinite(self.n_relaxations):
+            held = f"the data hold {self.n_relaxations:.2g} relaxation times of the {_LEAST * _PER_BLOCK:.0f} needed"
+        return f"no interval: {held}, and targets are too few or not shown to be independent"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Frames of one segment, and some or all of its targets."""
+
+    segment: int
+    frames: slice
+    targets: np.ndarray | slice = field(default_factory=lambda: slice(None))
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Parts of the data that count as independent of one another.
+
+    Attributes
+    ----------
+    basis : Basis
+    pieces : list of list of Piece
+        What each block is made of; empty where nothing is independent enough.
+    weights : (n_blocks,) float
+        Share of all frames and targets.
+    """
+
+    basis: Basis
+    pieces: list = field(default_factory=list)
+    weights: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+    def __len__(self) -> int:
+        return len(self.pieces)
+
+    def __bool__(self) -> bool:
+        return bool(self.pieces)
+
+    def sums(self, values: Sequence[np.ndarray]) -> np.ndarray:
+        """Sums over the frames and targets of each block.
+
+        Parameters
+        ----------
+        values : sequence of (F, n_targets, ...) arrays
+            One per segment.
+
+        Returns
+        -------
+        (n_blocks, ...) float64
+        """
+        return np.array(
+            [
+                sum(values[p.segment][p.frames, p.targets].sum(axis=(0, 1), dtype=np.float64) for p in block)
+                for block in self.pieces
+            ]
+        )
+
+    def without(self, block: int, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Segments of the data without a block.
+
+        Parameters
+        ----------
+        block : int
+        values : sequence of (F, n_targets, ...) arrays
+
+        Returns
+        -------
+        list of arrays
+            Where frames fall out, the segment is parted: no pair of frames crosses the gap.
+        """
+        left, removed = [], {piece.segment: piece for piece in self.pieces[block]}
+        for index, segment in enumerate(values):
+            if (piece := removed.get(index)) is None:
+                left.append(segment)
+            elif isinstance(piece.targets, slice):
+                left += [segment[: piece.frames.start], segment[piece.frames.stop :]]
+            else:
+                left.append(np.delete(segment, piece.targets, axis=1))
+        return [segment for segment in left if segment.size]
+
+
+def independent_blocks(chi, tau: int | None = None) -> Blocks:
+    """Decide what is independent, from the measured relaxation and the correlation between targets.
+
+    * Blocks of time, at least five relaxation times long: segments are laid end to end, so that short ones, or those
+      of one run, come together in a block. Not where the targets differ by more than their averages over time should
+      (frozen, or in different surroundings): then more time would not narrow the interval.
+    * Groups of targets, where what happens to one is shown not to depend on the others (see `target_correlation`).
+    * Whole trajectories, where chi declares them or the correlation across the joints of segments shows them to be
+      independent; a declaration that the joints contradict is not believed.
+
+    At least six blocks are wanted; otherwise there are none, with the reason.
+
+    Parameters
+    ----------
+    chi : Chi or list of (F, n_targets, n_states) arrays
+    tau : int, optional
+        Lag time in frames; that of chi when not given.
+
+    Returns
+    -------
+    Blocks
+    """
+    chi = as_chi(chi)
+    tau = chi.lag(tau)
+    relaxation, trajectories = _memory(chi, tau)
+    held = chi.n_frames / relaxation if relaxation > 0 else np.inf
+    basis = Basis(None, relaxation=relaxation, n_relaxations=held, reason="short")
+    if not (relaxation <= tau or observed_transitions(chi, tau).any()) or relaxation == 0:
+        return Blocks(replace(basis, reason="no dynamics"))
+    # Blocks of fewer than two lag times would be empty at the lag.
+    number = int(min(_MOST, held / _PER_BLOCK, chi.n_frames / (2 * tau)))
+    time = _of_time(chi, number, basis) if number >= _LEAST else Blocks(basis)
+    if time and _targets_differ(chi, time):
+        time = Blocks(replace(basis, reason="targets differ"))
+    if len(time) >= _ENOUGH:
+        return time
+    if groups := _of_targets(chi, tau, basis):
+        return groups
+    if time or time.basis.reason == "targets differ":
+        return time
+    return _of_trajectories(chi, trajectories, basis)
+
+
+def _memory(chi, tau):
+    """Slowest relaxation in frames, and the trajectory of each segment where trajectories are independent, or None."""
+    if len(chi) == 1:
+        return relaxation_time(chi, tau), None
+    correlation, n = joint_correlation(chi, tau)
+    declared, noise = chi.trajectories, _ONE_SIDED / np.sqrt(n)
+    if declared is not None and correlation - noise < _JOINT:
+        whole = [np.concatenate([s for s, k in zip(chi, declared, strict=True) if k == j]) for j in _unique(declared)]
+        return relaxation_time(Chi(whole), tau), declared
+    # Not known: laid end to end, chi of one run decays as it did, and that of independent runs no slower than that.
+    inside = relaxation_time(chi, tau)
+    joined = relaxation_time(Chi(np.concatenate(chi.segments)), tau)
+    relaxation = max(joined, inside) if np.isfinite(inside) else joined
+    return relaxation, tuple(range(len(chi))) if correlation + noise < _JOINT else None
+
+
+def _unique(labels):
+    return list(dict.fromkeys(labels))
+
+
+def _of_time(chi, number, basis):
+    """Equal blocks of all frames laid end to end."""
+    cuts, offset = np.linspace(0, chi.n_frames, number + 1).round().astype(int), 0
+    pieces = [[] for _ in range(number)]
+    for index, segment in enumerate(chi):
+        for block, first, last in zip(pieces, cuts[:-1] - offset, cuts[1:] - offset, strict=True):
+            first, last = max(int(first), 0), min(int(last), len(segment))
+            if last > first:
+                block.append(Piece(index, slice(first, last)))
+        offset += len(segment)
+    length = chi.n_frames / number
+    return Blocks(replace(basis, kind="time blocks", n_blocks=number, block_length=length, reason=""), pieces, _share(pieces))
+
+
+def _share(pieces):
+    frames = np.array([sum(p.frames.stop - p.frames.start for p in block) for block in pieces], float)
+    return frames / frames.sum()
+
+
+def _targets_differ(chi, blocks):
+    """Two-way analysis of variance of the means by block and target: do targets differ beyond what time gives?"""
+    n_targets, n_blocks = chi.n_targets, len(blocks)
+    if n_targets < 2:
+        return False
+    means = np.array(
+        [sum(chi[p.segment][p.frames].sum(axis=0, dtype=np.float64) for p in block) for block in blocks.pieces]
+    )
+    means /= (blocks.weights * chi.n_frames)[:, None, None]
+    mean = means.mean(axis=(0, 1))
+    by_target, by_block = means.mean(axis=0) - mean, means.mean(axis=1) - mean
+    free = (n_targets - 1) * (n_blocks - 1)
+    between = n_blocks * (by_target**2).sum(axis=0) / (n_targets - 1)
+    within = ((means - mean - by_target - by_block[:, None]) ** 2).sum(axis=(0, 1)) / free
+    varies = within > 1e-9 * mean * (1 - mean)
+    ratio = np.divide(between, within, out=np.ones_like(mean), where=varies)
+    return bool((fdtrc(n_targets - 1, free, ratio) < 0.05 / (chi.n_states - 1)).any())
+
+
+def _of_targets(chi, tau, basis):
+    """Groups of targets, if the targets are shown to be independent."""
+    if chi.n_targets < _LEAST:
+        return Blocks(basis)
+    design, noise = target_correlation(chi, tau)
+    mean, mean_noise = design.mean(), 1 / np.sqrt((noise**-2).sum()) if np.isfinite(noise).any() else np.inf
+    if mean + _ONE_SIDED * mean_noise >= _DESIGN or (np.abs(design - 1) - noise >= _DESIGN - 1).any():
+        return Blocks(basis)
+    order = np.random.default_rng(0).permutation(chi.n_targets)  # neighbours in the list may be neighbours in space
+    groups = [np.sort(group) for group in np.array_split(order, min(chi.n_targets, _MOST))]
+    pieces = [[Piece(s, slice(0, len(segment)), group) for s, segment in enumerate(chi)] for group in groups]
+    found = replace(
+        basis,
+        kind="groups of targets",
+        n_blocks=len(groups),
+        block_length=chi.n_targets / len(groups),
+        design_effect=max(1.0, float(design.max())),
+        reason="",
+    )
+    return Blocks(found, pieces, np.array([len(group) for group in groups]) / chi.n_targets)
+
+
+def _of_trajectories(chi, trajectories, basis):
+    """Whole trajectories, in order; of very many, several to a block."""
+    labels = _unique(trajectories) if trajectories is not None else []
+    if len(labels) < _LEAST:
+        return Blocks(basis)
+    block = {label: k * min(len(labels), _MOST) // len(labels) for k, label in enumerate(labels)}
+    pieces = [[] for _ in range(min(len(labels), _MOST))]
+    for index, (segment, label) in enumerate(zip(chi, trajectories, strict=True)):
+        pieces[block[label]].append(Piece(index, slice(0, len(segment))))
+    length = chi.n_frames / len(pieces)
+    kind = replace(basis, kind="trajectories", n_blocks=len(pieces), block_length=length, reason="")
+    return Blocks(kind, pieces, _share(pieces))

@@ -1,0 +1,107 @@
+"""A reversible Markov model of crisp states with its posterior: deeptime's, from effective counts."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gdynet_tf.analysis.chi import as_chi
+from gdynet_tf.analysis.independence import Basis, independent_blocks
+from gdynet_tf.analysis.states import crispness, estimated_populations
+from gdynet_tf.analysis.uncertainty import Estimate
+
+__all__ = ["ReversibleMarkovModel", "reversible_markov_model"]
+
+_CRISP = 0.8  # share of frames whose likeliest state has a probability above 0.9
+_SAMPLES = 200
+
+
+@dataclass(frozen=True)
+class ReversibleMarkovModel:
+    """Maximum-likelihood reversible Markov model, with intervals from its posterior.
+
+    Attributes
+    ----------
+    transition_matrix : (m, m) float64
+        Of the likeliest states; fulfils detailed balance.
+    states : (m,) int
+        The states that are connected by transitions both ways; the others are not in the model.
+    timescales : Estimate
+        (m - 1,), slowest first, in ``time_unit``.
+    stationary_distribution : Estimate
+        (m,). Where it differs from the populations, the data are not in equilibrium: it tells where they would go.
+    populations : Estimate
+        (n_states,) time average of the data.
+    time_unit : str
+    """
+
+    transition_matrix: np.ndarray
+    states: np.ndarray
+    timescales: Estimate
+    stationary_distribution: Estimate
+    populations: Estimate
+    time_unit: str
+
+
+def reversible_markov_model(chi, tau=None, frame_interval=None, time_unit=None, seed=0) -> ReversibleMarkovModel:
+    """Bayesian reversible Markov model of the likeliest states.
+
+    Counts are divided by their statistical inefficiency before sampling (B. Trendelkamp-Schroer, H. Wu, F. Paul, F. Noé,
+    J. Chem. Phys. 143, 174101 (2015)). That is of each target's trajectory: targets that move together are taken for
+    independent.
+
+    Parameters
+    ----------
+    chi : Chi or list of (F, n_targets, n_states) arrays
+    tau : int, optional
+        Lag time in frames; that of chi when not given.
+    frame_interval : float, optional
+    time_unit : str, optional
+    seed : int
+
+    Returns
+    -------
+    ReversibleMarkovModel
+
+    Raises
+    ------
+    ValueError
+        If the states are not crisp, so that the likeliest state is not the state, or no two states are connected.
+    """
+    from deeptime.markov import TransitionCountEstimator  # half a second to import
+    from deeptime.markov.msm import BayesianMSM
+
+    chi = as_chi(chi)
+    tau, (frame_interval, time_unit) = chi.lag(tau), chi.units(frame_interval, time_unit)
+    crisp = crispness(chi)
+    if crisp < _CRISP:
+        raise ValueError(
+            f"states are not crisp: {100 * crisp:.0f} % of the frames have a state with a probability above 0.9, "
+            f"{100 * _CRISP:.0f} % are needed for a model of the likeliest states"
+        )
+    trajectories = [
+        np.ascontiguousarray(path) for segment in chi if len(segment) > tau for path in segment.argmax(axis=2).T
+    ]
+    counts = TransitionCountEstimator(tau, "effective", n_states=chi.n_states).fit_fetch(trajectories)
+    largest = counts.submodel_largest(connectivity_threshold=0.0)
+    if largest.n_states < 2:
+        raise ValueError("no two states are connected by transitions both ways: there is no reversible model")
+    np.random.seed(seed)
+    posterior = BayesianMSM(n_samples=_SAMPLES, reversible=True).fit_fetch(largest)
+    lag_time = tau * frame_interval
+    basis = independent_blocks(chi, tau).basis
+    return ReversibleMarkovModel(
+        transition_matrix=np.asarray(posterior.prior.transition_matrix),
+        states=np.asarray(largest.state_symbols),
+        timescales=_estimate([m.timescales() for m in (posterior.prior, *posterior.samples)], basis, lag_time / tau),
+        stationary_distribution=_estimate(
+            [m.stationary_distribution for m in (posterior.prior, *posterior.samples)], basis
+        ),
+        populations=estimated_populations(chi, tau),
+        time_unit=time_unit,
+    )
+
+
+def _estimate(values, basis: Basis, unit=1.0):
+    whole, samples = unit * np.asarray(values[0]), unit * np.asarray(values[1:])
+    lower, upper = np.percentile(samples, [2.5, 97.5], axis=0)
+    return Estimate(value=whole, lower=np.minimum(lower, whole), upper=np.maximum(upper, whole), basis=basis)
