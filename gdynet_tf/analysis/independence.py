@@ -31,8 +31,8 @@ class Basis:
 
     Attributes
     ----------
-    kind : {"time blocks", "trajectories", "groups of targets", None}
-        None: there is no interval.
+    kind : {"time blocks", "trajectories", "groups of targets", "posterior", None}
+        "posterior": of a model, without blocks. None: there is no interval.
     n_blocks : int
     block_length : float
         Frames of a block of time or, on average, of a trajectory; targets of a group.
@@ -46,7 +46,7 @@ class Basis:
         Why there is no interval.
     """
 
-    kind: Literal["time blocks", "trajectories", "groups of targets"] | None
+    kind: Literal["time blocks", "trajectories", "groups of targets", "posterior"] | None
     n_blocks: int = 0
     block_length: float = np.nan
     relaxation: float = np.nan
@@ -57,6 +57,8 @@ class Basis:
     def __str__(self) -> str:
         if self.kind == "time blocks":
             return f"{self.n_blocks} blocks of {self.block_length:.0f} frames"
+        if self.kind == "posterior":
+            return "the posterior of the model"
         if self.kind:
             return f"{self.n_blocks} {self.kind}"
         if self.reason == "no dynamics":

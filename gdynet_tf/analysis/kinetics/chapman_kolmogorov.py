@@ -11,7 +11,7 @@ from gdynet_tf.analysis.independence import Basis, independent_blocks
 from gdynet_tf.analysis.kinetics.koopman import koopman_copies
 from gdynet_tf.analysis.kinetics.relaxation import observed_transitions
 from gdynet_tf.analysis.kinetics.spectral import eigenvectors
-from gdynet_tf.analysis.uncertainty import PROBABILITY, estimate_from_copies, jackknife
+from gdynet_tf.analysis.uncertainty import PROBABILITY, Estimate, estimate_from_copies, jackknife
 from gdynet_tf.findings import Finding
 
 __all__ = ["ChapmanKolmogorovTest", "chapman_kolmogorov_test"]
@@ -38,6 +38,8 @@ class ChapmanKolmogorovTest:
     predicted_interval, estimated_interval : (2, n_steps + 1, n, n) float
         Lower and upper bounds; NaN where there is no interval. That they overlap is no test: both rest on the same
         data, and their difference is known much better than either.
+    difference : Estimate
+        (n_steps + 1, n, n), predicted less estimated, with the interval of their difference.
     p_value : float
         Probability of differences K(tau)^n - K(n tau) as large as these if the model is Markovian; NaN without
         intervals or with a single step.
@@ -64,6 +66,7 @@ class ChapmanKolmogorovTest:
     estimated: np.ndarray
     predicted_interval: np.ndarray
     estimated_interval: np.ndarray
+    difference: Estimate
     p_value: float
     noticeable: float
     n_transitions: int
@@ -82,6 +85,12 @@ class ChapmanKolmogorovTest:
     def passed(self) -> bool | None:
         """Whether the test holds; None where it says nothing."""
         return {"not refuted": True, "refuted": False}.get(self.finding.kind)
+
+    @property
+    def inside(self) -> np.ndarray:
+        """(n_steps + 1, n, n) bool: zero lies in the interval of the difference; at 95 %, one in twenty need not."""
+        low, high = self.difference.lower, self.difference.upper
+        return ((low <= 0) & (high >= 0)) | (self.difference.value == 0)  # steps 0 and 1 agree by construction
 
     @property
     def max_deviation(self) -> float:
@@ -163,6 +172,7 @@ def chapman_kolmogorov_test(
         estimated=estimated[0],
         predicted_interval=_interval(predicted, blocks),
         estimated_interval=_interval(estimated, blocks),
+        difference=estimate_from_copies(predicted - estimated, blocks, per_frame=False),
         **numbers,
         time_unit=time_unit,
         basis=blocks.basis,

@@ -1,18 +1,19 @@
-"""A reversible Markov model of crisp states with its posterior: deeptime's, from effective counts."""
+"""A reversible Markov model of crisp states with its posterior, by deeptime."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from gdynet_tf.analysis.chi import as_chi
-from gdynet_tf.analysis.independence import Basis, independent_blocks
+from gdynet_tf.analysis.independence import Basis
+from gdynet_tf.analysis.kinetics.relaxation import target_correlation
 from gdynet_tf.analysis.states import crispness, estimated_populations
 from gdynet_tf.analysis.uncertainty import Estimate
 
 __all__ = ["ReversibleMarkovModel", "reversible_markov_model"]
 
 _CRISP = 0.8  # share of frames whose likeliest state has a probability above 0.9
-_SAMPLES = 200
+_SAMPLES = 500
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,13 @@ class ReversibleMarkovModel:
     time_unit: str
 
 
-def reversible_markov_model(chi, tau=None, frame_interval=None, time_unit=None, seed=0) -> ReversibleMarkovModel:
+def reversible_markov_model(chi, tau=None, frame_interval=None, time_unit=None) -> ReversibleMarkovModel:
     """Bayesian reversible Markov model of the likeliest states.
 
-    Counts are divided by their statistical inefficiency before sampling (B. Trendelkamp-Schroer, H. Wu, F. Paul, F. Noé,
-    J. Chem. Phys. 143, 174101 (2015)). That is of each target's trajectory: targets that move together are taken for
-    independent.
+    The posterior is that of counts which are independent (B. Trendelkamp-Schroer, H. Wu, F. Paul, F. Noé, J. Chem. Phys.
+    143, 174101 (2015)): pairs of frames are counted once in each lag time, "sliding-effective", and divided by the
+    design effect of targets that change together. Intervals are percentiles of random samples, so that they move by a
+    few percent of their width from call to call. They hold if the model does, and need no blocks.
 
     Parameters
     ----------
@@ -56,7 +58,6 @@ def reversible_markov_model(chi, tau=None, frame_interval=None, time_unit=None, 
         Lag time in frames; that of chi when not given.
     frame_interval : float, optional
     time_unit : str, optional
-    seed : int
 
     Returns
     -------
@@ -67,7 +68,7 @@ def reversible_markov_model(chi, tau=None, frame_interval=None, time_unit=None, 
     ValueError
         If the states are not crisp, so that the likeliest state is not the state, or no two states are connected.
     """
-    from deeptime.markov import TransitionCountEstimator  # half a second to import
+    from deeptime.markov import TransitionCountEstimator, TransitionCountModel  # half a second to import
     from deeptime.markov.msm import BayesianMSM
 
     chi = as_chi(chi)
@@ -81,27 +82,26 @@ def reversible_markov_model(chi, tau=None, frame_interval=None, time_unit=None, 
     trajectories = [
         np.ascontiguousarray(path) for segment in chi if len(segment) > tau for path in segment.argmax(axis=2).T
     ]
-    counts = TransitionCountEstimator(tau, "effective", n_states=chi.n_states).fit_fetch(trajectories)
+    counts = TransitionCountEstimator(tau, "sliding-effective", n_states=chi.n_states).fit_fetch(trajectories)
+    together = max(1.0, float(target_correlation(chi, tau)[0].max())) if chi.n_targets > 1 else 1.0
+    counts = TransitionCountModel(counts.count_matrix / together, "sliding-effective", tau)
     largest = counts.submodel_largest(connectivity_threshold=0.0)
     if largest.n_states < 2:
         raise ValueError("no two states are connected by transitions both ways: there is no reversible model")
-    np.random.seed(seed)
     posterior = BayesianMSM(n_samples=_SAMPLES, reversible=True).fit_fetch(largest)
-    lag_time = tau * frame_interval
-    basis = independent_blocks(chi, tau).basis
+    models = [posterior.prior, *posterior.samples]
+    basis = Basis("posterior", design_effect=together)
     return ReversibleMarkovModel(
         transition_matrix=np.asarray(posterior.prior.transition_matrix),
         states=np.asarray(largest.state_symbols),
-        timescales=_estimate([m.timescales() for m in (posterior.prior, *posterior.samples)], basis, lag_time / tau),
-        stationary_distribution=_estimate(
-            [m.stationary_distribution for m in (posterior.prior, *posterior.samples)], basis
-        ),
+        timescales=_estimate([frame_interval * model.timescales() for model in models], basis),
+        stationary_distribution=_estimate([model.stationary_distribution for model in models], basis),
         populations=estimated_populations(chi, tau),
         time_unit=time_unit,
     )
 
 
-def _estimate(values, basis: Basis, unit=1.0):
-    whole, samples = unit * np.asarray(values[0]), unit * np.asarray(values[1:])
+def _estimate(values, basis: Basis):
+    whole, samples = np.asarray(values[0]), np.asarray(values[1:])
     lower, upper = np.percentile(samples, [2.5, 97.5], axis=0)
     return Estimate(value=whole, lower=np.minimum(lower, whole), upper=np.maximum(upper, whole), basis=basis)
