@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import fdtrc
 
 from gdynet_tf.analysis.chi import Chi, as_chi
-from gdynet_tf.analysis.kinetics.relaxation import (
+from gdynet_tf.analysis.relaxation import (
     joint_correlation,
     observed_transitions,
     relaxation_time,

@@ -6,7 +6,7 @@ import numpy as np
 
 from gdynet_tf.analysis.chi import as_chi
 from gdynet_tf.analysis.independence import Basis
-from gdynet_tf.analysis.kinetics.relaxation import target_correlation
+from gdynet_tf.analysis.relaxation import target_correlation
 from gdynet_tf.analysis.states import crispness, estimated_populations
 from gdynet_tf.analysis.uncertainty import Estimate
 
