@@ -13,10 +13,13 @@ from gdynet_tf.analysis.agreement import (
     state_agreement,
 )
 from gdynet_tf.analysis.chi import Chi, as_chi
+from gdynet_tf.analysis.independence import Basis, Blocks, independent_blocks
 from gdynet_tf.analysis.kinetics.chapman_kolmogorov import ChapmanKolmogorovTest, chapman_kolmogorov_test
 from gdynet_tf.analysis.kinetics.covariances import covariances
+from gdynet_tf.analysis.kinetics.estimates import PathTimes, estimated_koopman_matrix, estimated_timescales, path_times
 from gdynet_tf.analysis.kinetics.global_dynamics import global_transition_matrix, site_matrix
 from gdynet_tf.analysis.kinetics.koopman import koopman_matrix, vamp1_score, vamp2_score, vamp_e_score
+from gdynet_tf.analysis.kinetics.markov_model import ReversibleMarkovModel, reversible_markov_model
 from gdynet_tf.analysis.kinetics.paths import committor, mean_first_passage_times, reactive_flux, residence_times
 from gdynet_tf.analysis.kinetics.rates import RateMatrix, count_slow, rate_matrix, rate_to_time
 from gdynet_tf.analysis.kinetics.spectral import Eigenvectors, eigenvalues, eigenvectors, stationary_distribution
@@ -27,11 +30,13 @@ from gdynet_tf.analysis.kinetics.timescales import (
     implied_timescales,
     timescale,
 )
+from gdynet_tf.analysis.relaxation import observed_transitions, relaxation_time
 from gdynet_tf.analysis.runs import Run, load_chi, load_run
 from gdynet_tf.analysis.states import (
     CollapsedStates,
     collapsed_states,
     crispness,
+    estimated_populations,
     likeliest_populations,
     populations,
 )
@@ -66,28 +71,38 @@ from gdynet_tf.analysis.transport.transitions import (
     transition_transport,
 )
 from gdynet_tf.analysis.uncertainty import (
+    Estimate,
     Samples,
     block_bootstrap,
     confidence_interval,
+    estimate_from_copies,
+    estimate_from_sums,
     independent_samples,
+    jackknife,
     split_chunks,
     split_targets,
+    with_interval,
 )
 from gdynet_tf.findings import Finding
 
 __all__ = [
+    "Basis",
+    "Blocks",
     "ChapmanKolmogorovTest",
     "ChargeIntegral",
     "Chi",
     "CollapsedStates",
     "Conductivity",
     "Eigenvectors",
+    "Estimate",
     "Finding",
     "ImpliedTimescales",
     "MeanSquaredDisplacement",
+    "PathTimes",
     "PopulationProfile",
     "RadialDistribution",
     "RateMatrix",
+    "ReversibleMarkovModel",
     "Run",
     "Samples",
     "StateAgreement",
@@ -114,11 +129,18 @@ __all__ = [
     "default_lags",
     "eigenvalues",
     "eigenvectors",
+    "estimate_from_copies",
+    "estimate_from_sums",
+    "estimated_koopman_matrix",
+    "estimated_populations",
+    "estimated_timescales",
     "first_shell",
     "flat_within_interval",
     "global_transition_matrix",
     "implied_timescales",
+    "independent_blocks",
     "independent_samples",
+    "jackknife",
     "koopman_matrix",
     "likeliest_populations",
     "load_chi",
@@ -126,6 +148,8 @@ __all__ = [
     "load_system",
     "mean_first_passage_times",
     "mean_squared_displacement",
+    "observed_transitions",
+    "path_times",
     "plots",
     "population_profile",
     "populations",
@@ -134,10 +158,12 @@ __all__ = [
     "rate_to_time",
     "reactive_flux",
     "read_charges",
+    "relaxation_time",
     "report",
     "representative_frames",
     "residence_times",
     "restart_agreement",
+    "reversible_markov_model",
     "site_matrix",
     "split_chunks",
     "split_targets",
@@ -152,6 +178,7 @@ __all__ = [
     "vamp2_score",
     "vamp_e_score",
     "warn_of_jumps",
+    "with_interval",
     "write_density",
     "write_representatives",
     "write_state_trajectory",

@@ -72,6 +72,12 @@ class StateAgreement:
     overall: float
     f1: np.ndarray
 
+    def to_dataframe(self):
+        """A row for each state: F1 score, and whether it was found again."""
+        import pandas as pd
+
+        return pd.DataFrame({"state": range(len(self.f1)), "f1": self.f1, "found_again": self.found_again})
+
     @property
     def found_again(self):
         """(n_states,) bool: the state was found by every run."""

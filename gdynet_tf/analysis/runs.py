@@ -8,6 +8,7 @@ import numpy as np
 
 from gdynet_tf.analysis.chi import Chi
 from gdynet_tf.errors import InputError
+from gdynet_tf.findings import Finding
 
 __all__ = ["Run", "load_chi", "load_run", "segment_blocks"]
 
@@ -64,6 +65,19 @@ class Run:
     def time_unit(self):
         """Unit of all times."""
         return self.config["data"]["time_unit"]
+
+    @property
+    def history(self):
+        """``history.csv`` as a DataFrame with a row an epoch; None for a run that was not trained, but applied."""
+        import pandas as pd
+
+        file = self.path / "history.csv"
+        return pd.read_csv(file) if file.is_file() else None
+
+    @property
+    def findings(self):
+        """What was found when chi was made, as when a model meets elements that it was not trained on."""
+        return [Finding(**content) for content in self.scores.get("findings", [])]
 
     def blocks(self, split="all"):
         """Blocks (trajectory, start, stop) of frames of a part of the data.

@@ -11,8 +11,16 @@ from gdynet_tf.analysis.kinetics.koopman import koopman_matrix
 from gdynet_tf.analysis.kinetics.rates import count_slow
 from gdynet_tf.analysis.kinetics.spectral import eigenvalues
 from gdynet_tf.analysis.uncertainty import PROBABILITY, Estimate, estimate_from_copies, estimate_from_sums
+from gdynet_tf.findings import Finding
 
-__all__ = ["CollapsedStates", "collapsed_states", "crispness", "estimated_populations", "likeliest_populations", "populations"]
+__all__ = [
+    "CollapsedStates",
+    "collapsed_states",
+    "crispness",
+    "estimated_populations",
+    "likeliest_populations",
+    "populations",
+]
 
 _NEVER = 1e-3  # share of frames below which a state counts as never the likeliest
 _SAME = 0.99  # correlation of two states' chi from which they count as identical
@@ -107,7 +115,7 @@ class CollapsedStates:
         Pairs that lead to the same states with the same probabilities within the lag time.
     n_slow : int
         Relaxations that outlast the lag time; n_states - 1 when every state has a slow process of its own.
-    messages : list of str
+    findings : list of Finding
         The same in plain words; empty when all states stand.
     """
 
@@ -115,7 +123,12 @@ class CollapsedStates:
     identical: list
     same_dynamics: list
     n_slow: int
-    messages: list
+    findings: list[Finding]
+
+    @property
+    def messages(self) -> list[str]:
+        """The texts of the findings."""
+        return [finding.text for finding in self.findings]
 
 
 def collapsed_states(chi, tau):
@@ -139,29 +152,47 @@ def collapsed_states(chi, tau):
     identical = [p for p in pairs if correlation[p] > _SAME]
     alive = [p for p in pairs if not set(p) & set(never) and p not in identical]
     alike = [(i, j) for i, j in alive if np.abs(K[i] - K[j]).max() < _SAME_ROWS]
-    advice = "ask for fewer states, or a shorter lag time"
-    messages = [
-        f"State {i} has collapsed: it is the likeliest in {100 * share[i]:.2g} % of the frames; {advice}."
-        for i in never
-    ]
-    messages += [f"States {i} and {j} have collapsed into one: their chi are the same; {advice}." for i, j in identical]
-    messages += [
-        f"States {i} and {j} are not told apart by their dynamics: within the lag time both lead to the same states "
-        f"with the same probabilities (to {_SAME_ROWS:g}); {advice}."
-        for i, j in alike
-    ]
-    n_slow = count_slow(eigenvalues(K)[1:])
+    return CollapsedStates(
+        never_likeliest=never,
+        identical=identical,
+        same_dynamics=alike,
+        n_slow=(n_slow := count_slow(eigenvalues(K)[1:])),
+        findings=[*_about_states(share, never, identical, alike), *_about_processes(n_slow, n)],
+    )
+
+
+_ADVICE = "ask for fewer states, or a shorter lag time"
+
+
+def _about_states(share, never, identical, alike):
+    for i in never:
+        text = f"State {i} has collapsed: it is the likeliest in {100 * share[i]:.2g} % of the frames; {_ADVICE}."
+        yield Finding(kind="empty state", severity="warning", text=text, numbers={"state": i, "share": float(share[i])})
+    for i, j in identical:
+        text = f"States {i} and {j} have collapsed into one: their chi are the same; {_ADVICE}."
+        yield Finding(kind="identical states", severity="warning", text=text, numbers={"states": (i, j)})
+    for i, j in alike:
+        text = (
+            f"States {i} and {j} are not told apart by their dynamics: within the lag time both lead to the same "
+            f"states with the same probabilities (to {_SAME_ROWS:g}); {_ADVICE}."
+        )
+        yield Finding(kind="same dynamics", severity="warning", text=text, numbers={"states": (i, j)})
+
+
+def _about_processes(n_slow, n):
     if not n_slow:
-        messages.append(
+        text = (
             "Nothing slow was found: no relaxation outlasts the lag time, so the states are arbitrary; try a shorter "
             "lag time or other targets."
         )
     elif n_slow < n - 1:
-        messages.append(
+        text = (
             f"Only {n_slow} of {n - 1} relaxations outlast{'s' if n_slow == 1 else ''} the lag time: "
-            f"{n_slow + 1} states describe what is slow, the border of the others is not a finding; {advice}."
+            f"{n_slow + 1} states describe what is slow, the border of the others is not a finding; {_ADVICE}."
         )
-    return CollapsedStates(never, identical, alike, n_slow, messages)
+    else:
+        return
+    yield Finding(kind="few slow processes", severity="warning", text=text, numbers={"n_slow": n_slow, "n_states": n})
 
 
 def _correlation(chi):

@@ -1,74 +1,121 @@
 """All results of a run on one part of its data."""
 
-from dataclasses import dataclass, field
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
 
 import numpy as np
 
 import gdynet_tf.analysis as ga
 from gdynet_tf.errors import InputError
-from gdynet_tf.report.atomistic import ReportOptions, Surroundings, analyse_surroundings
+from gdynet_tf.report.atomistic import AtomisticResults, ReportOptions, analyse_atoms
+from gdynet_tf.report.trust import assess, restart_findings
 
-__all__ = ["Analysis", "Kinetics", "analyse"]
+__all__ = ["Analysis", "Kinetics", "Trace", "analyse"]
 
 _CK_STEPS = 5
-_RESAMPLES = 100
+_TRACE_POINTS = 2000
 
 
 @dataclass(frozen=True)
 class Kinetics:
-    """What the transition matrix says about paths; from the constrained estimate, whose rows are probabilities.
+    """What the transition matrix says about paths.
 
     Attributes
     ----------
-    residence, residence_interval : (n,) and (2, n) float
-        Mean residence times.
-    first_passage : (n, n) float
-        Mean first passage times, row to column.
+    residence : Estimate
+        (n,) mean residence times.
+    first_passage : Estimate
+        (n, n) mean first passage times, row to column.
     source, target : int
         States at the two ends of the slowest relaxation.
-    committor : (n,) float
-        Probability of reaching target before source.
+    committor : (n,) float or None
+        Probability of reaching target before source; None where K is no transition matrix.
     rate : float
         From source to target, per unit of time; NaN without stationary distribution.
-    estimators : dict
-        Name -> (n - 1,) timescales at tau.
-    bootstrap : (2, n - 1) float
-        Block-bootstrap interval of the plain estimate's; NaN where the data hold too few blocks.
+    estimators : dict of str to Estimate
+        (n - 1,) timescales at tau, by estimator of the transition matrix.
+    findings : list of Finding
     """
 
-    residence: np.ndarray
-    residence_interval: tuple
-    first_passage: np.ndarray
+    residence: ga.Estimate
+    first_passage: ga.Estimate
     source: int
     target: int
-    committor: np.ndarray
+    committor: np.ndarray | None
     rate: float
-    estimators: dict
-    bootstrap: np.ndarray
+    estimators: dict[str, ga.Estimate]
+    findings: list[ga.Finding]
 
 
-@dataclass
+@dataclass(frozen=True)
+class Trace:
+    """One target over time.
+
+    Attributes
+    ----------
+    time : (f,) float
+        In the run's unit.
+    chi : (f, n_states) float
+    target : int
+    n_frames, stride : int
+        Frames that are spanned, and every how many are shown.
+    """
+
+    time: np.ndarray
+    chi: np.ndarray
+    target: int
+    n_frames: int
+    stride: int
+
+
+@dataclass(frozen=True)
 class Analysis:
-    """Results of a run on one part of its data."""
+    """Results of a run on one part of its data.
+
+    Attributes
+    ----------
+    run : Run
+    split : str
+    chi : Chi
+    vamp2 : float
+    koopman : Estimate
+        (n, n) Koopman matrix.
+    populations : Estimate
+        (n,).
+    stationary : (n,) float
+        Stationary distribution; NaN where there is none.
+    eigenvectors : Eigenvectors
+    timescales : ImpliedTimescales
+    ck : ChapmanKolmogorovTest or None
+        None where the segments are too short for two steps.
+    kinetics : Kinetics
+    trace : Trace
+    atomistic : AtomisticResults or None
+        What needs the atoms; None where the graphs are gone.
+    verdict : Finding
+    findings : list of Finding
+    """
 
     run: ga.Run
     split: str
-    chi: list
-    koopman: np.ndarray
-    eigenvectors: ga.Eigenvectors
+    chi: ga.Chi
+    vamp2: float
+    koopman: ga.Estimate
+    populations: ga.Estimate
     stationary: np.ndarray
-    populations: np.ndarray
-    populations_interval: tuple
+    eigenvectors: ga.Eigenvectors
     timescales: ga.ImpliedTimescales
     ck: ga.ChapmanKolmogorovTest | None
     kinetics: Kinetics
-    vamp2: float
-    verdict: str
-    surroundings: Surroundings | None
-    caveats: list = field(default_factory=list)
+    trace: Trace
+    atomistic: AtomisticResults | None
+    verdict: ga.Finding
+    findings: list[ga.Finding]
 
 
-def analyse(run, split="test", options=None):
+def analyse(run: ga.Run, split: str = "test", options: ReportOptions | None = None) -> Analysis:
     """All results of a run on one part of its data.
 
     Parameters
@@ -88,105 +135,112 @@ def analyse(run, split="test", options=None):
     """
     options = options or ReportOptions()
     chi, tau = ga.load_chi(run, split), run.tau
-    longest = max(len(segment) for segment in chi)
-    if longest <= tau:
-        raise InputError(f"{run.path}: the {split} data have segments of {longest} frames, the lag time is {tau}")
-    units = {"frame_interval": run.frame_interval, "time_unit": run.time_unit}
-    K = ga.koopman_matrix(chi, tau)
-    vectors = ga.eigenvectors(K)
-    timescales = ga.implied_timescales(chi, ga.default_lags(tau, longest), **units)
-    n_steps = min(_CK_STEPS, (longest - 1) // tau)
-    ck = ga.chapman_kolmogorov_test(chi, tau, n_steps, **units) if n_steps > 1 else None
-    samples = ga.independent_samples(chi, tau)
-    values = ga.populations(chi)
-    nothing = np.full_like(values, np.nan)
-    interval = ga.confidence_interval([ga.populations(p) for p in samples.parts]) if samples.by else (nothing, nothing)
-    caveats = []
-    try:
-        stationary = ga.stationary_distribution(K)
-    except ValueError as error:
-        stationary = nothing
-        caveats.append(f"There is no stationary distribution: {error}.")
-    verdict, more = ga.assess(chi, timescales, ck, run.frame_interval, tau)
-    surroundings, missing = _surroundings(run, split, chi, options)
+    if chi.longest <= tau:
+        raise InputError(f"{run.path}: the {split} data have segments of {chi.longest} frames, the lag time is {tau}")
+    units = (run.frame_interval, run.time_unit)
+    koopman = ga.estimated_koopman_matrix(chi)
+    vectors = ga.eigenvectors(koopman.value)
+    timescales = ga.implied_timescales(chi, ga.default_lags(tau, chi.longest), *units)
+    n_steps = min(_CK_STEPS, (chi.longest - 1) // tau)
+    ck = ga.chapman_kolmogorov_test(chi, tau, n_steps, *units) if n_steps > 1 else None
+    populations = ga.estimated_populations(chi)
+    stationary, findings = _stationary(koopman.value)
+    kinetics = _kinetics(chi, vectors)
+    verdict, more = assess(chi, timescales, ck)
+    atomistic, missing = _atomistic(run, split, chi, options)
     return Analysis(
-        run,
-        split,
-        chi,
-        K,
-        vectors,
-        stationary,
-        values,
-        interval,
-        timescales,
-        ck,
-        _kinetics(chi, tau, run.frame_interval, samples, vectors),
-        ga.vamp2_score(chi, tau),
-        verdict,
-        surroundings,
-        [*ga.collapsed_states(chi, tau).messages, *more, *caveats, *missing],
+        run=run,
+        split=split,
+        chi=chi,
+        vamp2=ga.vamp2_score(chi),
+        koopman=koopman,
+        populations=populations,
+        stationary=stationary,
+        eigenvectors=vectors,
+        timescales=timescales,
+        ck=ck,
+        kinetics=kinetics,
+        trace=_trace(chi, timescales),
+        atomistic=atomistic,
+        verdict=verdict,
+        findings=[
+            *ga.collapsed_states(chi, tau).findings,
+            *more,
+            *findings,
+            *kinetics.findings,
+            *missing,
+            *run.findings,
+            *restart_findings(run.scores.get("agreement")),
+        ],
     )
 
 
-def _surroundings(run, split, chi, options):
+def _stationary(K: np.ndarray) -> tuple[np.ndarray, list[ga.Finding]]:
+    """Stationary distribution, or why there is none."""
+    try:
+        return ga.stationary_distribution(K), []
+    except ValueError as error:
+        text = f"There is no stationary distribution: {error}."
+        return np.full(len(K), np.nan), [ga.Finding(kind="no stationary distribution", severity="warning", text=text)]
+
+
+def _atomistic(
+    run: ga.Run, split: str, chi: ga.Chi, options: ReportOptions
+) -> tuple[AtomisticResults | None, list[ga.Finding]]:
     """The results that need the atoms, or why there are none."""
     try:
-        ga.load_system(run, split)
+        system = ga.load_system(run, split)
     except InputError as error:
-        return None, [f"Nothing is said about structure and motion: {error}."]
-    found = analyse_surroundings(run, split, chi, options)
-    return found, found.caveats
+        text = f"Nothing is said about structure and motion: {error}."
+        return None, [ga.Finding(kind="no atoms", severity="note", text=text)]
+    found = analyse_atoms(system, chi, options)
+    return found, found.findings
 
 
-def _bootstrap(chi, tau, lag_time):
-    """Intervals of the timescales from resampled blocks of twice the slowest of them, or of ten lags."""
-
-    def rates(resampled):
-        values = ga.eigenvalues(ga.koopman_matrix(resampled, tau))[1:]
-        return np.array([1 / ga.timescale(complex(value), lag_time)[0] for value in values])
-
-    slowest = ga.timescale(complex(ga.eigenvalues(ga.koopman_matrix(chi, tau))[1]), lag_time)[0]
-    frames = max(2 * slowest / lag_time, 10) * tau if np.isfinite(slowest) else np.inf
-    try:
-        fast, slow = ga.block_bootstrap(rates, chi, int(min(frames, 1e9)), _RESAMPLES)[::-1]
-    except ValueError:
-        return np.full((2, chi[0].shape[2] - 1), np.nan)
-    return np.stack([np.divide(1, rate, out=np.full(len(rate), np.inf), where=rate > 0) for rate in (fast, slow)])
-
-
-def _kinetics(chi, tau, frame_interval, samples, vectors):
-    K, lag_time = ga.koopman_matrix(chi, tau, "constrained"), tau * frame_interval
-    n = len(K)
-    residence = ga.residence_times(K, lag_time)
-    interval = (np.full(n, np.nan),) * 2
-    if samples.by:  # rates scatter evenly about that of the whole, times do not
-        parts = [ga.residence_times(ga.koopman_matrix(part, tau, "constrained"), lag_time) for part in samples.parts]
-        slow, fast = ga.confidence_interval(1 / np.array(parts))
-        interval = tuple(np.divide(1, rate, out=np.full(n, np.inf), where=rate > 0) for rate in (fast, slow))
+def _kinetics(chi: ga.Chi, vectors: ga.Eigenvectors) -> Kinetics:
+    times = ga.path_times(chi)
+    lag_time = chi.lag() * chi.frame_interval
     slowest = vectors.right[:, 1].real
     source, target = int(np.argmin(slowest)), int(np.argmax(slowest))
     if source == target:  # an eigenvector without contrast
-        source, target = 0, n - 1
-    try:
+        source, target = 0, chi.n_states - 1
+    committor, rate = None, np.nan
+    with contextlib.suppress(ValueError):  # a state that was not visited, or one that is never left
+        K = ga.koopman_matrix(chi, estimator="constrained")
+        committor = ga.committor(K, source, target, lag_time)
         rate = ga.reactive_flux(K, source, target, lag_time)[1]
-    except ValueError:
-        rate = np.nan
-    estimators = {
-        name: np.array([ga.timescale(complex(value), lag_time)[0] for value in ga.eigenvalues(matrix)[1:]])
-        for name, matrix in (
-            ("plain", ga.koopman_matrix(chi, tau)),
-            ("reversible", ga.koopman_matrix(chi, tau, "reversible")),
-            ("constrained", K),
-        )
-    }
     return Kinetics(
-        residence,
-        interval,
-        np.stack([ga.mean_first_passage_times(K, j, lag_time) for j in range(n)], axis=1),
-        source,
-        target,
-        ga.committor(K, source, target),
-        rate,
-        estimators,
-        _bootstrap(chi, tau, lag_time),
+        residence=times.residence,
+        first_passage=times.first_passage,
+        source=source,
+        target=target,
+        committor=committor,
+        rate=rate,
+        estimators=_estimators(chi),
+        findings=times.findings,
+    )
+
+
+def _estimators(chi: ga.Chi) -> dict[str, ga.Estimate]:
+    """Timescales at the lag time by estimator."""
+    rows = {name: ga.estimated_timescales(chi, estimator=name) for name in ("plain", "reversible", "constrained")}
+    with contextlib.suppress(ValueError):  # states that are not crisp, or not connected
+        rows["Bayesian, reversible"] = ga.reversible_markov_model(chi).timescales
+    return rows
+
+
+def _trace(chi: ga.Chi, timescales: ga.ImpliedTimescales) -> Trace:
+    """The states of the liveliest target over some twenty of the slowest relaxation times."""
+    slowest = timescales.timescales[0]
+    frames = 20 * np.nanmax(np.where(np.isfinite(slowest), slowest, 0)) / chi.frame_interval
+    n_frames = min(len(chi[0]), max(int(frames), _TRACE_POINTS))
+    stride = -(-n_frames // _TRACE_POINTS)
+    part = chi[0][:n_frames:stride]  # (f, n_targets, n_states)
+    target = int(np.argmax((np.diff(part.argmax(axis=2), axis=0) != 0).sum(axis=0)))
+    return Trace(
+        time=np.arange(len(part)) * stride * chi.frame_interval,
+        chi=np.asarray(part[:, target], np.float64),
+        target=target,
+        n_frames=n_frames,
+        stride=stride,
     )

@@ -1,13 +1,16 @@
 """Everything about a run that needs the atoms: structure, transport and space, gathered for the report."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 import gdynet_tf.analysis as ga
 from gdynet_tf.errors import InputError
 
-__all__ = ["ReportOptions", "Surroundings", "analyse_surroundings", "write_files"]
+__all__ = ["AtomisticResults", "ReportOptions", "analyse_atoms", "write_files"]
 
 _R_MAX = 8.0  # Å
 _TARGETS_TO_COUNT = 50_000  # targets x frames of distributions, within 200 to 10,000 frames
@@ -55,8 +58,8 @@ class ReportOptions:
 
 
 @dataclass
-class Surroundings:
-    """Results that need the atoms; None where the data do not give one, with the reason among the caveats."""
+class AtomisticResults:
+    """Results that need the atoms; None where the data do not give one, with the reason among the findings."""
 
     system: ga.System
     options: ReportOptions
@@ -68,39 +71,41 @@ class Surroundings:
     conductivity: ga.Conductivity | None = None
     msd: ga.MeanSquaredDisplacement | None = None
     diffusivity: ga.TracerDiffusivity | None = None
-    profiles: list = field(default_factory=list)
+    profiles: list[ga.PopulationProfile] = field(default_factory=list)
     bond_order: ga.StateDistribution | None = None
     density: ga.StateDensity | None = None
     representatives: list = field(default_factory=list)
-    caveats: list = field(default_factory=list)
+    findings: list[ga.Finding] = field(default_factory=list)
+
+    def say(self, kind: str, text: str, severity: str = "warning", **numbers: float) -> None:
+        """Add a finding."""
+        self.findings.append(ga.Finding(kind=kind, severity=severity, text=text, numbers=numbers))
 
 
-def analyse_surroundings(run, split, chi, options):
-    """All results of a run that need the atoms.
+def analyse_atoms(system: ga.System, chi: ga.Chi, options: ReportOptions) -> AtomisticResults:
+    """All results that need the atoms.
 
     Parameters
     ----------
-    run : Run
-    split : str
-    chi : list of (F, n_targets, n_states) arrays
-        Of that part of the data.
+    system : System
+        Of the same frames as chi.
+    chi : Chi
+        With lag time and units.
     options : ReportOptions
 
     Returns
     -------
-    Surroundings
+    AtomisticResults
 
     Raises
     ------
     InputError
-        If the graph directory is gone, or an option does not fit the system.
+        If an option does not fit the system.
     """
-    system = ga.load_system(run, split)
-    found = Surroundings(system, options)
+    found = AtomisticResults(system, options)
     centers = system.target_positions()
-    units = {"frame_interval": run.frame_interval, "time_unit": run.time_unit}
     _structure(found, chi)
-    _motion(found, chi, centers, run.tau, units)
+    _motion(found, chi, centers)
     _conduction(found)
     _space(found, chi)
     if system.targets.shape[1] == 1 and len(system.atomic_numbers) > 1:
@@ -129,7 +134,8 @@ def _structure(found, chi):
         found.rdf = ga.radial_distribution(chi, system, _R_MAX, max_frames=_n_frames(system))
         found.shells = ga.first_shell(found.rdf, ga.populations(chi))
     else:
-        found.caveats.append("No radial distribution functions: the system is not periodic in all directions.")
+        text = "No radial distribution functions: the system is not periodic in all directions."
+        found.say("no radial distribution", text, "note")
     if options.charges is None:
         return
     charges = ga.read_charges(options.charges, system.atomic_numbers)
@@ -137,20 +143,23 @@ def _structure(found, chi):
     found.state_charges = found.charge.at(options.cluster_radius or 0.0)
 
 
-def _motion(found, chi, centers, tau, units):
+def _motion(found, chi, centers):
+    units = {"frame_interval": chi.frame_interval, "time_unit": chi.time_unit}
     largest = _largest_step(found.system, centers)
     if largest > 0.5:
-        found.caveats.append(
+        text = (
             f"A target jumps {largest:.2f} cells between two frames, more than half a cell: displacements and "
             "diffusion coefficients are not to be trusted. Frames closer in time are needed."
         )
+        found.say("jumps", text, "bad", cells=largest)
     try:
-        found.transport = ga.transition_transport(chi, centers, tau, **units)
+        found.transport = ga.transition_transport(chi, centers, chi.tau, **units)
     except ValueError as error:
-        found.caveats.append(f"No displacements by transition: {error}.")
+        found.say("no displacements", f"No displacements by transition: {error}.")
     longest = max(map(len, centers))
     if longest < 20:
-        found.caveats.append(f"No tracer diffusivity: the longest stretch of data has {longest} frames.")
+        text = f"No tracer diffusivity: the longest stretch of data has {longest} frames."
+        found.say("no tracer diffusivity", text, longest=longest)
         return
     found.msd = ga.mean_squared_displacement(centers, longest // 10, **units)
     found.diffusivity = ga.tracer_diffusivity(found.msd)
@@ -162,10 +171,11 @@ def _motion(found, chi, centers, tau, units):
             if exponent < low
             else "the targets drift or still fly freely; is the centre of mass at rest?"
         )
-        found.caveats.append(
+        text = (
             f"The mean squared displacement grows with time to the power of {exponent:.2f} where its slope is taken: "
             f"{why}."
         )
+        found.say("not diffusive", text, exponent=exponent)
 
 
 def _largest_step(system, centers):
@@ -187,13 +197,14 @@ def _conduction(found):
             found.transport, found.state_charges, float(np.mean(cells)), found.options.temperature
         )
     except ValueError as error:
-        found.caveats.append(f"No conductivity: {error}.")
+        found.say("no conductivity", f"No conductivity: {error}.")
         return
     if found.conductivity.total < 0:
-        found.caveats.append(
+        text = (
             "The conductivity is negative: the charges within the cluster radius do not move with the targets. That "
             "radius is for ions that carry their neighbours along; without it the target's own charge is taken."
         )
+        found.say("negative conductivity", text, total=found.conductivity.total)
 
 
 def _space(found, chi):
@@ -212,13 +223,13 @@ def _bin_width(system, axis):
     return min(0.5, float(plane_spacings(np.asarray(system.lattices[0][:1]))[0, axis]) / 20)
 
 
-def write_files(found, chi, folder):
+def write_files(found: AtomisticResults, chi: ga.Chi, folder: Path) -> list[Path]:
     """Write representative frames, the coloured trajectory and, for few targets, the densities.
 
     Parameters
     ----------
-    found : Surroundings
-    chi : list of (F, n_targets, n_states) arrays
+    found : AtomisticResults
+    chi : Chi
     folder : Path
 
     Returns

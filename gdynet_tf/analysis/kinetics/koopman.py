@@ -4,7 +4,15 @@ import numpy as np
 
 from gdynet_tf.analysis.kinetics.covariances import covariances, covariances_without
 
-__all__ = ["constrained_of", "koopman_copies", "koopman_matrix", "koopman_of", "vamp1_score", "vamp2_score", "vamp_e_score"]
+__all__ = [
+    "constrained_of",
+    "koopman_copies",
+    "koopman_matrix",
+    "koopman_of",
+    "vamp1_score",
+    "vamp2_score",
+    "vamp_e_score",
+]
 
 # Variance of a combination of states below which it counts as zero. float32 probabilities carry an error of about
 # 1e-7, hence a variance of 1e-14; a combination that really varies has more than 1e-8.
@@ -18,7 +26,7 @@ def _inverse_sqrt(covariance):
     return (vectors[:, kept] / np.sqrt(values[kept])) @ vectors[:, kept].T
 
 
-def koopman_matrix(chi, tau, estimator="plain"):
+def koopman_matrix(chi, tau=None, estimator="plain"):
     """Koopman matrix, row i to column j (Xie et al. 2019, Eq. 2).
 
     "plain" is K = C00^-1 C0t. Where chi has an empty state or identical ones, C00 is inverted on what varies: the row
@@ -128,7 +136,7 @@ def _singular_values(chi, tau):
     return np.linalg.svd(_inverse_sqrt(c00) @ c0t @ _inverse_sqrt(ctt), compute_uv=False)
 
 
-def vamp1_score(chi, tau):
+def vamp1_score(chi, tau=None):
     """Uncentred VAMP-1 score, the sum of the singular values of C00^-1/2 C0t Ctt^-1/2 (Wu and Noé 2020).
 
     Parameters
@@ -144,7 +152,7 @@ def vamp1_score(chi, tau):
     return float(_singular_values(chi, tau).sum())
 
 
-def vamp2_score(chi, tau):
+def vamp2_score(chi, tau=None):
     """Uncentred VAMP-2 score, the sum of the squared singular values of C00^-1/2 C0t Ctt^-1/2 (Wu and Noé 2020).
 
     Parameters
@@ -160,7 +168,7 @@ def vamp2_score(chi, tau):
     return float(np.square(_singular_values(chi, tau)).sum())
 
 
-def vamp_e_score(chi, tau):
+def vamp_e_score(chi, tau=None):
     """VAMP-E score of the data's own singular functions; on the same data it equals VAMP-2 (Wu and Noé 2020).
 
     Parameters

@@ -33,7 +33,7 @@ def _sets(n, source, target):
     return sets
 
 
-def residence_times(K, lag_time=1.0):
+def residence_times(K, lag_time=1.0, tolerance=0.01):
     """Mean time spent in each state before it is left, -1 / Q_ii with the generator Q = ln K / lag_time.
 
     Where K has no generator (`rate_matrix` tells), lag_time / (1 - K_ii): visits elsewhere that are over within the lag
@@ -44,16 +44,18 @@ def residence_times(K, lag_time=1.0):
     K : (n, n) array
         Rows are probabilities.
     lag_time : float
+    tolerance : float
+        Uncertainty of the elements of K.
 
     Returns
     -------
     (n,) float64
         In the unit of ``lag_time``; inf for a state that is never left.
     """
-    return rate_to_time(-np.diag(rate_matrix(K, lag_time).rates))
+    return rate_to_time(-np.diag(rate_matrix(K, lag_time, tolerance).rates))
 
 
-def mean_first_passage_times(K, target, lag_time=1.0):
+def mean_first_passage_times(K, target, lag_time=1.0, tolerance=0.01):
     """Mean time to reach the target states for the first time from each state.
 
     Solves sum_j Q_ij m_j = -1 with m = 0 on the target (Norris, Markov Chains, Theorem 3.3.3).
@@ -64,13 +66,15 @@ def mean_first_passage_times(K, target, lag_time=1.0):
         Rows are probabilities.
     target : int or sequence of int
     lag_time : float
+    tolerance : float
+        Uncertainty of the elements of K.
 
     Returns
     -------
     (n,) float64
         Zero on the target; inf where it cannot be reached.
     """
-    rates = rate_matrix(K, lag_time).rates
+    rates = rate_matrix(K, lag_time, tolerance).rates
     n, target = len(rates), np.unique(np.atleast_1d(target))
     if not len(target) or target.min() < 0 or target.max() >= n:
         raise ValueError(f"target must name states from 0 to {n - 1}, got {target.tolist()}")
@@ -88,7 +92,7 @@ def mean_first_passage_times(K, target, lag_time=1.0):
     return times
 
 
-def committor(K, source, target, lag_time=1.0):
+def committor(K, source, target, lag_time=1.0, tolerance=0.01):
     """Probability of reaching the target states before the source states, from each state.
 
     Solves sum_j Q_ij q_j = 0 with q = 0 on the source and 1 on the target (Metzner et al., Multiscale Model. Simul. 7,
@@ -100,13 +104,15 @@ def committor(K, source, target, lag_time=1.0):
         Rows are probabilities.
     source, target : int or sequence of int
     lag_time : float
+    tolerance : float
+        Uncertainty of the elements of K.
 
     Returns
     -------
     (n,) float64
         NaN for states from which neither can be reached.
     """
-    return _committor(rate_matrix(K, lag_time).rates, source, target)
+    return _committor(rate_matrix(K, lag_time, tolerance).rates, source, target)
 
 
 def _committor(rates, source, target):
@@ -119,7 +125,7 @@ def _committor(rates, source, target):
     return q
 
 
-def reactive_flux(K, source, target, lag_time=1.0):
+def reactive_flux(K, source, target, lag_time=1.0, tolerance=0.01):
     """Net flux of transition paths from source to target, and their rate.
 
     f_ij = pi_i q-_i Q_ij q+_j, net f+_ij = max(0, f_ij - f_ji); the rate is the total flux out of the source divided by
@@ -132,6 +138,8 @@ def reactive_flux(K, source, target, lag_time=1.0):
         Rows are probabilities, with one stationary distribution.
     source, target : int or sequence of int
     lag_time : float
+    tolerance : float
+        Uncertainty of the elements of K.
 
     Returns
     -------
@@ -140,7 +148,7 @@ def reactive_flux(K, source, target, lag_time=1.0):
     rate : float
         From source to target, per unit of time.
     """
-    rates = rate_matrix(K, lag_time).rates
+    rates = rate_matrix(K, lag_time, tolerance).rates
     source, target = _sets(len(rates), source, target)
     pi = stationary_distribution(np.asarray(K, np.float64))
     if (pi <= 0).any():

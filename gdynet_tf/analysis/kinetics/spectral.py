@@ -28,6 +28,16 @@ class Eigenvectors:
     right: np.ndarray
     left: np.ndarray
 
+    def to_dataframe(self):
+        """A row for each state: real and imaginary part of the right eigenvector of each relaxation."""
+        import pandas as pd
+
+        n = len(self.eigenvalues)
+        columns = {"state": range(n)}
+        for name, part in (("real", np.real), ("imag", np.imag)):
+            columns |= {f"relaxation_{i}_{name}": part(self.right[:, i]) for i in range(1, n)}
+        return pd.DataFrame(columns)
+
 
 def _checked(K):
     K = np.asarray(K, np.float64)

@@ -5,16 +5,13 @@ State i has the same colour everywhere.
 
 from gdynet_tf.report.plots.kinetics import (
     chapman_kolmogorov,
-    chi_histogram,
-    chi_trace,
     committor,
     eigenvectors,
     first_passage,
-    histogram,
     koopman_matrix,
-    populations,
     timescales,
 )
+from gdynet_tf.report.plots.states import chi_histogram, chi_trace, histogram, populations
 from gdynet_tf.report.plots.structure import (
     bond_order,
     charge_integral,

@@ -1,23 +1,11 @@
-"""Figures of populations, timescales, tests and paths."""
+"""Figures of timescales, tests and paths."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from gdynet_tf.analysis.chi import as_chi
 from gdynet_tf.report.plots.style import COLORS, MARKERS, bars, heat_map, new_axes, state_color
 
-__all__ = [
-    "chapman_kolmogorov",
-    "chi_histogram",
-    "chi_trace",
-    "committor",
-    "eigenvectors",
-    "first_passage",
-    "histogram",
-    "koopman_matrix",
-    "populations",
-    "timescales",
-]
+__all__ = ["chapman_kolmogorov", "committor", "eigenvectors", "first_passage", "koopman_matrix", "timescales"]
 
 
 def timescales(result, ax=None):
@@ -98,37 +86,6 @@ def chapman_kolmogorov(result, axes=None):
     return axes
 
 
-def populations(values, lower, upper, stationary=None, ax=None):
-    """Populations of the states with intervals, and the stationary distribution beside them.
-
-    Parameters
-    ----------
-    values, lower, upper : (n_states,) arrays
-    stationary : (n_states,) array, optional
-    ax : matplotlib Axes, optional
-
-    Returns
-    -------
-    matplotlib Axes
-    """
-    ax = new_axes(ax, figsize=(4, 3.2))
-    bars(ax, np.asarray(values), np.asarray(lower), np.asarray(upper))
-    if stationary is not None:
-        ax.plot(
-            np.arange(len(values)),
-            stationary,
-            "D",
-            color="white",
-            mec="black",
-            ms=7,
-            label="stationary distribution",
-        )
-        ax.legend(fontsize="small")
-    ax.set_ylabel("population (mean χ)")
-    ax.set_ylim(0, 1.05)
-    return ax
-
-
 def koopman_matrix(K, ax=None):
     """Koopman matrix as an annotated heat map, from the row's state to the column's.
 
@@ -178,74 +135,6 @@ def eigenvectors(result, axes=None):
         ax.set_ylim(-1.15, 1.15)
     axes[0].set_ylabel("eigenvector")
     return np.asarray(axes)
-
-
-def chi_histogram(chi, ax=None):
-    """Distribution of the probability of each state over all frames and targets.
-
-    Parameters
-    ----------
-    chi : list of (F, n_targets, n_states) arrays
-    ax : matplotlib Axes, optional
-
-    Returns
-    -------
-    matplotlib Axes
-    """
-    ax = new_axes(ax, figsize=(5, 3.2))
-    counts, edges = histogram(chi)
-    n = len(counts)
-    for i, share in enumerate(counts):
-        left = edges[:-1] + i * (edges[1] - edges[0]) / n
-        ax.bar(
-            left,
-            share,
-            width=(edges[1] - edges[0]) / n,
-            align="edge",
-            color=state_color(i),
-            label=f"state {i}",
-        )
-    ax.set_yscale("log")
-    ax.set_ylim(min(1e-3, 0.5 * counts[counts > 0].min()), 2)  # a fixed floor: bars of similar share look similar
-    ax.set_xlabel("probability χ")
-    ax.set_ylabel("share of frames")
-    ax.legend(fontsize="small", ncols=2)
-    return ax
-
-
-def histogram(chi, n_bins=20):
-    """Share of frames and targets by probability: (n_states, n_bins) and the edges (n_bins + 1,)."""
-    chi, edges = as_chi(chi), np.linspace(0, 1, n_bins + 1)
-    counts = [
-        sum(np.histogram(np.clip(segment[..., i], 0, 1), edges)[0] for segment in chi) for i in range(chi[0].shape[2])
-    ]
-    return np.array(counts) / sum(segment[..., 0].size for segment in chi), edges
-
-
-def chi_trace(time, chi, time_unit, ax=None):
-    """State probabilities of one target over time, stacked.
-
-    Parameters
-    ----------
-    time : (F,) array
-        In ``time_unit``.
-    chi : (F, n_states) array
-    time_unit : str
-    ax : matplotlib Axes, optional
-
-    Returns
-    -------
-    matplotlib Axes
-    """
-    ax = new_axes(ax, figsize=(7, 2.6))
-    n = chi.shape[1]
-    ax.stackplot(time, chi.T, colors=[state_color(i) for i in range(n)], labels=[f"state {i}" for i in range(n)])
-    ax.set_xlim(time[0], time[-1])
-    ax.set_ylim(0, 1)
-    ax.set_xlabel(f"time ({time_unit})")
-    ax.set_ylabel("probability χ")
-    ax.figure.legend(loc="outside upper center", ncols=min(n, 6), fontsize="small")
-    return ax
 
 
 def committor(values, source, target, ax=None):

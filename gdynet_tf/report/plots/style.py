@@ -1,6 +1,5 @@
 """What all figures share: colours, axes, bars, heat maps, saving."""
 
-import csv
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -57,7 +56,7 @@ def heat_map(values, ax, form, label, vmin=None, vmax=None):
     return ax
 
 
-def save_figure(figure, path, numbers):
+def save_figure(figure, path, table):
     """Write ``path.png`` and beside it ``path.csv`` with the numbers that it shows; the figure is closed.
 
     Parameters
@@ -65,18 +64,17 @@ def save_figure(figure, path, numbers):
     figure : matplotlib Figure
     path : path-like
         Without suffix.
-    numbers : dict of (n,) sequences
-        Columns of the table, of equal length.
+    table : DataFrame or dict of (n,) sequences
+        Columns of equal length.
 
     Returns
     -------
     png, csv : Path
     """
-    png, table = Path(path).with_suffix(".png"), Path(path).with_suffix(".csv")
+    import pandas as pd
+
+    png, csv = Path(path).with_suffix(".png"), Path(path).with_suffix(".csv")
     figure.savefig(png, dpi=160)
     plt.close(figure)
-    with open(table, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(numbers)
-        writer.writerows(zip(*numbers.values(), strict=True))
-    return png, table
+    pd.DataFrame(table).to_csv(csv, index=False)
+    return png, csv

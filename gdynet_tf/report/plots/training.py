@@ -8,13 +8,13 @@ from gdynet_tf.report.plots.style import COLORS, bars, new_axes
 __all__ = ["history", "selection", "state_agreement"]
 
 
-def history(epochs, train, validation, best_epoch, ax=None):
+def history(table, ax=None):
     """VAMP-2 over the epochs of the training.
 
     Parameters
     ----------
-    epochs, train, validation : (n,) arrays
-    best_epoch : int
+    table : DataFrame
+        Columns ``epoch``, ``train_vamp2``, ``validation_vamp2``.
     ax : matplotlib Axes, optional
 
     Returns
@@ -22,9 +22,12 @@ def history(epochs, train, validation, best_epoch, ax=None):
     matplotlib Axes
     """
     ax = new_axes(ax, figsize=(5, 3.2))
-    ax.plot(epochs, train, color=COLORS[0], marker="o", ms=3, label="training (mean of batches)")
-    ax.plot(epochs, validation, color=COLORS[1], marker="s", ms=3, label="validation (all pairs)")
-    ax.axvline(best_epoch, color="0.4", ls="--", lw=1, label="weights kept")
+    best = table["epoch"][table["validation_vamp2"].idxmax()]
+    ax.plot(table["epoch"], table["train_vamp2"], color=COLORS[0], marker="o", ms=3, label="training (mean of batches)")
+    ax.plot(
+        table["epoch"], table["validation_vamp2"], color=COLORS[1], marker="s", ms=3, label="validation (all pairs)"
+    )
+    ax.axvline(best, color="0.4", ls="--", lw=1, label="weights kept")
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_xlabel("epoch")
     ax.set_ylabel("VAMP-2")
