@@ -13,11 +13,20 @@ from gdynet_tf.analysis.agreement import (
     state_agreement,
 )
 from gdynet_tf.analysis.chi import Chi, as_chi
+from gdynet_tf.analysis.independence import Basis, Blocks, Piece, independent_blocks
 from gdynet_tf.analysis.kinetics.chapman_kolmogorov import ChapmanKolmogorovTest, chapman_kolmogorov_test
 from gdynet_tf.analysis.kinetics.covariances import covariances
 from gdynet_tf.analysis.kinetics.global_dynamics import global_transition_matrix, site_matrix
 from gdynet_tf.analysis.kinetics.koopman import koopman_matrix, vamp1_score, vamp2_score, vamp_e_score
-from gdynet_tf.analysis.kinetics.paths import committor, mean_first_passage_times, reactive_flux, residence_times
+from gdynet_tf.analysis.kinetics.markov_model import ReversibleMarkovModel, reversible_markov_model
+from gdynet_tf.analysis.kinetics.paths import (
+    PathTimes,
+    committor,
+    mean_first_passage_times,
+    path_times,
+    reactive_flux,
+    residence_times,
+)
 from gdynet_tf.analysis.kinetics.rates import RateMatrix, count_slow, rate_matrix, rate_to_time
 from gdynet_tf.analysis.kinetics.spectral import Eigenvectors, eigenvalues, eigenvectors, stationary_distribution
 from gdynet_tf.analysis.kinetics.timescales import (
@@ -27,11 +36,18 @@ from gdynet_tf.analysis.kinetics.timescales import (
     implied_timescales,
     timescale,
 )
+from gdynet_tf.analysis.relaxation import (
+    joint_correlation,
+    observed_transitions,
+    relaxation_time,
+    target_correlation,
+)
 from gdynet_tf.analysis.runs import Run, load_chi, load_run
 from gdynet_tf.analysis.states import (
     CollapsedStates,
     collapsed_states,
     crispness,
+    estimated_populations,
     likeliest_populations,
     populations,
 )
@@ -66,28 +82,37 @@ from gdynet_tf.analysis.transport.transitions import (
     transition_transport,
 )
 from gdynet_tf.analysis.uncertainty import (
+    Estimate,
     Samples,
-    block_bootstrap,
     confidence_interval,
+    estimate_from_copies,
+    estimate_from_sums,
     independent_samples,
     split_chunks,
     split_targets,
+    with_interval,
 )
 from gdynet_tf.findings import Finding
 
 __all__ = [
+    "Basis",
+    "Blocks",
     "ChapmanKolmogorovTest",
     "ChargeIntegral",
     "Chi",
     "CollapsedStates",
     "Conductivity",
     "Eigenvectors",
+    "Estimate",
     "Finding",
     "ImpliedTimescales",
     "MeanSquaredDisplacement",
+    "PathTimes",
+    "Piece",
     "PopulationProfile",
     "RadialDistribution",
     "RateMatrix",
+    "ReversibleMarkovModel",
     "Run",
     "Samples",
     "StateAgreement",
@@ -98,7 +123,6 @@ __all__ = [
     "TransitionTransport",
     "as_chi",
     "assess",
-    "block_bootstrap",
     "bond_order",
     "bond_order_of_targets",
     "canonical_correlations",
@@ -114,11 +138,16 @@ __all__ = [
     "default_lags",
     "eigenvalues",
     "eigenvectors",
+    "estimate_from_copies",
+    "estimate_from_sums",
+    "estimated_populations",
     "first_shell",
     "flat_within_interval",
     "global_transition_matrix",
     "implied_timescales",
+    "independent_blocks",
     "independent_samples",
+    "joint_correlation",
     "koopman_matrix",
     "likeliest_populations",
     "load_chi",
@@ -126,6 +155,8 @@ __all__ = [
     "load_system",
     "mean_first_passage_times",
     "mean_squared_displacement",
+    "observed_transitions",
+    "path_times",
     "plots",
     "population_profile",
     "populations",
@@ -134,10 +165,12 @@ __all__ = [
     "rate_to_time",
     "reactive_flux",
     "read_charges",
+    "relaxation_time",
     "report",
     "representative_frames",
     "residence_times",
     "restart_agreement",
+    "reversible_markov_model",
     "site_matrix",
     "split_chunks",
     "split_targets",
@@ -145,6 +178,7 @@ __all__ = [
     "state_density",
     "state_distribution",
     "stationary_distribution",
+    "target_correlation",
     "timescale",
     "tracer_diffusivity",
     "transition_transport",
@@ -152,6 +186,7 @@ __all__ = [
     "vamp2_score",
     "vamp_e_score",
     "warn_of_jumps",
+    "with_interval",
     "write_density",
     "write_representatives",
     "write_state_trajectory",

@@ -20,7 +20,6 @@ from gdynet_tf.analysis.independence import Basis, Blocks, independent_blocks
 # Parts of the data as they were divided before; what still asks for them moves to `independent_blocks`.
 from gdynet_tf.analysis.samples import (
     Samples,
-    block_bootstrap,
     confidence_interval,
     independent_samples,
     split_chunks,
@@ -31,7 +30,6 @@ __all__ = [
     "Estimate",
     "Samples",
     "Spread",
-    "block_bootstrap",
     "confidence_interval",
     "estimate_from_copies",
     "estimate_from_sums",
