@@ -220,7 +220,9 @@ def _of_time(chi, number, basis):
                 block.append(Piece(index, slice(first, last)))
         offset += len(segment)
     length = chi.n_frames / number
-    return Blocks(replace(basis, kind="time blocks", n_blocks=number, block_length=length, reason=""), pieces, _share(pieces))
+    return Blocks(
+        replace(basis, kind="time blocks", n_blocks=number, block_length=length, reason=""), pieces, _share(pieces)
+    )
 
 
 def _share(pieces):

@@ -12,7 +12,14 @@ from gdynet_tf.analysis.kinetics.rates import count_slow
 from gdynet_tf.analysis.kinetics.spectral import eigenvalues
 from gdynet_tf.analysis.uncertainty import PROBABILITY, Estimate, estimate_from_copies, estimate_from_sums
 
-__all__ = ["CollapsedStates", "collapsed_states", "crispness", "estimated_populations", "likeliest_populations", "populations"]
+__all__ = [
+    "CollapsedStates",
+    "collapsed_states",
+    "crispness",
+    "estimated_populations",
+    "likeliest_populations",
+    "populations",
+]
 
 _NEVER = 1e-3  # share of frames below which a state counts as never the likeliest
 _SAME = 0.99  # correlation of two states' chi from which they count as identical

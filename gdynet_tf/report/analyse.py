@@ -11,7 +11,6 @@ from gdynet_tf.report.atomistic import ReportOptions, Surroundings, analyse_surr
 __all__ = ["Analysis", "Kinetics", "analyse"]
 
 _CK_STEPS = 5
-_RESAMPLES = 100
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Kinetics:
     estimators : dict
         Name -> (n - 1,) timescales at tau.
     bootstrap : (2, n - 1) float
-        Block-bootstrap interval of the plain estimate's; NaN where the data hold too few blocks.
+        Interval of the plain estimate's.
     """
 
     residence: np.ndarray
@@ -97,15 +96,12 @@ def analyse(run, split="test", options=None):
     timescales = ga.implied_timescales(chi, ga.default_lags(tau, longest), **units)
     n_steps = min(_CK_STEPS, (longest - 1) // tau)
     ck = ga.chapman_kolmogorov_test(chi, tau, n_steps, **units) if n_steps > 1 else None
-    samples = ga.independent_samples(chi, tau)
-    values = ga.populations(chi)
-    nothing = np.full_like(values, np.nan)
-    interval = ga.confidence_interval([ga.populations(p) for p in samples.parts]) if samples.by else (nothing, nothing)
+    populations = ga.estimated_populations(chi, tau)
     caveats = []
     try:
         stationary = ga.stationary_distribution(K)
     except ValueError as error:
-        stationary = nothing
+        stationary = np.full_like(populations.value, np.nan)
         caveats.append(f"There is no stationary distribution: {error}.")
     verdict, more = ga.assess(chi, timescales, ck, run.frame_interval, tau)
     surroundings, missing = _surroundings(run, split, chi, options)
@@ -116,11 +112,11 @@ def analyse(run, split="test", options=None):
         K,
         vectors,
         stationary,
-        values,
-        interval,
+        populations.value,
+        (populations.lower, populations.upper),
         timescales,
         ck,
-        _kinetics(chi, tau, run.frame_interval, samples, vectors),
+        _kinetics(chi, tau, run.frame_interval, timescales, vectors),
         ga.vamp2_score(chi, tau),
         verdict,
         surroundings,
@@ -138,31 +134,11 @@ def _surroundings(run, split, chi, options):
     return found, found.caveats
 
 
-def _bootstrap(chi, tau, lag_time):
-    """Intervals of the timescales from resampled blocks of twice the slowest of them, or of ten lags."""
-
-    def rates(resampled):
-        values = ga.eigenvalues(ga.koopman_matrix(resampled, tau))[1:]
-        return np.array([1 / ga.timescale(complex(value), lag_time)[0] for value in values])
-
-    slowest = ga.timescale(complex(ga.eigenvalues(ga.koopman_matrix(chi, tau))[1]), lag_time)[0]
-    frames = max(2 * slowest / lag_time, 10) * tau if np.isfinite(slowest) else np.inf
-    try:
-        fast, slow = ga.block_bootstrap(rates, chi, int(min(frames, 1e9)), _RESAMPLES)[::-1]
-    except ValueError:
-        return np.full((2, chi[0].shape[2] - 1), np.nan)
-    return np.stack([np.divide(1, rate, out=np.full(len(rate), np.inf), where=rate > 0) for rate in (fast, slow)])
-
-
-def _kinetics(chi, tau, frame_interval, samples, vectors):
+def _kinetics(chi, tau, frame_interval, timescales, vectors):
     K, lag_time = ga.koopman_matrix(chi, tau, "constrained"), tau * frame_interval
     n = len(K)
-    residence = ga.residence_times(K, lag_time)
-    interval = (np.full(n, np.nan),) * 2
-    if samples.by:  # rates scatter evenly about that of the whole, times do not
-        parts = [ga.residence_times(ga.koopman_matrix(part, tau, "constrained"), lag_time) for part in samples.parts]
-        slow, fast = ga.confidence_interval(1 / np.array(parts))
-        interval = tuple(np.divide(1, rate, out=np.full(n, np.inf), where=rate > 0) for rate in (fast, slow))
+    times = ga.path_times(chi, tau, frame_interval)
+    at_tau = timescales.lags == tau
     slowest = vectors.right[:, 1].real
     source, target = int(np.argmin(slowest)), int(np.argmax(slowest))
     if source == target:  # an eigenvector without contrast
@@ -180,13 +156,13 @@ def _kinetics(chi, tau, frame_interval, samples, vectors):
         )
     }
     return Kinetics(
-        residence,
-        interval,
-        np.stack([ga.mean_first_passage_times(K, j, lag_time) for j in range(n)], axis=1),
+        times.residence.value,
+        (times.residence.lower, times.residence.upper),
+        times.first_passage.value,
         source,
         target,
         ga.committor(K, source, target),
         rate,
         estimators,
-        _bootstrap(chi, tau, lag_time),
+        np.concatenate([timescales.lower[:, at_tau].T, timescales.upper[:, at_tau].T]),
     )

@@ -9,8 +9,8 @@ from scipy.special import stdtr, stdtrit
 from gdynet_tf.analysis.chi import as_chi, check_lags
 from gdynet_tf.analysis.independence import Basis, independent_blocks
 from gdynet_tf.analysis.kinetics.koopman import koopman_copies
-from gdynet_tf.analysis.relaxation import observed_transitions
 from gdynet_tf.analysis.kinetics.spectral import eigenvectors
+from gdynet_tf.analysis.relaxation import observed_transitions
 from gdynet_tf.analysis.uncertainty import PROBABILITY, Estimate, estimate_from_copies, jackknife
 from gdynet_tf.findings import Finding
 

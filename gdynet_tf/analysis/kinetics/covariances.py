@@ -133,7 +133,10 @@ def covariances_without(chi, lags, blocks) -> np.ndarray:
     left = np.concatenate([pairs.sum(axis=0)[None], pairs.sum(axis=0) - pairs])[..., None, None, None]
     total = sums.sum(axis=0)
     return np.divide(
-        np.concatenate([total[None], total - sums]), left, out=np.full((len(left), *total.shape), np.nan), where=left > 0
+        np.concatenate([total[None], total - sums]),
+        left,
+        out=np.full((len(left), *total.shape), np.nan),
+        where=left > 0,
     )
 
 

@@ -4,7 +4,15 @@ import numpy as np
 
 from gdynet_tf.analysis.kinetics.covariances import covariances, covariances_without
 
-__all__ = ["constrained_of", "koopman_copies", "koopman_matrix", "koopman_of", "vamp1_score", "vamp2_score", "vamp_e_score"]
+__all__ = [
+    "constrained_of",
+    "koopman_copies",
+    "koopman_matrix",
+    "koopman_of",
+    "vamp1_score",
+    "vamp2_score",
+    "vamp_e_score",
+]
 
 # Variance of a combination of states below which it counts as zero. float32 probabilities carry an error of about
 # 1e-7, hence a variance of 1e-14; a combination that really varies has more than 1e-8.

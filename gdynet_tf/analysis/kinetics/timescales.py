@@ -116,7 +116,9 @@ def default_lags(tau, longest, n_lags=12):
     return np.unique([*np.geomspace(max(1, tau / 10), top, n_lags).round().astype(int), tau])
 
 
-def implied_timescales(chi, lags: Sequence[int], frame_interval: float = 1.0, time_unit: str = "frames") -> ImpliedTimescales:
+def implied_timescales(
+    chi, lags: Sequence[int], frame_interval: float = 1.0, time_unit: str = "frames"
+) -> ImpliedTimescales:
     """Implied timescales of the Koopman matrices at several lag times.
 
     Processes are ordered by their timescale and followed over the lags where their eigenvectors tell them apart. The
