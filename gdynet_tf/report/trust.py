@@ -40,8 +40,8 @@ def assess(chi, timescales, ck, frame_interval, tau):
     caveats, n_events = [], int(observed_transitions(chi, tau).sum())
     if 0 < n_events < _FEW_EVENTS:
         caveats.append(
-            f"Only {n_events} change{'s' if n_events > 1 else ''} of state lasted for the lag time: too few for reliable "
-            "rates."
+            f"Only {n_events} change{'s' if n_events > 1 else ''} of state lasted for the lag time: too few for "
+            "reliable rates."
         )
     for process, slow in enumerate(timescales.timescales[:, at_tau]):
         status, name = timescales.status[process, at_tau], f"Relaxation {process + 1}"

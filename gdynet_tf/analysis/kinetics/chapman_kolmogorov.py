@@ -267,7 +267,7 @@ def _verdict(numbers, basis, n_steps, until):
     return Finding(
         kind="not refuted",
         severity="warning" if coarse else "good",
-        text=f"Markovian up to {until}: not refuted; {'only ' if coarse else ''}a deviation of {noticeable:.2g} would have "
-        f"been noticed ({basis}).{trend}",
+        text=f"Markovian up to {until}: not refuted; {'only ' if coarse else ''}a deviation of {noticeable:.2g} would "
+        f"have been noticed ({basis}).{trend}",
         numbers=numbers,
     )
