@@ -160,8 +160,8 @@ def describe(path):
     longest = len(chi[0]) * run.frame_interval / 5
     lag_times = {run.tau * run.frame_interval, *(t for t in LAG_TIMES if t < longest)}
     lags = [round(t / run.frame_interval) for t in sorted(lag_times)]
-    times, at = ga.implied_timescales(chi, lags, **units, by="targets"), lags.index(run.tau)
-    test = ga.chapman_kolmogorov_test(chi, run.tau, 5, **units, by="targets")
+    times, at = ga.implied_timescales(chi, lags, **units), lags.index(run.tau)
+    test = ga.chapman_kolmogorov_test(chi, run.tau, 5, **units)
     vectors = ga.eigenvectors(ga.koopman_matrix(chi, run.tau))
     distance, densest, agreement = found.mean_distance(), found.densest(), found.agreement()
     yield f"{path}: lag {run.tau * run.frame_interval:g} {run.time_unit}, VAMP-2 {ga.vamp2_score(chi, run.tau):.4f}"

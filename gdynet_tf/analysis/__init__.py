@@ -13,14 +13,21 @@ from gdynet_tf.analysis.agreement import (
     state_agreement,
 )
 from gdynet_tf.analysis.chi import Chi, as_chi
-from gdynet_tf.analysis.independence import Basis, Blocks, independent_blocks
+from gdynet_tf.analysis.independence import Basis, Blocks, Piece, independent_blocks
 from gdynet_tf.analysis.kinetics.chapman_kolmogorov import ChapmanKolmogorovTest, chapman_kolmogorov_test
 from gdynet_tf.analysis.kinetics.covariances import covariances
-from gdynet_tf.analysis.kinetics.estimates import PathTimes, estimated_koopman_matrix, estimated_timescales, path_times
+from gdynet_tf.analysis.kinetics.estimates import estimated_koopman_matrix, estimated_timescales
 from gdynet_tf.analysis.kinetics.global_dynamics import global_transition_matrix, site_matrix
 from gdynet_tf.analysis.kinetics.koopman import koopman_matrix, vamp1_score, vamp2_score, vamp_e_score
 from gdynet_tf.analysis.kinetics.markov_model import ReversibleMarkovModel, reversible_markov_model
-from gdynet_tf.analysis.kinetics.paths import committor, mean_first_passage_times, reactive_flux, residence_times
+from gdynet_tf.analysis.kinetics.paths import (
+    PathTimes,
+    committor,
+    mean_first_passage_times,
+    path_times,
+    reactive_flux,
+    residence_times,
+)
 from gdynet_tf.analysis.kinetics.rates import RateMatrix, count_slow, rate_matrix, rate_to_time
 from gdynet_tf.analysis.kinetics.spectral import Eigenvectors, eigenvalues, eigenvectors, stationary_distribution
 from gdynet_tf.analysis.kinetics.timescales import (
@@ -73,7 +80,6 @@ from gdynet_tf.analysis.transport.transitions import (
 from gdynet_tf.analysis.uncertainty import (
     Estimate,
     Samples,
-    block_bootstrap,
     confidence_interval,
     estimate_from_copies,
     estimate_from_sums,
@@ -99,6 +105,7 @@ __all__ = [
     "ImpliedTimescales",
     "MeanSquaredDisplacement",
     "PathTimes",
+    "Piece",
     "PopulationProfile",
     "RadialDistribution",
     "RateMatrix",
@@ -113,7 +120,6 @@ __all__ = [
     "TransitionTransport",
     "as_chi",
     "assess",
-    "block_bootstrap",
     "bond_order",
     "bond_order_of_targets",
     "canonical_correlations",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +41,7 @@ class Chi(Sequence):
     frame_interval: float = 1.0
     time_unit: str = "frames"
     trajectories: tuple | None = None
+    _known: dict = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         segments = (self.segments,) if isinstance(self.segments, np.ndarray) else tuple(self.segments)
@@ -103,6 +105,19 @@ class Chi(Sequence):
             self.frame_interval if frame_interval is None else frame_interval,
             self.time_unit if time_unit is None else time_unit,
         )
+
+    def known(self, key: Any, find: Callable[[], Any]) -> Any:
+        """What follows from chi alone and is asked for again and again, such as its independent blocks: found once.
+
+        Parameters
+        ----------
+        key : hashable
+        find : callable
+            Without arguments.
+        """
+        if key not in self._known:
+            self._known[key] = find()
+        return self._known[key]
 
     def map(self, function: Callable[[np.ndarray], np.ndarray]) -> Chi:
         """The same with ``function`` applied to every segment.

@@ -170,6 +170,11 @@ def independent_blocks(chi, tau: int | None = None) -> Blocks:
     """
     chi = as_chi(chi)
     tau = chi.lag(tau)
+    return chi.known(("independent blocks", tau), lambda: _decide(chi, tau))
+
+
+def _decide(chi, tau):
+    """The blocks of `independent_blocks`."""
     relaxation, trajectories = _memory(chi, tau)
     held = chi.n_frames / relaxation if relaxation > 0 else np.inf
     basis = Basis(None, relaxation=relaxation, n_relaxations=held, reason="short")

@@ -1,4 +1,4 @@
-"""How long chi remembers: relaxation, correlation across joints and between targets, and changes that really happened."""
+"""How long chi remembers: relaxation, correlation across joints and between targets, changes that happened."""
 
 import numpy as np
 

@@ -11,9 +11,8 @@ from scipy.special import stdtrit
 
 from gdynet_tf.analysis.chi import as_chi
 
-__all__ = ["Samples", "block_bootstrap", "confidence_interval", "independent_samples", "split_chunks", "split_targets"]
+__all__ = ["Samples", "confidence_interval", "independent_samples", "split_chunks", "split_targets"]
 
-_MIN_BLOCKS = 5
 _MIN_LAGS = 2  # a chunk shorter than this many lag times has too few pairs to be a sample
 
 
@@ -160,48 +159,3 @@ def confidence_interval(values, level=0.95):
     variance = np.where(finite, (filled - mean) ** 2, 0.0).sum(axis=0) / (count - 1)
     half = stdtrit(count - 1, 0.5 + level / 2) * np.sqrt(variance / count)
     return np.where(enough, mean - half, np.nan), np.where(enough, mean + half, np.nan)
-
-
-def block_bootstrap(statistic, chi, block, n_resamples=200, level=0.95, seed=0):
-    """Percentile interval of a statistic from resampled blocks of time, which keep the correlation within them.
-
-    The segments are cut into blocks, blocks are drawn with replacement until there are as many as before, and, when
-    there are several targets, each block brings a random draw of the targets as well (Künsch, Ann. Stat. 17, 1217
-    (1989)). A block must be longer than the slowest process, or the interval is too narrow.
-
-    Parameters
-    ----------
-    statistic : callable
-        Of a chi list (each block a segment of it); returns a number or an array.
-    chi : list of (F, n_targets, n_states) arrays
-    block : int
-        Frames of a block.
-    n_resamples : int
-    level : float
-    seed : int
-
-    Returns
-    -------
-    lower, upper : arrays of the statistic's shape
-        NaN entries of single resamples are left out.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than five blocks.
-    """
-    chi = as_chi(chi)
-    blocks = [segment[start : start + block] for segment in chi for start in range(0, len(segment) - block + 1, block)]
-    if block < 1 or len(blocks) < _MIN_BLOCKS:
-        raise ValueError(
-            f"blocks of {block} frames: there are {len(blocks)} in the data, at least {_MIN_BLOCKS} are needed"
-        )
-    rng, n_targets = np.random.default_rng(seed), chi[0].shape[1]
-    values = []
-    for _ in range(n_resamples):
-        drawn = [blocks[k] for k in rng.integers(0, len(blocks), len(blocks))]
-        if n_targets > 1:
-            drawn = [piece[:, rng.integers(0, n_targets, n_targets)] for piece in drawn]
-        values.append(statistic(drawn))
-    tail = 100 * (1 - level) / 2
-    return tuple(np.nanpercentile(np.array(values), [tail, 100 - tail], axis=0))

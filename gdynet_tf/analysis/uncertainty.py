@@ -20,7 +20,6 @@ from gdynet_tf.analysis.independence import Basis, Blocks, independent_blocks
 # Parts of the data as they were divided before; what still asks for them moves to `independent_blocks`.
 from gdynet_tf.analysis.samples import (
     Samples,
-    block_bootstrap,
     confidence_interval,
     independent_samples,
     split_chunks,
@@ -31,7 +30,6 @@ __all__ = [
     "Estimate",
     "Samples",
     "Spread",
-    "block_bootstrap",
     "confidence_interval",
     "estimate_from_copies",
     "estimate_from_sums",
@@ -146,7 +144,11 @@ def jackknife(copies: np.ndarray, blocks: Blocks, per_frame: bool = True) -> Spr
 
 
 def estimate_from_copies(
-    copies: np.ndarray, blocks: Blocks, within: tuple[float, float] = REAL, per_frame: bool = True
+    copies: np.ndarray,
+    blocks: Blocks,
+    within: tuple[float, float] = REAL,
+    per_frame: bool = True,
+    level: float = 0.95,
 ) -> Estimate:
     """An estimate from leave-one-block-out copies of a statistic.
 
@@ -160,6 +162,8 @@ def estimate_from_copies(
         Koopman matrix may, are taken on a linear scale.
     per_frame : bool
         See `jackknife`.
+    level : float
+        Of the interval.
 
     Returns
     -------
@@ -176,7 +180,7 @@ def estimate_from_copies(
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         scaled = np.where(outside, copies, forward(np.where(outside, 0.5 if within[0] >= 0 else -1.0, copies)))
         spread = jackknife(np.where(np.isfinite(scaled), scaled, np.nan), blocks, per_frame)
-        half = spread.half_width()
+        half = spread.half_width(level)
         bounds = np.stack([spread.value - half, spread.value + half])
         bounds = np.where(outside, bounds, back(bounds))
     bounds = np.where(spread.standard_error > 0, bounds, np.nan)
@@ -213,7 +217,11 @@ def estimate_from_sums(
 
 
 def with_interval(
-    statistic: Callable[[list], Any], chi, tau: int | None = None, within: tuple[float, float] = REAL
+    statistic: Callable[[list], Any],
+    chi,
+    tau: int | None = None,
+    within: tuple[float, float] = REAL,
+    level: float = 0.95,
 ) -> Estimate:
     """Any function of chi with its confidence interval.
 
@@ -227,6 +235,8 @@ def with_interval(
         Lag time in frames at which the relaxation is looked at; that of chi when not given.
     within : (float, float)
         Where values can be: (-inf, inf), (0, inf) for rates and times, (0, 1) for probabilities, (-inf, 1).
+    level : float
+        Of the interval.
 
     Returns
     -------
@@ -248,4 +258,4 @@ def with_interval(
             copies.append(np.asarray(statistic(blocks.without(block, chi)), np.float64))
         except ValueError:
             copies.append(np.full_like(copies[0], np.nan))
-    return estimate_from_copies(np.array(copies), blocks, within)
+    return estimate_from_copies(np.array(copies), blocks, within, level=level)

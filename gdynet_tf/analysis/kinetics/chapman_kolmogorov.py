@@ -1,7 +1,7 @@
 """Chapman-Kolmogorov test: does K(tau)^n predict K(n tau)?"""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
@@ -13,6 +13,9 @@ from gdynet_tf.analysis.kinetics.spectral import eigenvectors
 from gdynet_tf.analysis.relaxation import observed_transitions
 from gdynet_tf.analysis.uncertainty import PROBABILITY, Estimate, estimate_from_copies, jackknife
 from gdynet_tf.findings import Finding
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["ChapmanKolmogorovTest", "chapman_kolmogorov_test"]
 
@@ -97,9 +100,10 @@ class ChapmanKolmogorovTest:
         """Largest difference between prediction and estimate."""
         return float(np.abs(self.predicted - self.estimated).max())
 
-    @property
-    def columns(self) -> dict[str, np.ndarray]:
-        """The numbers by step and pair of states, dict of ((n_steps + 1) n²,) arrays, for `plots.save_figure`."""
+    def to_dataframe(self) -> "pd.DataFrame":
+        """A row for each step and pair of states."""
+        import pandas as pd
+
         steps, i, j = (index.ravel() for index in np.indices(self.predicted.shape))
         columns = {f"time_{self.time_unit}": self.lag_times[steps], "from": i, "to": j}
         for name in ("predicted", "estimated"):
@@ -109,7 +113,7 @@ class ChapmanKolmogorovTest:
                 f"{name}_lower": lower.ravel(),
                 f"{name}_upper": upper.ravel(),
             }
-        return columns
+        return pd.DataFrame(columns)
 
 
 def chapman_kolmogorov_test(
@@ -267,7 +271,7 @@ def _verdict(numbers, basis, n_steps, until):
     return Finding(
         kind="not refuted",
         severity="warning" if coarse else "good",
-        text=f"Markovian up to {until}: not refuted; {'only ' if coarse else ''}a deviation of {noticeable:.2g} would have "
-        f"been noticed ({basis}).{trend}",
+        text=f"Markovian up to {until}: not refuted; {'only ' if coarse else ''}a deviation of {noticeable:.2g} would "
+        f"have been noticed ({basis}).{trend}",
         numbers=numbers,
     )

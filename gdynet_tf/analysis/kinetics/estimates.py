@@ -1,8 +1,7 @@
-"""Koopman matrix, timescales and times of paths with their intervals, from one set of leave-one-block-out matrices."""
+"""Koopman matrix and timescales at one lag time with their intervals."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -11,14 +10,11 @@ from gdynet_tf.analysis.chi import as_chi
 from gdynet_tf.analysis.independence import independent_blocks
 from gdynet_tf.analysis.kinetics.covariances import covariances, covariances_without
 from gdynet_tf.analysis.kinetics.koopman import constrained_of, koopman_of
-from gdynet_tf.analysis.kinetics.paths import mean_first_passage_times, residence_times
-from gdynet_tf.analysis.kinetics.rates import rate_matrix
 from gdynet_tf.analysis.kinetics.spectral import eigenvalues
 from gdynet_tf.analysis.kinetics.timescales import timescale
 from gdynet_tf.analysis.uncertainty import POSITIVE, PROBABILITY, Estimate, estimate_from_copies
-from gdynet_tf.findings import Finding
 
-__all__ = ["PathTimes", "estimated_koopman_matrix", "estimated_timescales", "path_times"]
+__all__ = ["estimated_koopman_matrix", "estimated_timescales"]
 
 _NEVER = 1e-12  # second moment of a state that was not visited
 
@@ -84,82 +80,3 @@ def estimated_timescales(
     matrices, _, blocks = _copies(chi, tau, estimator)
     times = np.array([[timescale(complex(v), lag_time)[0] for v in eigenvalues(K)[1:]] for K in matrices])
     return estimate_from_copies(np.where(np.isfinite(times), times, np.nan), blocks, POSITIVE, per_frame=False)
-
-
-@dataclass(frozen=True)
-class PathTimes:
-    """Mean residence and first passage times.
-
-    Attributes
-    ----------
-    residence : Estimate
-        (n,), in ``time_unit``.
-    first_passage : Estimate
-        (n, n), from row to column.
-    from_generator : bool
-        Whether they follow from rates, so that they do not depend on the lag time.
-    reason : str
-        Why there is no generator; empty otherwise.
-    time_unit : str
-    """
-
-    residence: Estimate
-    first_passage: Estimate
-    from_generator: bool
-    reason: str
-    time_unit: str
-
-    @property
-    def findings(self) -> list[Finding]:
-        """What must be said of the way the times were found."""
-        if self.from_generator:
-            return []
-        text = (
-            "The Koopman matrix has no generator at this lag time: residence and first passage times are those of a "
-            f"process that moves once in each lag time, and too long ({self.reason})."
-        )
-        return [Finding(kind="no generator", severity="warning", text=text)]
-
-
-def path_times(
-    chi, tau: int | None = None, frame_interval: float | None = None, time_unit: str | None = None
-) -> PathTimes:
-    """Mean residence and first passage times with intervals, from the generator where there is one.
-
-    Parameters
-    ----------
-    chi : Chi or list of (F, n_targets, n_states) arrays
-    tau : int, optional
-        Lag time in frames; that of chi when not given.
-    frame_interval : float, optional
-    time_unit : str, optional
-
-    Returns
-    -------
-    PathTimes
-        NaN for a state that was not visited.
-    """
-    chi = as_chi(chi)
-    frame_interval, time_unit = chi.units(frame_interval, time_unit)
-    lag_time = chi.lag(tau) * frame_interval
-    matrices, visited, blocks = _copies(chi, tau, "constrained")
-    # What noise may have done to a rate: the scatter of the elements of the matrix.
-    spread = estimate_from_copies(matrices, blocks, per_frame=False)
-    tolerance = float(np.nanmax([0.01, *np.ravel(spread.upper - spread.value)]))
-    found = rate_matrix(matrices[0], lag_time, tolerance)
-    residence = np.array([residence_times(K, lag_time, tolerance) for K in matrices])
-    passage = np.array(
-        [
-            np.stack([mean_first_passage_times(K, j, lag_time, tolerance) for j in range(chi.n_states)], axis=1)
-            for K in matrices
-        ]
-    )
-    residence[~visited] = np.nan
-    passage[~(visited[:, :, None] & visited[:, None, :])] = np.nan
-    return PathTimes(
-        residence=estimate_from_copies(residence, blocks, POSITIVE, per_frame=False),
-        first_passage=estimate_from_copies(passage, blocks, POSITIVE, per_frame=False),
-        from_generator=found.is_generator,
-        reason=found.reason,
-        time_unit=time_unit,
-    )

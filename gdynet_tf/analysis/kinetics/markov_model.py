@@ -46,10 +46,10 @@ class ReversibleMarkovModel:
 def reversible_markov_model(chi, tau=None, frame_interval=None, time_unit=None) -> ReversibleMarkovModel:
     """Bayesian reversible Markov model of the likeliest states.
 
-    The posterior is that of counts which are independent (B. Trendelkamp-Schroer, H. Wu, F. Paul, F. Noé, J. Chem. Phys.
-    143, 174101 (2015)): pairs of frames are counted once in each lag time, "sliding-effective", and divided by the
-    design effect of targets that change together. Intervals are percentiles of random samples, so that they move by a
-    few percent of their width from call to call. They hold if the model does, and need no blocks.
+    The posterior is that of counts which are independent (B. Trendelkamp-Schroer, H. Wu, F. Paul, F. Noé, J. Chem.
+    Phys. 143, 174101 (2015)): pairs of frames are counted once in each lag time, "sliding-effective", and divided by
+    the design effect of targets that change together. Intervals are percentiles of random samples, so that they move by
+    a few percent of their width from call to call. They hold if the model does, and need no blocks.
 
     Parameters
     ----------

@@ -4,12 +4,27 @@ All of them follow from the rates behind the matrix (`rates.rate_matrix`): from 
 that jumps within the lag time are counted, otherwise from one step per lag time.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from gdynet_tf.analysis.kinetics.rates import rate_matrix, rate_to_time
+from gdynet_tf.analysis.chi import as_chi
+from gdynet_tf.analysis.independence import independent_blocks
+from gdynet_tf.analysis.kinetics.covariances import covariances, covariances_without
+from gdynet_tf.analysis.kinetics.koopman import constrained_of
+from gdynet_tf.analysis.kinetics.rates import RateMatrix, rate_matrix, rate_to_time
 from gdynet_tf.analysis.kinetics.spectral import stationary_distribution
+from gdynet_tf.analysis.uncertainty import POSITIVE, Estimate, estimate_from_copies
+from gdynet_tf.findings import Finding
 
-__all__ = ["committor", "mean_first_passage_times", "reactive_flux", "residence_times"]
+__all__ = [
+    "PathTimes",
+    "committor",
+    "mean_first_passage_times",
+    "path_times",
+    "reactive_flux",
+    "residence_times",
+]
 
 _NEVER = 1e-12  # beside the fastest rate: rounding of a matrix logarithm, not a transition
 
@@ -74,7 +89,10 @@ def mean_first_passage_times(K, target, lag_time=1.0, tolerance=0.01):
     (n,) float64
         Zero on the target; inf where it cannot be reached.
     """
-    rates = rate_matrix(K, lag_time, tolerance).rates
+    return _first_passage(rate_matrix(K, lag_time, tolerance).rates, target)
+
+
+def _first_passage(rates, target):
     n, target = len(rates), np.unique(np.atleast_1d(target))
     if not len(target) or target.min() < 0 or target.max() >= n:
         raise ValueError(f"target must name states from 0 to {n - 1}, got {target.tolist()}")
@@ -161,3 +179,77 @@ def reactive_flux(K, source, target, lag_time=1.0, tolerance=0.01):
     others = np.setdiff1d(np.arange(len(rates)), source)
     total = flux[np.ix_(source, others)].sum()
     return net, float(total / (pi * backward_committor).sum())
+
+
+@dataclass(frozen=True)
+class PathTimes:
+    """Mean residence and first passage times of the constrained estimate, with intervals.
+
+    Attributes
+    ----------
+    residence : Estimate
+        (n,), in ``time_unit``; NaN for a state that was not visited.
+    first_passage : Estimate
+        (n, n), from row to column.
+    rates : RateMatrix
+        What the times follow from, and whether they count what is over within the lag time.
+    time_unit : str
+    """
+
+    residence: Estimate
+    first_passage: Estimate
+    rates: RateMatrix
+    time_unit: str
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What must be said of the way the times were found."""
+        if self.rates.is_generator:
+            return []
+        text = (
+            "The Koopman matrix has no generator at this lag time: residence and first passage times are those of a "
+            f"process that moves once in each lag time, and too long ({self.rates.reason})."
+        )
+        return [Finding(kind="no generator", severity="warning", text=text)]
+
+
+def path_times(chi, tau=None, frame_interval=None, time_unit=None) -> PathTimes:
+    """Mean residence and first passage times, from the generator where there is one.
+
+    Parameters
+    ----------
+    chi : Chi or list of (F, n_targets, n_states) arrays
+    tau : int, optional
+        Lag time in frames; that of chi when not given.
+    frame_interval : float, optional
+    time_unit : str, optional
+
+    Returns
+    -------
+    PathTimes
+    """
+    chi = as_chi(chi)
+    tau, (frame_interval, time_unit) = chi.lag(tau), chi.units(frame_interval, time_unit)
+    blocks, lag_time = independent_blocks(chi, tau), tau * frame_interval
+    moments = covariances_without(chi, [tau], blocks)[:, 0] if blocks else np.array([covariances(chi, tau)])
+    matrices = [constrained_of(c00, c0t) for c00, c0t, _ in moments]
+    # What noise may have done to the rates: the scatter of the elements of the matrix.
+    scatter = estimate_from_copies(np.array(matrices), blocks, per_frame=False)
+    tolerance = float(np.nanmax([0.01, *np.ravel(scatter.upper - scatter.value)]))
+    whole = rate_matrix(matrices[0], lag_time, tolerance)
+    residence, passage = (np.full((len(moments), *shape), np.nan) for shape in ((chi.n_states,), (chi.n_states,) * 2))
+    for copy, K in enumerate(matrices):
+        # The copies say how the estimate varies, so they are made as it was, whatever their own rates would be.
+        found = rate_matrix(K, lag_time, tolerance=np.inf if whole.is_generator else -1.0)
+        if found.is_generator == whole.is_generator:
+            residence[copy] = rate_to_time(-np.diag(found.rates))
+            passage[copy] = np.stack([_first_passage(found.rates, j) for j in range(chi.n_states)], axis=1)
+    visited = np.diagonal(moments[:, 0], axis1=1, axis2=2) > _NEVER
+    residence[~visited] = np.nan
+    passage[~(visited[:, :, None] & visited[:, None, :])] = np.nan
+    return PathTimes(
+        residence=estimate_from_copies(residence, blocks, POSITIVE, per_frame=False),
+        first_passage=estimate_from_copies(passage, blocks, POSITIVE, per_frame=False),
+        rates=whole,
+        time_unit=time_unit,
+    )

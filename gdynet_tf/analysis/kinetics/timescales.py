@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from gdynet_tf.analysis.independence import Basis, independent_blocks
 from gdynet_tf.analysis.kinetics.koopman import koopman_copies
 from gdynet_tf.analysis.kinetics.spectral import Eigenvectors, eigenvectors
 from gdynet_tf.analysis.uncertainty import BELOW_ONE, PROBABILITY, estimate_from_copies, jackknife
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["ImpliedTimescales", "default_lags", "flat_within_interval", "implied_timescales", "timescale"]
 
@@ -57,9 +61,10 @@ class ImpliedTimescales:
         """The basis in words, for captions."""
         return str(self.basis)
 
-    @property
-    def columns(self):
-        """The numbers by lag time, dict of (n_lags,) arrays, for `plots.save_figure`."""
+    def to_dataframe(self) -> "pd.DataFrame":
+        """A row for each lag time."""
+        import pandas as pd
+
         columns = {f"lag_time_{self.time_unit}": self.lag_times}
         for i in range(len(self.timescales)):
             columns |= {
@@ -68,7 +73,7 @@ class ImpliedTimescales:
                 f"upper_{i + 1}": self.upper[i],
                 f"status_{i + 1}": self.status[i],
             }
-        return columns
+        return pd.DataFrame(columns)
 
 
 def timescale(eigenvalue, lag_time):
