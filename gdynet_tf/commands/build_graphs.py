@@ -70,7 +70,9 @@ def _read(args):
             if known not in ((None, None), given):
                 raise InputError(f"--frame-interval {given[0]:g} {given[1]}: {path} says {known[0]:g} {known[1]}")
             trajectory = replace(trajectory, frame_interval=given[0], time_unit=given[1])
-        trajectories.append(trajectory.select(args.start, args.stop, args.stride))
+        trajectories.append(trajectory.select(args.start, args.stop, args.stride).unwrap())
+        for finding in trajectories[-1].findings:
+            print(f"{path}: {finding.severity}: {finding}")
     if trajectories[0].frame_interval is None:
         print("the files do not tell the time between frames: times are in frames (--frame-interval sets it)")
     return [concatenate(trajectories)] if args.concatenate else trajectories

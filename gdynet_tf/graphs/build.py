@@ -22,7 +22,6 @@ from gdynet_tf.files import digest, write_json
 from gdynet_tf.graphs.expansion import expand_distances, gaussian_centers
 from gdynet_tf.graphs.neighbors import nearest_neighbors
 from gdynet_tf.graphs.store import FORMAT_VERSION
-from gdynet_tf.trajectory import unwrap
 
 __all__ = ["build_graphs", "graph_size"]
 
@@ -120,6 +119,7 @@ def build_graphs(
     _check(trajectories, targets, n_neighbors, edges, expansion)
     partial = out.with_name(out.name + ".partial")
     _check_output(out, partial, overwrite, resume)
+    trajectories = [trajectory.unwrap() for trajectory in trajectories]
     names = _unique([trajectory.name for trajectory in trajectories])
     meta = {
         "format_version": FORMAT_VERSION,
@@ -139,7 +139,7 @@ def build_graphs(
                 "name": name,
                 "n_frames": len(trajectory.positions),
                 "segments": [int(n) for n in trajectory.segments],
-                "unwrapped_in_file": bool(trajectory.unwrapped),
+                "findings": [finding.to_dict() for finding in trajectory.findings],
                 "sources": [{"path": str(s), "sha256": digest(s)} for s in trajectory.sources],
             }
             for name, trajectory in zip(names, trajectories, strict=True)
@@ -249,21 +249,8 @@ def _start(partial, trajectories, names, targets, meta, settings):
             for array, p in plan.items()
         }
         arrays["lattices"][:] = trajectory.lattices
-        arrays["positions"][:] = _unwrapped(trajectory)
+        arrays["positions"][:] = trajectory.positions
     write_json(partial / "journal.json", {"settings": settings, "done": []})
-
-
-def _unwrapped(trajectory):
-    """Positions (F, N, 3) unwrapped within each segment."""
-    if trajectory.unwrapped:
-        return trajectory.positions
-    ends = np.cumsum(trajectory.segments)
-    return np.concatenate(
-        [
-            unwrap(trajectory.positions[a:b], trajectory.lattices[a:b], trajectory.periodic)
-            for a, b in zip(ends - trajectory.segments, ends, strict=True)
-        ]
-    )
 
 
 def _finish(partial, out, names, meta):

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gdynet_tf.errors import InputError
-from gdynet_tf.trajectory.cells import completed_lattices
+from gdynet_tf.findings import Finding
+from gdynet_tf.trajectory.cells import coarse_steps, completed_lattices, unwrap
 
 __all__ = ["Trajectory", "concatenate"]
 
@@ -36,6 +37,8 @@ class Trajectory:
         Whether the coordinates are known to be unwrapped.
     sources : tuple of str
         Files read.
+    findings : tuple of Finding
+        What reading and unwrapping showed.
 
     Raises
     ------
@@ -54,6 +57,7 @@ class Trajectory:
     targets: np.ndarray | None = field(default=None, repr=False)
     unwrapped: bool = False
     sources: tuple = ()
+    findings: tuple[Finding, ...] = ()
 
     def __post_init__(self):
         set_ = object.__setattr__
@@ -122,8 +126,32 @@ class Trajectory:
             rows = " ".join(f"{x:g}" for x in self.lattices[frame].ravel())
             raise InputError(f"{self._file}: lattice of frame {frame} has no volume ({rows})")
 
+    def unwrap(self) -> "Trajectory":
+        """The same with every atom followed by its nearest image within each segment; itself when the file has done so.
+
+        Returns
+        -------
+        Trajectory
+            With a finding where the frames are too far apart for that.
+        """
+        if self.unwrapped:
+            return self
+        ends = np.cumsum(self.segments)
+        positions = np.concatenate(
+            [
+                unwrap(self.positions[a:b], self.lattices[a:b], self.periodic)
+                for a, b in zip(ends - self.segments, ends, strict=True)
+            ]
+        )
+        coarse = coarse_steps(positions, self.lattices, self.segments, self.atomic_numbers, self.periodic)
+        return replace(
+            self, positions=positions, unwrapped=True, findings=self.findings + ((coarse,) if coarse else ())
+        )
+
     def select(self, start=None, stop=None, stride=None):
         """Frames ``start:stop:stride``, as Python slices count them, within each segment alike.
+
+        Atoms are followed through all frames before some are left out, or they would be lost between those chosen.
 
         Parameters
         ----------
@@ -142,10 +170,11 @@ class Trajectory:
                 f"{len(self.positions)} frames"
             )
         counts = np.histogram(chosen, np.concatenate([[0], np.cumsum(self.segments)]))[0]
+        whole = self.unwrap() if (stride or 1) > 1 else self
         return replace(
-            self,
-            positions=self.positions[chosen],
-            lattices=self.lattices[chosen],
+            whole,
+            positions=whole.positions[chosen],
+            lattices=whole.lattices[chosen],
             segments=tuple(int(n) for n in counts if n),
             frame_interval=self.frame_interval and self.frame_interval * (stride or 1),
         )
@@ -185,4 +214,5 @@ def concatenate(trajectories):
         segments=tuple(n for t in trajectories for n in t.segments),
         unwrapped=all(t.unwrapped for t in trajectories),
         sources=tuple(s for t in trajectories for s in t.sources),
+        findings=tuple(f for t in trajectories for f in t.findings),
     )
