@@ -64,19 +64,17 @@ from gdynet_tf.analysis.structure.radial import (
 )
 from gdynet_tf.analysis.structure.space import PopulationProfile, StateDensity, population_profile, state_density
 from gdynet_tf.analysis.system import System, load_system
+from gdynet_tf.analysis.transport.conductivity import Conductivity, cluster_nernst_einstein
 from gdynet_tf.analysis.transport.diffusion import (
     MeanSquaredDisplacement,
     TracerDiffusivity,
+    finite_size_correction,
     mean_squared_displacement,
     tracer_diffusivity,
-    warn_of_jumps,
 )
-from gdynet_tf.analysis.transport.transitions import (
-    Conductivity,
-    TransitionTransport,
-    cluster_nernst_einstein,
-    transition_transport,
-)
+from gdynet_tf.analysis.transport.haven import HavenRatio, haven_ratio
+from gdynet_tf.analysis.transport.paths import warn_of_jumps
+from gdynet_tf.analysis.transport.transitions import TransitionTransport, sum_of_shares, transition_transport
 from gdynet_tf.analysis.uncertainty import (
     Estimate,
     Samples,
@@ -102,6 +100,7 @@ __all__ = [
     "Eigenvectors",
     "Estimate",
     "Finding",
+    "HavenRatio",
     "ImpliedTimescales",
     "MeanSquaredDisplacement",
     "PathTimes",
@@ -140,9 +139,11 @@ __all__ = [
     "estimated_koopman_matrix",
     "estimated_populations",
     "estimated_timescales",
+    "finite_size_correction",
     "first_shell",
     "flat_within_interval",
     "global_transition_matrix",
+    "haven_ratio",
     "implied_timescales",
     "independent_blocks",
     "independent_samples",
@@ -177,6 +178,8 @@ __all__ = [
     "state_density",
     "state_distribution",
     "stationary_distribution",
+    "sum_of_shares",
+    "target_correlation",
     "timescale",
     "tracer_diffusivity",
     "transition_transport",

@@ -42,7 +42,7 @@ class Basis:
         Relaxation times in all frames.
     design_effect : float
         By how much correlation between targets widens variances of groups of targets; 1 otherwise.
-    reason : {"", "no dynamics", "short", "targets differ"}
+    reason : {"", "no dynamics", "short", "targets differ", "no diffusion"}
         Why there is no interval.
     """
 
@@ -52,7 +52,7 @@ class Basis:
     relaxation: float = np.nan
     n_relaxations: float = np.nan
     design_effect: float = 1.0
-    reason: Literal["", "no dynamics", "short", "targets differ"] = ""
+    reason: Literal["", "no dynamics", "short", "targets differ", "no diffusion"] = ""
 
     def __str__(self) -> str:
         if self.kind == "time blocks":
@@ -63,6 +63,8 @@ class Basis:
             return f"{self.n_blocks} {self.kind}"
         if self.reason == "no dynamics":
             return "no interval: no lasting change of state was seen"
+        if self.reason == "no diffusion":
+            return "no interval: the displacement is not that of diffusion in the fitted range"
         if self.reason == "targets differ":
             return "no interval: targets differ by more than time averages away and are not shown to be independent"
         held = "the slowest relaxation does not decay in the data"

@@ -1,79 +1,30 @@
 """Mean squared displacement and tracer diffusivity of the targets."""
 
-import warnings
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
-from gdynet_tf.analysis.uncertainty import confidence_interval, independent_samples
+from gdynet_tf.analysis.independence import Blocks
+from gdynet_tf.analysis.transport.paths import check_positions, independent_motion, neighbor_factor, pieces_of
+from gdynet_tf.analysis.transport.units import BOLTZMANN, seconds
+from gdynet_tf.analysis.uncertainty import Estimate, estimate_from_copies
+from gdynet_tf.findings import Finding
 
 __all__ = [
     "MeanSquaredDisplacement",
     "TracerDiffusivity",
-    "check_positions",
+    "finite_size_correction",
     "mean_squared_displacement",
     "tracer_diffusivity",
-    "warn_of_jumps",
 ]
 
-_SECONDS = {"fs": 1e-15, "ps": 1e-12, "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
-
-
-def seconds(time_unit):
-    """Seconds in a unit of time; ValueError for a unit that has none, such as frames."""
-    if time_unit not in _SECONDS:
-        raise ValueError(
-            f"{time_unit!r} is no unit of time that can be converted to seconds; {', '.join(_SECONDS)} are"
-        )
-    return _SECONDS[time_unit]
-
-
-def check_positions(positions):
-    """List of (F, n_targets, 3) arrays from one such array or a list of them; ValueError if they are not."""
-    positions = [positions] if isinstance(positions, np.ndarray) else list(positions)
-    if not positions:
-        raise ValueError("positions hold no segment")
-    for n, x in enumerate(positions):
-        if x.ndim != 3 or x.shape[2] != 3 or not x.size or x.shape[1] != positions[0].shape[1]:
-            raise ValueError(f"positions of segment {n} must have shape (F, n_targets, 3), got {x.shape}")
-        if not np.isfinite(x).all():
-            raise ValueError(f"positions of segment {n} hold values that are not finite")
-    return positions
-
-
-def warn_of_jumps(positions, lattices, periodic=(True, True, True)):
-    """Warn when a target moves more than half a cell between two frames: its path was then lost.
-
-    Parameters
-    ----------
-    positions : list of (F, n_targets, 3) arrays
-        Å, unwrapped.
-    lattices : list of (F, 3, 3) arrays
-        Å.
-    periodic : tuple of bool
-
-    Returns
-    -------
-    float
-        Largest step in cells along a periodic direction.
-
-    Warns
-    -----
-    UserWarning
-    """
-    largest = 0.0
-    for x, cell in zip(check_positions(positions), lattices, strict=True):
-        fractional = np.asarray(x, np.float64) @ np.linalg.inv(cell)
-        steps = np.abs(np.diff(fractional, axis=0))[..., np.asarray(periodic, bool)]
-        largest = max(largest, float(steps.max(initial=0.0)))
-    if largest > 0.5:
-        warnings.warn(
-            f"a target jumps {largest:.2f} cells between two frames, more than half a cell: its path is unknown. "
-            "Positions must be unwrapped, and frames close enough in time",
-            UserWarning,
-            stacklevel=2,
-        )
-    return largest
+_FIT_LAGS = 12  # of a fit; more of them add nothing, they are sums of the same steps
+_EXPONENTS = (0.8, 1.2)  # of the displacement, that count as diffusion
+_CUBIC = 2.837297  # of Yeh and Hummer
 
 
 @dataclass(frozen=True)
@@ -86,21 +37,37 @@ class MeanSquaredDisplacement:
         0, 1, ... in frames.
     lag_times : (n_lags,) float
         In ``time_unit``.
-    msd, lower, upper : (n_lags,) float
+    msd : Estimate, (n_lags,)
         Å^2.
-    samples : (n_samples, n_lags) float
-        Of each independent part; empty when there is none.
-    time_unit, interval : str
+    copies : (n_blocks + 1, n_lags) float
+        Å^2, from all data and from all but one block, for what is computed from them.
+    blocks : Blocks
+        What was taken as independent.
+    n_frames : int
+        Of the longest segment.
+    time_unit : str
     """
 
     lags: np.ndarray
     lag_times: np.ndarray
-    msd: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
-    samples: np.ndarray
+    msd: Estimate
+    copies: np.ndarray
+    blocks: Blocks
+    n_frames: int
     time_unit: str
-    interval: str
+
+    def to_dataframe(self):
+        """A row for each lag.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``lag_frames``, ``lag_time_UNIT``, ``value``, ``lower``, ``upper`` (Å^2), ``unit``, ``basis``.
+        """
+        from gdynet_tf.analysis.tables import estimate_frame
+
+        lags = {"lag_frames": self.lags, f"lag_time_{self.time_unit}": self.lag_times}
+        return estimate_frame([("mean_squared_displacement", "angstrom^2", self.msd, [lags], {})])
 
 
 @dataclass(frozen=True)
@@ -109,77 +76,99 @@ class TracerDiffusivity:
 
     Attributes
     ----------
-    diffusivity, lower, upper : float
+    diffusivity : Estimate
         Å^2 per ``time_unit``.
     exponent : float
         Slope of log MSD over log time in the fitted range: 1 for diffusion, 0 for a cage, 2 for free flight.
     fitted : (float, float)
         Range of lag times.
-    time_unit, interval : str
+    finite_size : float
+        What `finite_size_correction` has added, Å^2 per ``time_unit``; 0 without it.
+    time_unit : str
+    finding : Finding
+        "diffusion": good, or a warning that the targets do not diffuse (yet) in the fitted range.
+    copies : (n_blocks + 1,) float
+        Diffusivity from all data and from all but one block.
     """
 
-    diffusivity: float
-    lower: float
-    upper: float
+    diffusivity: Estimate
     exponent: float
-    fitted: tuple
+    fitted: tuple[float, float]
+    finite_size: float
     time_unit: str
-    interval: str
+    finding: Finding
+    copies: np.ndarray
 
     @property
-    def cm2_per_s(self):
+    def cm2_per_s(self) -> float:
         """Diffusivity in cm^2/s; ValueError where the time unit is not known."""
-        return self.diffusivity * 1e-16 / seconds(self.time_unit)
+        return float(self.diffusivity.value) * 1e-16 / seconds(self.time_unit)
+
+    def to_dataframe(self):
+        """Diffusivity and exponent, a row each.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``quantity``, ``value``, ``lower``, ``upper``, ``unit``, ``basis``, ``fit_start_UNIT``, ``fit_stop_UNIT``.
+        """
+        from gdynet_tf.analysis.tables import estimate_frame
+
+        fit = {f"fit_start_{self.time_unit}": self.fitted[0], f"fit_stop_{self.time_unit}": self.fitted[1]}
+        exponent = Estimate(value=self.exponent, lower=np.nan, upper=np.nan, basis=self.diffusivity.basis)
+        unit = f"angstrom^2/{self.time_unit}"
+        return estimate_frame(
+            [("tracer_diffusivity", unit, self.diffusivity, [], fit), ("exponent", "1", exponent, [], fit)]
+        )
 
 
-def _msd_sums(x, max_lag):
-    """Sum of squared displacements at lags 0 to max_lag over times and targets, and their numbers.
+def _msd_sums(x, first, last, max_lag):
+    """Sums of squared displacements at lags 0 to max_lag that begin in frames first to last, and their numbers.
 
-    With S(m) = sum x(t)^2 + x(t+m)^2 from cumulative sums, and the correlation sum x(t) x(t+m) by fast Fourier
-    transform (Calandrini et al., Collection SFN 12, 201 (2011)).
+    With sums of x(t)^2 and x(t+m)^2 by accumulation, and the correlation sum x(t) x(t+m) by fast Fourier transform
+    (Calandrini et al., Collection SFN 12, 201 (2011)).
     """
-    x = np.asarray(x, np.float64)
+    x = np.asarray(x[first : last + max_lag], np.float64)
     x = x - x.mean(axis=0)  # keeps the difference of large numbers small
-    n_frames, n_targets = x.shape[:2]
-    n_lags = min(max_lag + 1, n_frames)
-    size = 1 << (2 * n_frames - 1).bit_length()
-    correlation = np.zeros(n_lags)
-    for target in range(n_targets):  # one at a time: the transform is twice as long as the trajectory
+    begin, n_frames = x[: last - first], len(x)
+    lags = np.arange(min(max_lag + 1, n_frames))
+    counts = np.minimum(len(begin), n_frames - lags)  # of starting times
+    size = 1 << (n_frames + len(begin) - 1).bit_length()
+    correlation = np.zeros(len(lags))
+    for target in range(x.shape[1]):  # one at a time: the transform is longer than the trajectory
         spectrum = np.fft.rfft(x[:, target], size, axis=0)
-        power = (spectrum.real**2 + spectrum.imag**2).sum(axis=1)
-        correlation += np.fft.irfft(power, size)[:n_lags]
+        other = np.fft.rfft(begin[:, target], size, axis=0)
+        correlation += np.fft.irfft((spectrum * other.conj()).sum(axis=1), size)[: len(lags)]
     squares = np.concatenate([[0.0], np.square(x).sum(axis=(1, 2)).cumsum()])  # squares[t]: of frames before t
-    lags = np.arange(n_lags)
-    both = squares[n_frames - lags] + squares[-1] - squares[lags]
-    sums = np.zeros(max_lag + 1)
-    counts = np.zeros(max_lag + 1)
-    sums[:n_lags] = np.clip(both - 2 * correlation, 0, None)
+    sums, numbers = np.zeros(max_lag + 1), np.zeros(max_lag + 1)
+    both = squares[counts] + squares[lags + counts] - squares[lags]
+    sums[: len(lags)] = np.clip(both - 2 * correlation, 0, None)
     sums[0] = 0.0
-    counts[:n_lags] = (n_frames - lags) * n_targets
-    return sums, counts
-
-
-def _msd(positions, max_lag):
-    sums, counts = np.sum([_msd_sums(x, max_lag) for x in positions], axis=0)
-    return np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+    numbers[: len(lags)] = counts * x.shape[1]
+    return sums, numbers
 
 
 def mean_squared_displacement(
-    positions, max_lag, frame_interval=1.0, time_unit="frames", by="auto", n_samples=5, level=0.95
-):
+    positions: np.ndarray | Iterable[np.ndarray],
+    max_lag: int,
+    frame_interval: float = 1.0,
+    time_unit: str = "frames",
+    blocks: Blocks | None = None,
+) -> MeanSquaredDisplacement:
     """Mean squared displacement by fast Fourier transform, equal to the direct sum.
 
     Parameters
     ----------
     positions : list of (F, n_targets, 3) arrays
-        Å, unwrapped.
+        Paths of the targets, Å (`System.target_paths`).
     max_lag : int
         Frames.
     frame_interval : float
         In ``time_unit``.
     time_unit : str
-    by, n_samples, level
-        Of the intervals, see `independent_samples` and `confidence_interval`.
+    blocks : Blocks, optional
+        What is independent, from `independent_blocks` of the states of the same frames and targets; from the
+        displacements alone when not given.
 
     Returns
     -------
@@ -189,60 +178,202 @@ def mean_squared_displacement(
     longest = max(len(x) for x in positions)
     if not 1 <= max_lag < longest:
         raise ValueError(f"max_lag must be from 1 to {longest - 1} frames, got {max_lag}")
-    samples = independent_samples(positions, max_lag, by, n_samples)
-    parts = np.array([_msd(part, max_lag) for part in samples.parts]).reshape(-1, max_lag + 1)
-    nothing = np.full(max_lag + 1, np.nan)
-    lower, upper = confidence_interval(parts, level) if samples.by else (nothing, nothing)
+    blocks = independent_motion(positions, max_lag) if blocks is None else blocks
+    parts = np.array(
+        [
+            sum(
+                np.array(_msd_sums(positions[p.segment][:, p.targets], p.frames.start, p.frames.stop, max_lag))
+                for p in block
+            )
+            for block in pieces_of(blocks, positions)
+        ]
+    )  # (B, 2, n_lags)
+    total = parts.sum(axis=0)
+    sums, counts = np.moveaxis(np.concatenate([total[None], total - parts] if blocks else [total[None]]), 1, 0)
+    copies = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
     lags = np.arange(max_lag + 1)
+    factors = np.sqrt([neighbor_factor(lag, blocks) for lag in lags])
     return MeanSquaredDisplacement(
-        lags,
-        lags * frame_interval,
-        _msd(positions, max_lag),
-        lower,
-        upper,
-        parts,
-        time_unit,
-        samples.description if samples.by else samples.reason,
+        lags=lags,
+        lag_times=lags * frame_interval,
+        msd=estimate_from_copies(_widened(copies, factors), blocks, (0, np.inf), per_frame=False),
+        copies=copies,
+        blocks=blocks,
+        n_frames=longest,
+        time_unit=time_unit,
     )
 
 
-def tracer_diffusivity(result, start=None, stop=None, level=0.95):
-    """Einstein relation: a straight line fitted to the mean squared displacement.
+def _widened(copies, factor):
+    """Copies whose spread about that of all data is so many times as wide."""
+    return copies[0] + factor * (copies - copies[0])
+
+
+def tracer_diffusivity(
+    result: MeanSquaredDisplacement, start: float | None = None, stop: float | None = None
+) -> TracerDiffusivity:
+    """Einstein relation: a straight line through the mean squared displacement by generalised least squares.
+
+    The displacements at different lags are sums of the same steps. Weighted with the inverse of their covariance, which
+    is known for a Brownian path, they give the slope with the least variance (J. T. Bullerjahn, S. von Bülow, G. Hummer,
+    J. Chem. Phys. 153, 024116 (2020)); the intercept is free, it holds what the targets rattle. Lags are those of some
+    twelve, evenly spaced on a logarithmic scale.
 
     Parameters
     ----------
     result : MeanSquaredDisplacement
     start, stop : float, optional
-        Range of lag times of the fit; from a fifth of the longest one to its end when not given.
-    level : float
+        Range of lag times of the fit; from a fifth of the longest one to its end when not given. The sooner it starts,
+        the smaller the error, if the targets diffuse already.
 
     Returns
     -------
     TracerDiffusivity
-        Look at ``exponent`` before believing it.
+        Without bounds when the displacement is no straight line in that range; see its ``finding``.
+
+    Raises
+    ------
+    ValueError
+        If the range holds fewer than two lag times.
     """
     times = result.lag_times
     start = times[-1] / 5 if start is None else start
     stop = times[-1] if stop is None else stop
-    chosen = (times >= start) & (times <= stop) & (times > 0)
-    if chosen.sum() < 2:
+    chosen = np.flatnonzero((times >= start) & (times <= stop) & (times > 0))
+    if len(chosen) < 2:
         raise ValueError(f"a fit from {start:g} to {stop:g} {result.time_unit} needs two lag times or more")
+    lags = _spread(result.lags[chosen])
+    later = _spread(lags[len(lags) // 2 :]) if len(lags) > 3 else lags
+    interval = times[1]
 
-    def slope(msd):
-        return np.polyfit(times[chosen], msd[chosen], 1)[0] / 6
+    def slopes(at):
+        return result.copies[:, at] @ _slope_weights(tuple(at), result.n_frames) / (6 * interval)
 
-    with np.errstate(divide="ignore"):
-        logarithm = np.log(result.msd[chosen])
-    exponent = np.polyfit(np.log(times[chosen]), logarithm, 1)[0] if np.isfinite(logarithm).all() else np.nan
-    lower, upper = np.nan, np.nan
-    if len(result.samples):
-        lower, upper = confidence_interval([slope(msd) for msd in result.samples], level)
+    factor = np.sqrt(neighbor_factor(lags[0], result.blocks))
+    copies = _widened(slopes(lags), factor)
+    D = estimate_from_copies(copies, result.blocks, (0, np.inf), per_frame=False)
+    bend = estimate_from_copies(_widened(slopes(later) - slopes(lags), factor), result.blocks, per_frame=False)
+    exponent = estimate_from_copies(_exponents(times[lags], result.copies[:, lags]), result.blocks, per_frame=False)
+    finding = _diffuses(exponent, bend, times[lags[[0, -1]]], result.time_unit)
+    if finding.severity == "good":
+        # What is left of the start: on the side where the later slope lies, the interval reaches as much further.
+        D = replace(D, lower=D.lower + min(bend.value, 0.0), upper=D.upper + max(bend.value, 0.0))
+    else:
+        D = replace(D, lower=np.nan, upper=np.nan, basis=replace(D.basis, kind=None, reason="no diffusion"))
     return TracerDiffusivity(
-        float(slope(result.msd)),
-        float(lower),
-        float(upper),
-        float(exponent),
-        (float(times[chosen][0]), float(times[chosen][-1])),
-        result.time_unit,
-        result.interval,
+        diffusivity=replace(D, value=float(D.value), lower=float(D.lower), upper=float(D.upper)),
+        exponent=float(exponent.value),
+        fitted=(float(times[lags[0]]), float(times[lags[-1]])),
+        finite_size=0.0,
+        time_unit=result.time_unit,
+        finding=finding,
+        copies=copies,
+    )
+
+
+def _spread(lags):
+    """Some of the lags, evenly spaced on a logarithmic scale, the ends among them."""
+    wanted = np.geomspace(lags[0], lags[-1], _FIT_LAGS)
+    return lags[np.unique(np.abs(lags[:, None] - wanted).argmin(axis=0))]
+
+
+def _exponents(times, msd):
+    """Slopes of log MSD over log time, (n_copies,); NaN where something does not move."""
+    x = np.log(times) - np.log(times).mean()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.log(msd) @ x / (x @ x)
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+def _excludes(estimate, value):
+    """Whether an interval is there and does not hold a value."""
+    return bool(estimate.lower > value or estimate.upper < value)
+
+
+def _diffuses(exponent, bend, fitted, time_unit):
+    """Finding about the range of a fit, from the exponent and the change of the slope towards later lags."""
+    value, bent = float(exponent.value), _excludes(bend, 0.0)
+    low, high = _EXPONENTS
+    certain = _excludes(exponent, 1.0) or not np.isfinite(exponent.lower)
+    slow = (value < low and certain) or (bent and value < 1)
+    fast = not slow and ((value > high and certain) or bent)
+    text = f"The mean squared displacement grows with time to the power of {value:.2f} between {fitted[0]:.3g} and "
+    text += f"{fitted[1]:.3g} {time_unit}"
+    if not np.isfinite(value):
+        text = f"The targets do not move between {fitted[0]:.3g} and {fitted[1]:.3g} {time_unit}"
+    elif slow:
+        text += ": the targets do not diffuse yet, and the slope depends on the time of observation"
+    elif fast:
+        text += ": the targets drift or still fly freely, and the slope depends on the time of observation"
+    return Finding(
+        kind="diffusion",
+        severity="warning" if slow or fast or not np.isfinite(value) else "good",
+        text=text + ".",
+        numbers={"exponent": value, "bend": float(bend.value), "bent": bent},
+    )
+
+
+@lru_cache(maxsize=64)
+def _slope_weights(lags, n_frames):
+    """Weights of the mean squared displacements in the slope per frame, (n_lags,)."""
+    x = np.stack([np.ones(len(lags)), lags], axis=1)
+    covariance = np.array([[_overlap(i, j, n_frames) for j in lags] for i in lags])
+    weighted = np.linalg.solve(covariance, x)
+    return np.linalg.solve(x.T @ weighted, weighted.T)[1]
+
+
+def _overlap(i, j, n_frames):
+    """Covariance of the mean squared displacements of a Brownian path at lags i and j, but for a factor.
+
+    Steps of width s overlap by o frames, and their squares are correlated by 2 s^4 o^2: the mean over all pairs of
+    starting times, by their difference.
+    """
+    offset = np.arange(-j + 1, i)
+    shared = np.minimum(i, offset + j) - np.maximum(0, offset)
+    number = np.minimum(n_frames - i, n_frames - j - offset) - np.maximum(0, -offset)
+    return (np.clip(number, 0, None) * shared.astype(float) ** 2).sum() / ((n_frames - i) * (n_frames - j))
+
+
+def finite_size_correction(
+    result: TracerDiffusivity, lattice: np.ndarray, temperature: float, viscosity: float
+) -> TracerDiffusivity:
+    """Diffusivity in an infinite system, D + 2.837297 kB T / (6 pi eta L).
+
+    Yeh and Hummer, J. Phys. Chem. B 108, 15873 (2004). For liquids, whose periodic images hold each other back through the flow that they cause; a crystal has none.
+
+    Parameters
+    ----------
+    result : TracerDiffusivity
+        With a unit of time that is one ("ps").
+    lattice : (3, 3) array
+        Of the cubic cell, Å.
+    temperature : float
+        K.
+    viscosity : float
+        Shear viscosity, Pa s.
+
+    Returns
+    -------
+    TracerDiffusivity
+        The correction counts as exact.
+
+    Raises
+    ------
+    ValueError
+        If the cell is not cubic, to which the constant belongs, or a number is not positive.
+    """
+    lattice = np.asarray(lattice, np.float64)
+    length = np.cbrt(abs(np.linalg.det(lattice)))
+    if not np.allclose(lattice @ lattice.T, length**2 * np.eye(3), atol=0.02 * length**2):
+        raise ValueError("the finite-size correction is known for a cubic cell; this one is not")
+    for name, value, unit in (("temperature", temperature, "K"), ("viscosity", viscosity, "Pa s")):
+        if not (np.isfinite(value) and value > 0):
+            raise ValueError(f"{name} must be a positive number of {unit}, got {value}")
+    in_si = _CUBIC * BOLTZMANN * temperature / (6 * np.pi * viscosity * length * 1e-10)  # m^2/s
+    added = in_si * 1e20 * seconds(result.time_unit)
+    D = result.diffusivity
+    return replace(
+        result,
+        diffusivity=replace(D, value=D.value + added, lower=D.lower + added, upper=D.upper + added),
+        finite_size=result.finite_size + added,
     )

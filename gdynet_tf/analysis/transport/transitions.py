@@ -1,136 +1,192 @@
-"""How far targets move in each transition, and what it carries (Xie et al. 2019, "Analysis of Li-ion conduction")."""
+"""How far targets move in each transition, and the share of each in their diffusion (Xie et al. 2019)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from gdynet_tf.analysis.chi import as_chi, check_lags
-from gdynet_tf.analysis.kinetics.koopman import koopman_matrix
+from gdynet_tf.analysis.chi import Chi, as_chi, check_lags
+from gdynet_tf.analysis.independence import Blocks, independent_blocks
+from gdynet_tf.analysis.kinetics.koopman import koopman_of
 from gdynet_tf.analysis.kinetics.spectral import stationary_distribution
-from gdynet_tf.analysis.transport.diffusion import check_positions, seconds
-from gdynet_tf.analysis.uncertainty import confidence_interval, independent_samples
+from gdynet_tf.analysis.transport.paths import check_positions, pieces_of
+from gdynet_tf.analysis.uncertainty import Estimate, estimate_from_copies
+from gdynet_tf.findings import Finding
 
-__all__ = ["Conductivity", "TransitionTransport", "cluster_nernst_einstein", "transition_transport"]
+__all__ = ["TransitionTransport", "sum_of_shares", "transition_transport"]
 
 _RARE = 1e-9  # share of pairs in a transition below which there is nothing to average
-_CHARGE = 1.602176634e-19  # C
-_BOLTZMANN = 1.380649e-23  # J/K
+_DIFFER = 0.2  # relative difference of two sums that is said
 
 
 @dataclass(frozen=True)
 class TransitionTransport:
-    """Displacements and diffusion coefficients of the transitions between states.
+    """Displacements of the transitions between states, and their shares in the diffusion of the targets.
 
     Attributes
     ----------
     tau : int
-        Lag time of the slope, frames.
+        Lag time, frames.
     lags : (n_lags,) int
     lag_times : (n_lags,) float
         In ``time_unit``.
-    displacement, displacement_lower, displacement_upper : (n_lags, n, n) float
-        E[d^2(t) | i -> j], Å^2; NaN where the transition never happens.
-    diffusivity, lower, upper : (n, n) float
-        D_ij(tau), Å^2 per ``time_unit``.
+    displacement : Estimate, (n_lags, n, n)
+        E_ij = E[d^2(t) | i -> j], Å^2; NaN where the transition never happens.
+    diffusivity : Estimate, (n, n)
+        D_ij(tau), a sixth of the slope of E_ij at tau, Å^2 per ``time_unit``.
     koopman : (n, n) float
         K(tau).
     stationary : (n,) float
         Stationary distribution of K(tau); NaN where it has none, as when states never exchange.
-    flux : (n, n) float
-        pi_i K_ij D_ij, zero where the transition never happens; NaN without stationary distribution.
-    flux_samples : (n_samples, n, n) float
-        The same of each independent part; empty when there is none.
+    flux : Estimate, (n, n)
+        pi_i K_ij D_ij, the shares of the paper; zero where the transition never happens, NaN without a stationary
+        distribution.
+    exact_flux : Estimate, (n, n)
+        pi_i K_ij E_ij(tau) / (6 tau), shares whose sum is the mean squared displacement at tau over 6 tau, however
+        long tau is beside the times of the states.
+    total, exact_total : Estimate
+        Sums of the shares, Å^2 per ``time_unit``.
+    exponent : Estimate
+        d ln E / d ln t at tau, E of all targets whatever their states: 1 where they diffuse, less in a cage.
+    flux_copies, exact_copies : (n_blocks + 1, n, n) float
+        Shares from all data and from all but one block, for what is computed from them.
+    blocks : Blocks
+        What was taken as independent.
     n_targets : int
-    time_unit, interval : str
+    time_unit : str
     """
 
     tau: int
     lags: np.ndarray
     lag_times: np.ndarray
-    displacement: np.ndarray
-    displacement_lower: np.ndarray
-    displacement_upper: np.ndarray
-    diffusivity: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
+    displacement: Estimate
+    diffusivity: Estimate
     koopman: np.ndarray
     stationary: np.ndarray
-    flux: np.ndarray
-    flux_samples: np.ndarray
+    flux: Estimate
+    exact_flux: Estimate
+    total: Estimate
+    exact_total: Estimate
+    exponent: Estimate
+    flux_copies: np.ndarray
+    exact_copies: np.ndarray
+    blocks: Blocks
     n_targets: int
     time_unit: str
-    interval: str
+
+    def to_dataframe(self):
+        """A row for each lag, pair of states and quantity, with the unit of each in a column.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``quantity``, ``lag_frames``, ``lag_time_UNIT``, ``from_state``, ``to_state``, ``value``, ``lower``,
+            ``upper``, ``unit``, ``basis``; at tau but for the displacement.
+        """
+        from gdynet_tf.analysis.tables import estimate_frame
+
+        n, rate = len(self.koopman), f"angstrom^2/{self.time_unit}"
+        states = {"from_state": np.arange(n), "to_state": np.arange(n)}
+        lags = {"lag_frames": self.lags, f"lag_time_{self.time_unit}": self.lag_times}
+        at = int(np.flatnonzero(self.lags == self.tau)[0])
+        one = {name: values[at] for name, values in lags.items()}
+        return estimate_frame(
+            [
+                ("displacement", "angstrom^2", self.displacement, [lags, "from_state", "to_state"], states),
+                ("diffusivity", rate, self.diffusivity, ["from_state", "to_state"], states | one),
+                ("flux", rate, self.flux, ["from_state", "to_state"], states | one),
+                ("exact_flux", rate, self.exact_flux, ["from_state", "to_state"], states | one),
+            ]
+        )
 
 
-def _displacements(chi, positions, lags):
-    """E[d^2(lag) | i -> j] of every lag, (n_lags, n, n)."""
+def _sums(chi, paths, lags, pieces):
+    """Of one block: sums of d^2 chi_i chi_j, of chi_i chi_j, each (n_lags, n, n), and of chi_i chi_k at the start."""
     n = chi[0].shape[2]
-    sums, weights = np.zeros((2, len(lags), n, n))
-    for p, x in zip(chi, positions, strict=True):
-        step = max(1, 2_000_000 // (x.shape[1] * n))
+    moved, pairs, start = np.zeros((len(lags), n, n)), np.zeros((len(lags), n, n)), np.zeros((len(lags), n, n))
+    for piece in pieces:
+        p, x = chi[piece.segment], paths[piece.segment]
         for k, lag in enumerate(lags):
-            for start in range(0, len(p) - lag, step):
-                stop = min(start + step, len(p) - lag)
-                before = np.asarray(p[start:stop], np.float64).reshape(-1, n)
-                after = np.asarray(p[start + lag : stop + lag], np.float64).reshape(-1, n)
-                moved = np.asarray(x[start + lag : stop + lag], np.float64) - x[start:stop]
-                squared = np.square(moved).sum(axis=-1).reshape(-1, 1)
-                sums[k] += before.T @ (squared * after)
-                weights[k] += before.T @ after
-    total = weights.sum(axis=(1, 2), keepdims=True)
-    return np.divide(sums, weights, out=np.full_like(sums, np.nan), where=weights > _RARE * np.maximum(total, 1e-300))
+            stop = min(piece.frames.stop, len(p) - lag)
+            if stop <= piece.frames.start:
+                continue
+            here, there = slice(piece.frames.start, stop), slice(piece.frames.start + lag, stop + lag)
+            before = np.asarray(p[here, piece.targets], np.float64).reshape(-1, n)
+            after = np.asarray(p[there, piece.targets], np.float64).reshape(-1, n)
+            step = x[there, piece.targets] - x[here, piece.targets]
+            moved[k] += before.T @ (np.square(step).sum(axis=-1).reshape(-1, 1) * after)
+            pairs[k] += before.T @ after
+            start[k] += before.T @ before
+    return moved, pairs, start
 
 
 def _window(tau):
-    """Up to five lags around tau, over which the slope at tau is taken."""
+    """Up to five lags around tau, over which slopes at tau are taken."""
     width = max(1, tau // 4)
-    return np.unique(np.linspace(tau - width, tau + width, 5).round().astype(int).clip(1))
+    return np.unique([*np.linspace(tau - width, tau + width, 5).round().astype(int).clip(1), tau])
 
 
-def _slopes(displacement, lags, window, frame_interval):
-    """D_ij: a sixth of the slope of E[d^2] in the window, per unit of time."""
-    rows = np.isin(lags, window)
-    times, values = lags[rows] * frame_interval, displacement[rows]
+def _slope(times, values):
+    """Of straight lines through values (n, ...)."""
     centred = times - times.mean()
-    return np.tensordot(centred, values, axes=1) / np.square(centred).sum() / 6
+    return np.tensordot(centred, values, axes=1) / np.square(centred).sum()
 
 
-def _flux(stationary, K, diffusivity):
-    """pi_i K_ij D_ij; a transition without a single pair carries nothing."""
-    return np.where(np.isnan(diffusivity), 0.0, stationary[:, None] * K * diffusivity)
+def _results(moved, pairs, start, *, lags, tau, frame_interval):
+    """Everything that follows from the sums of some data."""
+    total = pairs.sum(axis=(1, 2), keepdims=True)
+    seen = pairs > _RARE * np.maximum(total, 1e-300)
+    E = np.divide(moved, pairs, out=np.full_like(moved, np.nan), where=seen)
+    window, at = np.isin(lags, _window(tau)), int(np.flatnonzero(lags == tau)[0])
+    times = lags * frame_interval
+    D = _slope(times[window], E[window]) / 6
+    count = max(total[at, 0, 0], 1e-300)
+    K = koopman_of(start[at] / count, pairs[at] / count)
+    try:
+        pi = stationary_distribution(K)
+    except ValueError:
+        pi = np.full(len(K), np.nan)
+    share = pi[:, None] * K
+    flux = np.where(np.isnan(D), 0.0, share * D)  # a transition without a single pair carries nothing
+    exact = np.where(np.isnan(E[at]), 0.0, share * E[at] / (6 * times[at]))
+    whole = moved.sum(axis=(1, 2)) / np.maximum(total[:, 0, 0], 1e-300)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        exponent = _slope(np.log(times[window]), np.log(whole[window]))
+    return {"E": E, "D": D, "K": K, "pi": pi, "flux": flux, "exact": exact, "exponent": exponent}
 
 
 def transition_transport(
-    chi,
-    positions,
-    tau,
-    frame_interval=1.0,
-    time_unit="frames",
-    n_lags=12,
-    by="auto",
-    n_samples=5,
-    level=0.95,
-):
-    """Mean squared displacement of the targets that go from state i to state j, and its slope at tau.
+    chi: Chi | Sequence[np.ndarray],
+    positions: Sequence[np.ndarray],
+    tau: int | None = None,
+    frame_interval: float | None = None,
+    time_unit: str | None = None,
+    n_lags: int = 12,
+) -> TransitionTransport:
+    """Mean squared displacement of the targets that go from state i to state j, and its shares in their diffusion.
 
-    E[d^2(t) | i -> j] = sum d^2(t', t'+t) chi_i(t') chi_j(t'+t) / sum chi_i(t') chi_j(t'+t) and
-    D_ij(tau) = 1/6 dE/dt at tau (Xie et al. 2019, Methods). The slope is that of a straight line through up to five
-    lags within a quarter of tau.
+    E_ij(t) = sum d^2(t', t'+t) chi_i(t') chi_j(t'+t) / sum chi_i(t') chi_j(t'+t) and
+    D_ij(tau) = 1/6 dE_ij/dt at tau (Xie et al. 2019, Methods). The slope is that of a straight line through up to five
+    lags within a quarter of tau. With K and its stationary distribution pi the paper's shares are pi_i K_ij D_ij. They
+    add up to the diffusion coefficient only where tau is long beside the times of the states; pi_i K_ij E_ij / (6 tau)
+    always add up to the mean squared displacement at tau over 6 tau.
 
     Parameters
     ----------
-    chi : list of (F, n_targets, n_states) arrays
+    chi : Chi or list of (F, n_targets, n_states) arrays
     positions : list of (F, n_targets, 3) arrays
-        Of the targets in the same frames, Å, unwrapped.
-    tau : int
-        Lag time in frames.
-    frame_interval : float
-        In ``time_unit``.
-    time_unit : str
+        Paths of the targets in the same frames, Å (`System.target_paths`).
+    tau : int, optional
+        Lag time in frames; that of chi when not given.
+    frame_interval : float, optional
+        In ``time_unit``; that of chi when not given.
+    time_unit : str, optional
+        That of chi when not given.
     n_lags : int
         Number of lags between 1 and 2 tau at which the displacement is given, besides those of the slope.
-    by, n_samples, level
-        Of the intervals, see `independent_samples` and `confidence_interval`.
 
     Returns
     -------
@@ -147,133 +203,75 @@ def transition_transport(
         raise ValueError(
             f"chi is of (frames, targets) {[p.shape[:2] for p in chi]}, positions of {[x.shape[:2] for x in positions]}"
         )
-    window = _window(int(tau))
-    longest = max(len(p) for p in chi)
-    top = max(window[-1], min(2 * tau, longest - 1))
+    tau, (frame_interval, time_unit) = chi.lag(tau), chi.units(frame_interval, time_unit)
+    window = _window(tau)
+    top = max(window[-1], min(2 * tau, chi.longest - 1))
     lags = np.unique([*np.geomspace(1, top, n_lags).round().astype(int), *window])
     check_lags(chi, lags)
-    samples = independent_samples(chi, int(window[-1]), by, n_samples)
-    places = independent_samples(positions, int(window[-1]), by, n_samples)  # the division depends on shapes alone
-    K = koopman_matrix(chi, tau)
-    try:
-        stationary = stationary_distribution(K)
-    except ValueError:
-        stationary = np.full(len(K), np.nan)
-    displacement = _displacements(chi, positions, lags)
-    diffusivity = _slopes(displacement, lags, window, frame_interval)
-    parts = [_displacements(p, x, lags) for p, x in zip(samples.parts, places.parts, strict=True)]
-    nothing = np.full_like(displacement, np.nan)
-    slopes = np.array([_slopes(part, lags, window, frame_interval) for part in parts]).reshape(-1, *K.shape)
-    interval = confidence_interval(parts, level) if parts else (nothing, nothing)
-    bounds = confidence_interval(slopes, level) if parts else (nothing[0], nothing[0])
-    fluxes = [_flux(stationary, koopman_matrix(p, tau), slope) for p, slope in zip(samples.parts, slopes, strict=True)]
+    blocks = independent_blocks(chi, tau)
+    sums = [np.array(part) for part in zip(*(_sums(chi, positions, lags, b) for b in pieces_of(blocks, chi)), strict=True)]
+    results = partial(_results, lags=lags, tau=tau, frame_interval=frame_interval)
+    copies = [results(*(part.sum(axis=0) for part in sums))]
+    copies += [results(*(part.sum(axis=0) - part[b] for part in sums)) for b in range(len(blocks))]
+    by_name = {name: np.array([copy[name] for copy in copies]) for name in copies[0]}
+    estimate = partial(estimate_from_copies, blocks=blocks, per_frame=False)
     return TransitionTransport(
-        int(tau),
-        lags,
-        lags * frame_interval,
-        displacement,
-        *interval,
-        diffusivity,
-        *bounds,
-        K,
-        stationary,
-        _flux(stationary, K, diffusivity),
-        np.array(fluxes).reshape(-1, *K.shape),
-        chi[0].shape[1],
-        time_unit,
-        samples.description if samples.by else samples.reason,
+        tau=tau,
+        lags=lags,
+        lag_times=lags * frame_interval,
+        displacement=estimate(by_name["E"], within=(0, np.inf)),
+        diffusivity=estimate(by_name["D"]),
+        koopman=by_name["K"][0],
+        stationary=by_name["pi"][0],
+        flux=estimate(by_name["flux"]),
+        exact_flux=estimate(by_name["exact"]),
+        total=estimate(by_name["flux"].sum(axis=(1, 2))),
+        exact_total=estimate(by_name["exact"].sum(axis=(1, 2))),
+        exponent=estimate(by_name["exponent"]),
+        flux_copies=by_name["flux"],
+        exact_copies=by_name["exact"],
+        blocks=blocks,
+        n_targets=chi.n_targets,
+        time_unit=time_unit,
     )
 
 
-@dataclass(frozen=True)
-class Conductivity:
-    """Contribution of each transition to the ionic conductivity.
-
-    Attributes
-    ----------
-    sigma, lower, upper : (n, n) float
-        S/cm.
-    percent, percent_lower, percent_upper : (n, n) float
-        Of the total; NaN when that is zero.
-    total, total_lower, total_upper : float
-        S/cm.
-    charges : (n, n) float
-        z_ij, elementary charges.
-    interval : str
-    """
-
-    sigma: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
-    percent: np.ndarray
-    percent_lower: np.ndarray
-    percent_upper: np.ndarray
-    total: float
-    total_lower: float
-    total_upper: float
-    charges: np.ndarray
-    interval: str
-
-
-def cluster_nernst_einstein(transport, charges, volume, temperature, level=0.95):
-    """Cluster Nernst-Einstein conductivity sigma_ij = e^2 N / (V kB T) pi_i z_ij K_ij D_ij (Xie et al. 2019).
-
-    z_ij is the mean of the charges of states i and j, as in the paper to the first power: a state that carries a
-    negative charge lowers the conductivity.
+def sum_of_shares(transport: TransitionTransport, tracer: float | None = None) -> Finding:
+    """Whether the shares of the transitions add up to the diffusion of the targets.
 
     Parameters
     ----------
     transport : TransitionTransport
-        With a unit of time that is one ("ps").
-    charges : (n,) array
-        Charge that a target carries in each state, with its surroundings or without, elementary charges.
-    volume : float
-        Of the cell, Å^3.
-    temperature : float
-        K.
-    level : float
+    tracer : float, optional
+        Tracer diffusivity, Å^2 per time unit.
 
     Returns
     -------
-    Conductivity
-
-    Raises
-    ------
-    ValueError
-        If the time unit is not known, volume or temperature are not positive, or K has no stationary distribution.
+    Finding
+        "sum of shares": good, or a warning where two of the three sums differ by more than a fifth.
     """
-    if np.isnan(transport.stationary).any():
-        raise ValueError("the Koopman matrix has no stationary distribution: the shares of the states are not known")
-    n = len(transport.koopman)
-    charges = np.asarray(charges, np.float64)
-    if charges.shape != (n,) or not np.isfinite(charges).all():
-        raise ValueError(f"{n} finite charges are needed, one for each state, got {charges.tolist()}")
-    for name, value, unit in (("volume", volume, "Å^3"), ("temperature", temperature, "K")):
-        if not (np.isfinite(value) and value > 0):
-            raise ValueError(f"{name} must be a positive number of {unit}, got {value}")
-    z = (charges[:, None] + charges) / 2
-    per_m3 = transport.n_targets / (volume * 1e-30)
-    # S/m per (Å^2 / time unit), then per cm.
-    factor = _CHARGE**2 * per_m3 / (_BOLTZMANN * temperature) * 1e-20 / seconds(transport.time_unit) / 100
-
-    def share(sigma):
-        total = sigma.sum(axis=(-2, -1), keepdims=True)
-        return np.divide(100 * sigma, total, out=np.full_like(sigma, np.nan), where=total != 0)
-
-    sigma, samples = factor * z * transport.flux, factor * z * transport.flux_samples
-    if len(samples):
-        bounds, percent = confidence_interval(samples, level), confidence_interval(share(samples), level)
-        total = confidence_interval(samples.sum(axis=(1, 2)), level)
-    else:
-        nothing = np.full((n, n), np.nan)
-        bounds, percent, total = (nothing, nothing), (nothing, nothing), (np.nan, np.nan)
-    return Conductivity(
-        sigma,
-        *bounds,
-        share(sigma),
-        *percent,
-        float(sigma.sum()),
-        *map(float, total),
-        z,
-        transport.interval,
+    unit = f"Å²/{transport.time_unit}"
+    sums = {"slopes": float(transport.total.value), "displacements": float(transport.exact_total.value)}
+    if tracer is not None:
+        sums["tracer"] = float(tracer)
+    exponent = float(transport.exponent.value)
+    apart = max(sums.values()) - min(sums.values()) > _DIFFER * max(map(abs, sums.values()))
+    text = (
+        f"The shares of the transitions add up to {sums['slopes']:.3g} {unit} by the slopes at the lag time (the "
+        f"paper's D_ij) and to {sums['displacements']:.3g} {unit} by the displacements over the lag time"
+    )
+    if tracer is not None:
+        text += f"; the targets diffuse with {sums['tracer']:.3g} {unit}"
+    text += f". The displacement grows with time to the power of {exponent:.2f} at the lag time."
+    if apart:
+        text += (
+            " They differ by more than a fifth: a lag time that is short beside the times of the states, or a cage that "
+            "rattles slowly, does so. Shares by slopes are then no shares of the conductivity; those by displacements "
+            "are shares of what is moved within the lag time."
+        )
+    return Finding(
+        kind="sum of shares",
+        severity="warning" if apart or not np.isfinite(list(sums.values())).all() else "good",
+        text=text,
+        numbers={**sums, "exponent": exponent},
     )

@@ -1,0 +1,155 @@
+"""Paths of the targets: what is asked of them, and which parts of them are independent."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from gdynet_tf.analysis.independence import Basis, Blocks, Piece
+
+__all__ = ["check_positions", "independent_motion", "neighbor_factor", "pieces_of", "warn_of_jumps"]
+
+_LEAST, _MOST, _ENOUGH = 6, 40, 20  # blocks; from the last, blocks of time are preferred to groups of targets
+_DESIGN = 1.5  # widening of the variance of a mean squared displacement up to which targets count as independent
+
+
+def check_positions(positions: np.ndarray | Iterable[np.ndarray]) -> list[np.ndarray]:
+    """List of (F, n_targets, 3) arrays from one such array or a list of them; ValueError if they are not."""
+    positions = [positions] if isinstance(positions, np.ndarray) else list(positions)
+    if not positions:
+        raise ValueError("positions hold no segment")
+    for n, x in enumerate(positions):
+        if x.ndim != 3 or x.shape[2] != 3 or not x.size or x.shape[1] != positions[0].shape[1]:
+            raise ValueError(f"positions of segment {n} must have shape (F, n_targets, 3), got {x.shape}")
+        if not np.isfinite(x).all():
+            raise ValueError(f"positions of segment {n} hold values that are not finite")
+    return positions
+
+
+def pieces_of(blocks: Blocks, values: Sequence[np.ndarray]) -> list[list[Piece]]:
+    """Pieces of each block; all data as a single one where there are no blocks."""
+    return blocks.pieces or [[Piece(n, slice(0, len(segment))) for n, segment in enumerate(values)]]
+
+
+def independent_motion(positions: Sequence[np.ndarray], lag: int) -> Blocks:
+    """Blocks for averages of squared displacements where no states tell what is independent.
+
+    Steps of a diffusing particle that do not overlap are independent: blocks of time, at least half of the longest lag,
+    if there are twenty; else groups of targets, where the displacements of targets within that lag are shown to be
+    uncorrelated enough; else six blocks of time or more.
+
+    Parameters
+    ----------
+    positions : list of (F, n_targets, 3) arrays
+        Å.
+    lag : int
+        Longest lag, frames.
+
+    Returns
+    -------
+    Blocks
+    """
+    n_frames, n_targets = sum(map(len, positions)), positions[0].shape[1]
+    number = min(_MOST, 2 * n_frames // lag)
+    if number < _ENOUGH and n_targets >= _LEAST and _design(positions, lag) < _DESIGN:
+        order = np.random.default_rng(0).permutation(n_targets)  # neighbours in the list may be neighbours in space
+        groups = [np.sort(group) for group in np.array_split(order, min(n_targets, _MOST))]
+        pieces = [[Piece(n, slice(0, len(x)), group) for n, x in enumerate(positions)] for group in groups]
+        basis = Basis("groups of targets", len(groups), n_targets / len(groups))
+        return Blocks(basis, pieces, np.array([len(group) for group in groups]) / n_targets)
+    if number < _LEAST:
+        return Blocks(Basis(None, relaxation=lag, n_relaxations=n_frames / lag, reason="short"))
+    cuts, offset = np.linspace(0, n_frames, number + 1).round().astype(int), 0
+    pieces = [[] for _ in range(number)]
+    for n, x in enumerate(positions):
+        for block, first, last in zip(pieces, cuts[:-1] - offset, cuts[1:] - offset, strict=True):
+            first, last = max(int(first), 0), min(int(last), len(x))
+            if last > first:
+                block.append(Piece(n, slice(first, last)))
+        offset += len(x)
+    return Blocks(Basis("time blocks", number, n_frames / number), pieces, np.diff(cuts) / n_frames)
+
+
+def _design(positions, lag):
+    """Upper bound of the factor by which correlation between targets widens the variance of their squared steps.
+
+    Squares are correlated by the square of the correlation r of the displacements: 1 + (N - 1) r^2, with
+    1 + (N - 1) r the variance of the sum of the displacements over the sum of their variances.
+    """
+    together = alone = 0.0
+    n_windows, n_targets = 0, positions[0].shape[1]
+    for x in positions:
+        step = np.diff(np.asarray(x[::lag], np.float64), axis=0)  # (windows, n_targets, 3)
+        together += np.square(step.sum(axis=1)).sum()
+        alone += np.square(step).sum()
+        n_windows += len(step)
+    if not alone > 0:
+        return np.inf
+    ratio = together / alone
+    excess = abs(ratio - 1) + 1.64 * ratio * np.sqrt(2 / (3 * n_windows))
+    return 1 + excess**2 / (n_targets - 1)
+
+
+def neighbor_factor(lag: int, blocks: Blocks) -> float:
+    """Variance of a mean squared displacement over that which the spread between blocks of time shows.
+
+    A displacement that begins in one block ends in the next ones, so that they share a part of their fluctuation. For
+    a Brownian path sums over n starting times vary as sum over |d| < n of (n - |d|) (lag - |d|)^2, |d| < lag.
+
+    Parameters
+    ----------
+    lag : int
+        Frames.
+    blocks : Blocks
+
+    Returns
+    -------
+    float
+        1 where the blocks are not of time.
+    """
+    if blocks.basis.kind != "time blocks" or lag < 1:
+        return 1.0
+
+    def variance(n):
+        d = np.arange(1, int(min(n, lag)))
+        return n * lag**2 + 2 * ((n - d) * (lag - d) ** 2.0).sum()
+
+    length, number = max(1.0, blocks.basis.block_length), len(blocks)
+    return float(max(1.0, variance(number * length) / (number * variance(length))))
+
+
+def warn_of_jumps(positions, lattices, periodic=(True, True, True)) -> float:
+    """Warn when a target moves more than half a cell between two frames: its path was then lost.
+
+    Parameters
+    ----------
+    positions : list of (F, n_targets, 3) arrays
+        Å, unwrapped.
+    lattices : list of (F, 3, 3) arrays
+        Å.
+    periodic : tuple of bool
+
+    Returns
+    -------
+    float
+        Largest step in cells along a periodic direction.
+
+    Warns
+    -----
+    UserWarning
+    """
+    largest = 0.0
+    for x, cell in zip(check_positions(positions), lattices, strict=True):
+        fractional = np.asarray(x, np.float64) @ np.linalg.inv(cell)
+        steps = np.abs(np.diff(fractional, axis=0))[..., np.asarray(periodic, bool)]
+        largest = max(largest, float(steps.max(initial=0.0)))
+    if largest > 0.5:
+        warnings.warn(
+            f"a target jumps {largest:.2f} cells between two frames, more than half a cell: its path is unknown, "
+            "unless all frames were followed before some were left out. Positions must be unwrapped",
+            UserWarning,
+            stacklevel=2,
+        )
+    return largest
