@@ -327,7 +327,7 @@ def run(case, repetitions, seed=0):
 
 def coverage(result, name):
     """(share given, coverage of the worst component, of all, share of all estimates with a wrong interval, outside)."""
-    given, inside, outside = np.array(result["counts"][name])
+    given, inside, outside = np.array(result["counts"][name], float)
     often = given >= max(20, 0.1 * result["repetitions"])  # fewer say nothing about a rate
     rates = np.divide(inside, given, out=np.full_like(given, np.nan), where=given > 0)
     return {
