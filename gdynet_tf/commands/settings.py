@@ -174,7 +174,7 @@ def _value(where: str, value: Any, option: argparse.Action) -> Any:
 
 
 def _scalar(where: str, value: Any, option: argparse.Action) -> Any:
-    kind = option.type or str
+    kind = option.type if isinstance(option.type, type) else str
     if kind is float and not isinstance(value, bool):
         with contextlib.suppress(ValueError, TypeError):
             value = float(value)  # YAML takes 1e-3, which has no point, for a text

@@ -1,11 +1,13 @@
 """Periodic cells: lattice planes, incomplete lattices, and paths that cross the border."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 __all__ = ["completed_lattices", "plane_spacings", "unwrap"]
 
 
-def plane_spacings(lattices):
+def plane_spacings(lattices: np.ndarray) -> np.ndarray:
     """Distances between the lattice planes, 1 / |b_a| with the reciprocal vectors b_a.
 
     Parameters
@@ -21,7 +23,7 @@ def plane_spacings(lattices):
     return 1.0 / np.linalg.norm(np.linalg.inv(lattices), axis=-2)
 
 
-def completed_lattices(lattices, periodic):
+def completed_lattices(lattices: np.ndarray, periodic: Sequence[bool]) -> np.ndarray:
     """Zero vectors along non-periodic directions replaced by unit vectors, so that the cell can be inverted."""
     zero = ~np.linalg.norm(lattices, axis=-1).astype(bool)  # (F, 3)
     zero &= ~np.asarray(periodic)
@@ -35,7 +37,7 @@ def completed_lattices(lattices, periodic):
     return lattices
 
 
-def unwrap(positions, lattices, periodic=(True, True, True)):
+def unwrap(positions: np.ndarray, lattices: np.ndarray, periodic: tuple[bool, ...] = (True, True, True)) -> np.ndarray:
     """Follow every atom by its nearest image from frame to frame.
 
     Right as long as no atom moves half a cell between two frames.
