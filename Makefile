@@ -1,9 +1,10 @@
-# make demo: the shipped example from trajectory to report; make test: all tests. Both install what they need.
+# make demo: the shipped example from trajectory to report; make test: all tests; make docs: the site, in site/.
+# Each installs what it needs.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python preprocess/build_graphs.py --edges distance --out graphs.demo --overwrite
@@ -16,8 +17,12 @@ test: $(VENV)/.installed-dev
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m mypy
 
-$(VENV)/.installed: setup.py
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+
+$(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet -e .
@@ -27,5 +32,9 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/pip install --quiet -e ".[dev]"
 	touch $@
 
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(BIN)/pip install --quiet -e ".[docs]"
+	touch $@
+
 clean:
-	rm -rf $(VENV) graphs.demo runs/demo
+	rm -rf $(VENV) graphs.demo runs/demo site

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ _BLOCK = 1 << 18  # bytes
 _N_BLOCKS = 256
 
 
-def digest(path):
+def digest(path: str | Path) -> str:
     """SHA-256 of a file's size and content; of 256 evenly spaced blocks of 256 KiB when it is longer than 64 MiB.
 
     Parameters
@@ -36,7 +37,7 @@ def digest(path):
     return result.hexdigest()
 
 
-def write_json(path, content):
+def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a JSON file that is whole or not there.
 
     Parameters

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-__all__ = ["Chi", "as_chi", "check_lags"]
+__all__ = ["Chi", "ChiLike", "as_chi", "check_lags"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +36,11 @@ class Chi(Sequence):
         If shapes do not fit or a value is not finite.
     """
 
-    segments: tuple
+    segments: Sequence[np.ndarray]
     tau: int | None = None
     frame_interval: float = 1.0
     time_unit: str = "frames"
-    trajectories: tuple | None = None
+    trajectories: Sequence[int] | None = None
     _known: dict = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -67,7 +67,7 @@ class Chi(Sequence):
     def __len__(self) -> int:
         return len(self.segments)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> Any:
         return self.segments[index]
 
     @property
@@ -134,7 +134,11 @@ class Chi(Sequence):
         return replace(self, segments=tuple(function(segment) for segment in self.segments))
 
 
-def as_chi(chi: Chi | np.ndarray | Iterable[np.ndarray]) -> Chi:
+ChiLike: TypeAlias = Chi | np.ndarray | Iterable[np.ndarray]
+"""What every analysis takes: a Chi, an array (F, n_targets, n_states), or such an array for each segment."""
+
+
+def as_chi(chi: ChiLike) -> Chi:
     """A checked `Chi` from one, from an array or from a list of arrays.
 
     Parameters
@@ -150,10 +154,12 @@ def as_chi(chi: Chi | np.ndarray | Iterable[np.ndarray]) -> Chi:
     ValueError
         As `Chi`.
     """
-    return chi if isinstance(chi, Chi) else Chi(chi)
+    if isinstance(chi, Chi):
+        return chi
+    return Chi(segments=(chi,) if isinstance(chi, np.ndarray) else tuple(chi))
 
 
-def check_lags(chi: Sequence[np.ndarray], lags: int | Sequence[int]) -> np.ndarray:
+def check_lags(chi: Sequence[np.ndarray], lags: int | Sequence[int] | np.ndarray) -> np.ndarray:
     """Increasing lag times in frames, each shorter than the longest segment.
 
     Parameters

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from gdynet_tf.errors import InputError, run_command
@@ -9,7 +10,7 @@ from gdynet_tf.errors import InputError, run_command
 __all__ = ["main"]
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="report.py", description="Analyse a run: figures, numbers and a self-contained report.html."
     )
@@ -38,14 +39,14 @@ def _parser():
     return parser
 
 
-def _newest():
+def _newest() -> Path:
     runs = sorted(Path("runs").glob("*/scores.json"), key=lambda file: file.stat().st_mtime)
     if not runs:
         raise InputError("runs: holds no finished run; python train.py --n-states 4 --tau 80 makes one")
     return runs[-1].parent
 
 
-def _run(argv):
+def _run(argv: Sequence[str] | None) -> None:
     args = _parser().parse_args(argv)
     run = args.run or _newest()
     if not args.run:
@@ -61,6 +62,6 @@ def _run(argv):
     print(f"report: {report.resolve()}")
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     return run_command(_run, argv)

@@ -5,6 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
+from gdynet_tf.commands.settings import RecordedSplit, parse_with_settings
 from gdynet_tf.errors import InputError, run_command
 
 __all__ = ["load_tensorflow", "main"]
@@ -17,6 +18,12 @@ def _parser():
     parser = argparse.ArgumentParser(
         prog="train.py",
         description="Learn the states of the targets and how they change, by maximising VAMP-2.",
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="options from a YAML or JSON file (n_states: 3), or a run's config.json: the same training again; what "
+        "the command line says goes first",
     )
     parser.add_argument("--graphs", default="graphs", help="graph directory (default: %(default)s)")
     parser.add_argument("--run", help="run directory to write (default: runs/GRAPHS_nN_tauT)")
@@ -88,7 +95,7 @@ def _check(args):
 
 
 def _run(argv):
-    args = _parser().parse_args(argv)
+    args = parse_with_settings(_parser(), argv)
     _check(args)
     if args.resume:
         _resume(args)
@@ -116,6 +123,8 @@ def _start(args):
     graphs = open_inputs(args.graphs, args.model)
     if args.val or args.test:
         split = split_by_name(graphs.names, graphs.segments, args.tau, args.val or [], args.test or [])
+    elif isinstance(args.split, RecordedSplit):
+        split = args.split.split(graphs, args.tau)
     else:
         split = split_by_time(graphs.segments, args.tau, tuple(args.split))
     kind = "" if args.model == "gdynet" else f"_{args.model}"
@@ -147,7 +156,7 @@ def _start(args):
         epochs=args.epochs,
         learning_rate=args.learning_rate,
         patience=args.patience,
-        precision=best_precision(),
+        precision=getattr(args, "precision", best_precision()),
     )
     config = new_config(graphs, split, settings, args.seed, args.n_restarts)
     print(f"run: {run}, seed {config['seed']}, {n_pairs} training pairs, {batch_size} in a batch, {settings.precision}")
@@ -159,6 +168,8 @@ def _start(args):
 def _resume(args):
     if not args.run:
         raise InputError("--resume: --run names the run directory to continue")
+    if args.config:
+        raise InputError(f"--config {args.config}: --resume goes on with the settings of {args.run}")
     load_tensorflow()
     from gdynet_tf.learning.runs import resume_config, train_run
 

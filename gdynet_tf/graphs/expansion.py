@@ -5,7 +5,7 @@ import numpy as np
 __all__ = ["expand_distances", "gaussian_centers"]
 
 
-def gaussian_centers(dmin, dmax, step):
+def gaussian_centers(dmin: float, dmax: float, step: float) -> np.ndarray:
     """Centres mu_t = dmin + t * step, dmax included.
 
     Parameters
@@ -27,7 +27,9 @@ def gaussian_centers(dmin, dmax, step):
     return dmin + step * np.arange(round((dmax - dmin) / step) + 1)
 
 
-def expand_distances(distances, dmin=0.0, dmax=7.0, step=0.2, sigma=0.2):
+def expand_distances(
+    distances: np.ndarray, dmin: float = 0.0, dmax: float = 7.0, step: float = 0.2, sigma: float = 0.2
+) -> np.ndarray:
     """u_t = exp(-(d - mu_t)^2 / sigma^2) in float32 (Xie et al. 2019, Methods).
 
     Parameters

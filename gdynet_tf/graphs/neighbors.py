@@ -5,6 +5,8 @@ images around the nearest one. Larger systems are done frame by frame with a KD-
 within a padding. Both enlarge their box or padding until the M-th distance provably lies inside.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.spatial import cKDTree
 
@@ -18,7 +20,12 @@ _WORK = 1 << 21  # distances in memory at a time
 _TIE = 1e-9  # Å; distances that differ by less are equal
 
 
-def nearest_neighbors(positions, lattices, n_neighbors, periodic=(True, True, True)):
+def nearest_neighbors(
+    positions: np.ndarray,
+    lattices: np.ndarray,
+    n_neighbors: int,
+    periodic: Sequence[bool] | np.ndarray = (True, True, True),
+) -> tuple[np.ndarray, np.ndarray]:
     """M nearest neighbours of every atom in every frame.
 
     An atom's own images count as neighbours, the atom itself does not. Neighbours at the same distance (to 1e-9 Å), as
@@ -66,25 +73,27 @@ def nearest_neighbors(positions, lattices, n_neighbors, periodic=(True, True, Tr
     return neighbors, distances
 
 
-def _lot(fractional, candidates):
+def _tie_order(fractional: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     """Pseudo-random numbers in [0, 1) that order ties, (..., n_candidates), from frames (..., N, 3)."""
     # Digits of a sine far beyond its period: as good as drawn, yet the same for the same frame.
     phase = np.sin(fractional.sum(axis=(-2, -1)) * 12345.678)[..., None]
     return np.sin((phase + 2.0) * (candidates + 1.0) * 78.233) * 43758.5453 % 1.0
 
 
-def _mean_radius(density, m):
+def _mean_radius(density: float, m: int) -> float:
     """Radius in which there are an atom and M others on average; density in atoms per Å^3."""
     return np.cbrt(3 * (m + 1) / (4 * np.pi * density))
 
 
-def _shifts(box):
+def _shifts(box: np.ndarray) -> np.ndarray:
     """All integer translations within +-box, (S, 3)."""
     axes = [np.arange(-n, n + 1) for n in box]
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
 
 
-def _by_images(positions, lattices, periodic, neighbors, distances):
+def _by_images(
+    positions: np.ndarray, lattices: np.ndarray, periodic: np.ndarray, neighbors: np.ndarray, distances: np.ndarray
+) -> None:
     """All pairs of all frames with a box of images; fills ``neighbors`` and ``distances``."""
     n_frames, n_atoms, m = neighbors.shape
     spacing = plane_spacings(lattices)  # (F, 3)
@@ -105,7 +114,9 @@ def _by_images(positions, lattices, periodic, neighbors, distances):
         reach = max(reach * 1.3, distances[todo, :, -1].max() if len(todo) and n_atoms * len(shifts) > m else 0.0)
 
 
-def _nearest_images(positions, lattices, periodic, shifts, m):
+def _nearest_images(
+    positions: np.ndarray, lattices: np.ndarray, periodic: np.ndarray, shifts: np.ndarray, m: int
+) -> tuple[np.ndarray, np.ndarray]:
     """M smallest of the distances to all images in the box, for f frames."""
     n_frames, n_atoms, _ = positions.shape
     fractional = positions @ np.linalg.inv(lattices)  # (f, N, 3)
@@ -121,15 +132,15 @@ def _nearest_images(positions, lattices, periodic, shifts, m):
     atoms = np.arange(n_atoms)
     squared[:, atoms, atoms, len(shifts) // 2] = np.inf  # the atom itself
     distance = np.sqrt(squared, out=squared).reshape(n_frames, n_atoms, -1)
-    lot = _lot(fractional, np.arange(distance.shape[-1]))[:, None]  # (f, 1, N S)
-    # In units of the tolerance distances are integers, and the lot decides among equal ones.
-    ranked = np.round(distance / _TIE) + lot
+    order = _tie_order(fractional, np.arange(distance.shape[-1]))[:, None]  # (f, 1, N S)
+    # In units of the tolerance distances are integers, and the drawn order decides among equal ones.
+    ranked = np.round(distance / _TIE) + order
     place = np.argpartition(ranked, m - 1, axis=-1)[..., :m]
     place = np.take_along_axis(place, np.argsort(np.take_along_axis(ranked, place, axis=-1), axis=-1), axis=-1)
     return (place // len(shifts)).astype(np.int32), np.take_along_axis(distance, place, axis=-1)
 
 
-def _by_tree(positions, lattice, m, periodic):
+def _by_tree(positions: np.ndarray, lattice: np.ndarray, m: int, periodic: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """KD-tree over the atoms and their images inside a padding, one frame."""
     n_atoms = len(positions)
     spacing = plane_spacings(lattice)
@@ -149,7 +160,7 @@ def _by_tree(positions, lattice, m, periodic):
         distance[place == np.arange(n_atoms)[:, None]] = np.inf
         ranked = np.round(distance / _TIE)
         tied = bool((ranked[:, 2:] - ranked[:, 1:-1] < 2).any())
-        order = np.argsort(ranked + _lot(fractional, place) if tied else ranked, axis=1)
+        order = np.argsort(ranked + _tie_order(fractional, place) if tied else ranked, axis=1)
         place, distance = (np.take_along_axis(x, order, axis=1) for x in (place, distance))
         farthest = distance[:, m - 1].max()
         if farthest > padding and periodic.any():
@@ -160,7 +171,7 @@ def _by_tree(positions, lattice, m, periodic):
             return atom[place[:, :m]], distance[:, :m]
 
 
-def _padded(fractional, padding, periodic):
+def _padded(fractional: np.ndarray, padding: np.ndarray, periodic: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Atoms and their images within ``padding`` (in units of the cell) of it: atom (P,), fractional (P, 3)."""
     atom, image = np.arange(len(fractional), dtype=np.int32), fractional
     for axis in np.flatnonzero(periodic):

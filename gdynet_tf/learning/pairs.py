@@ -3,12 +3,20 @@
 The only module that touches ``tf.*``, and only when a pipeline is made.
 """
 
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from gdynet_tf.graphs.store import GraphDataset
 
 __all__ = ["frame_batches", "lagged_pairs", "pair_batches"]
 
 
-def lagged_pairs(blocks, tau):
+def lagged_pairs(blocks: Sequence[tuple[int, int, int]], tau: int) -> np.ndarray:
     """First frames of all pairs (t, t + tau) inside the blocks.
 
     Parameters
@@ -29,7 +37,14 @@ def lagged_pairs(blocks, tau):
     return np.concatenate(rows) if rows else np.empty((0, 2), np.int64)
 
 
-def _read_batches(graphs, trajectories, frames, batch_size, lead, with_label):
+def _read_batches(
+    graphs: "GraphDataset",
+    trajectories: np.ndarray,
+    frames: np.ndarray,
+    batch_size: int,
+    lead: tuple[int, ...],
+    with_label: bool,
+) -> "tf.data.Dataset":
     """tf.data of the graphs at (trajectories, frames), read in that order, with the constants of the system."""
     import tensorflow as tf
 
@@ -38,11 +53,11 @@ def _read_batches(graphs, trajectories, frames, batch_size, lead, with_label):
     }
     constants = {name: tf.constant(value) for name, value in graphs.constants.items()}
 
-    def read(trajectory, frame):
+    def read(trajectory: np.ndarray, frame: np.ndarray) -> list[np.ndarray]:
         graph = graphs.read(trajectory, frame)
         return [graph[name] for name in signature]
 
-    def load(trajectory, frame):
+    def load(trajectory: tf.Tensor, frame: tf.Tensor) -> Any:
         arrays = tf.numpy_function(read, [trajectory, frame], [spec.dtype for spec in signature.values()])
         graph = {name: tf.ensure_shape(a, signature[name].shape) for name, a in zip(signature, arrays, strict=True)}
         inputs = {**graph, **constants}
@@ -53,7 +68,9 @@ def _read_batches(graphs, trajectories, frames, batch_size, lead, with_label):
     return index.map(load, num_parallel_calls=1).prefetch(2)
 
 
-def pair_batches(graphs, pairs, tau, batch_size, seed, epoch):
+def pair_batches(
+    graphs: "GraphDataset", pairs: np.ndarray, tau: int, batch_size: int, seed: int, epoch: int
+) -> "tf.data.Dataset":
     """Shuffled batches of pairs of one epoch, as ``model.fit`` takes them.
 
     The order follows from (seed, epoch) alone, so a resumed training sees the same batches.
@@ -78,7 +95,9 @@ def pair_batches(graphs, pairs, tau, batch_size, seed, epoch):
     return _read_batches(graphs, trajectories, np.stack([start, start + tau], 1), batch_size, (2,), True)
 
 
-def frame_batches(graphs, block, batch_size):
+def frame_batches(
+    graphs: "GraphDataset", block: tuple[int, int, int], batch_size: int
+) -> Iterator[dict[str, np.ndarray]]:
     """Consecutive frames of a block; the last batch is filled up with copies of the last frame.
 
     Parameters

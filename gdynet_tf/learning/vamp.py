@@ -4,15 +4,19 @@ Scores are uncentred: the softmax holds the constant function, so VAMP-2 lies in
 the mean-free score. Equations: Wu and Noé, J. Nonlinear Sci. 30, 23 (2020); Mardt et al., Nat. Commun. 9, 5 (2018).
 """
 
+from typing import Any
+
 import keras
 from keras import ops
+
+from gdynet_tf.networks.layers import Tensor
 
 __all__ = ["SCORES", "VAMPLoss", "covariances", "vamp1", "vamp2", "vamp_e"]
 
 RIDGE = 1e-6  # added to the covariances' diagonal: an empty or doubled state has no inverse
 
 
-def covariances(chi_0, chi_t):
+def covariances(chi_0: Tensor, chi_t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Uncentred covariances over all samples, in float64.
 
     Parameters
@@ -31,7 +35,7 @@ def covariances(chi_0, chi_t):
     return ops.matmul(xt, x) * scale, ops.matmul(xt, y) * scale, ops.matmul(yt, y) * scale
 
 
-def _whitened(c00, c0t, ctt, ridge):
+def _whitened(c00: Tensor, c0t: Tensor, ctt: Tensor, ridge: float) -> tuple[Tensor, Tensor, Tensor]:
     """L_0^-1 C_0t L_t^-T and the two Cholesky factors; its singular values are those of C00^-1/2 C0t Ctt^-1/2."""
     eye = ridge * ops.eye(c00.shape[0], dtype="float64")
     l0, lt = ops.cholesky(c00 + eye), ops.cholesky(ctt + eye)
@@ -39,7 +43,7 @@ def _whitened(c00, c0t, ctt, ridge):
     return ops.transpose(ops.solve_triangular(lt, ops.transpose(half), lower=True)), l0, lt
 
 
-def vamp2(c00, c0t, ctt, ridge=RIDGE):
+def vamp2(c00: Tensor, c0t: Tensor, ctt: Tensor, ridge: float = RIDGE) -> Tensor:
     """VAMP-2 score, tr(C00^-1 C0t Ctt^-1 Ct0), by Cholesky factors: no singular vectors, no NaN gradient.
 
     Parameters
@@ -53,7 +57,7 @@ def vamp2(c00, c0t, ctt, ridge=RIDGE):
     return ops.sum(ops.square(_whitened(c00, c0t, ctt, ridge)[0]))
 
 
-def vamp1(c00, c0t, ctt, ridge=RIDGE):
+def vamp1(c00: Tensor, c0t: Tensor, ctt: Tensor, ridge: float = RIDGE) -> Tensor:
     """VAMP-1 score, the sum of the singular values of C00^-1/2 C0t Ctt^-1/2.
 
     With A = U S V^T, d(sum S)/dA = U V^T, so holding U and V fixed gives the exact gradient where the singular
@@ -64,7 +68,7 @@ def vamp1(c00, c0t, ctt, ridge=RIDGE):
     return ops.sum(ops.matmul(u, vt) * a)
 
 
-def vamp_e(c00, c0t, ctt, ridge=RIDGE):
+def vamp_e(c00: Tensor, c0t: Tensor, ctt: Tensor, ridge: float = RIDGE) -> Tensor:
     """VAMP-E score, tr(2 S U^T C0t V - S U^T C00 U S V^T Ctt V), of the data's own singular functions.
 
     U, S, V maximise the expression, so its gradient is the one at fixed U, S, V.
@@ -92,16 +96,16 @@ class VAMPLoss(keras.losses.Loss):
     score : {"vamp2", "vamp1", "vampe"}
     """
 
-    def __init__(self, score="vamp2", name="vamp_loss"):
+    def __init__(self, score: str = "vamp2", name: str = "vamp_loss") -> None:
         super().__init__(name=name, reduction=None)
         if score not in SCORES:
             raise ValueError(f"score must be one of {', '.join(SCORES)}, got {score!r}")
         self.score = score
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """``y_pred`` (B, 2, n_targets, n_states); ``y_true`` is not used."""
         value = SCORES[self.score](*covariances(y_pred[:, 0], y_pred[:, 1]))
         return -ops.cast(value, "float32")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"score": self.score, "name": self.name}

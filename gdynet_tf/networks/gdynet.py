@@ -1,12 +1,13 @@
 """GDyNet: from the graph of a frame to the state probabilities of its targets."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 from keras import ops
 
 from gdynet_tf.errors import InputError
-from gdynet_tf.networks.layers import AttentionConv, GaussianExpansion, StateMap, gather_nodes
+from gdynet_tf.networks.layers import AttentionConv, GaussianExpansion, StateMap, Tensor, gather_nodes
 from gdynet_tf.networks.vampnet import VAMPnet
 
 __all__ = ["GDyNet", "load_model"]
@@ -40,14 +41,14 @@ class GDyNet(keras.Model):
 
     def __init__(
         self,
-        n_states,
-        n_conv=3,
-        n_features=16,
-        expansion=None,
-        variant="paper",
-        precision="float32",
-        **kwargs,
-    ):
+        n_states: int,
+        n_conv: int = 3,
+        n_features: int = 16,
+        expansion: dict[str, Any] | None = None,
+        variant: str = "paper",
+        precision: str = "float32",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         if n_states < 2:
             raise ValueError(f"n_states must be at least 2, got {n_states}")
@@ -67,7 +68,7 @@ class GDyNet(keras.Model):
         self.state_map = StateMap(n_states, dtype="float32", name="state_map")
         self.build()
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         """All shapes follow from the arguments, so weights exist from the start."""
         self.expansion.build()
         self.embedding.build((None,))
@@ -78,7 +79,7 @@ class GDyNet(keras.Model):
         self.state_map.build()
         self.built = True
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: dict[str, Tensor], training: bool = False) -> Tensor:
         """State probabilities of every target in every frame.
 
         Parameters
@@ -111,7 +112,7 @@ class GDyNet(keras.Model):
         chi = self.state_map(self.states(self.hidden(v)))  # (B, n_targets, n_states)
         return ops.reshape(chi, (*shape[:-2], n_targets, self.n_states))
 
-    def _embed(self, graph, depth, atoms, training):
+    def _embed(self, graph: dict[str, Tensor], depth: int, atoms: Tensor | None, training: bool) -> Tensor:
         """Embeddings after ``depth`` convolutions of ``atoms`` (B, R), None: of all; (B or 1, R, F).
 
         Only the receptive field is computed: the atoms, one convolution earlier their neighbours, and so on,
@@ -139,17 +140,17 @@ class GDyNet(keras.Model):
         place = ops.broadcast_to(place, ops.shape(closed))
         return conv(v, place[..., 1:], edges, centers=place[..., 0], training=training)
 
-    def _edges(self, graph, atoms):
+    def _edges(self, graph: dict[str, Tensor], atoms: Tensor | None) -> Tensor:
         """Edge features (B, R, M, G) of ``atoms`` (B, R), None: of all."""
         name = "edges" if "edges" in graph else "distances"
         values = graph[name] if atoms is None else gather_nodes(graph[name], atoms)
         return values if name == "edges" else self.expansion(values)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: dict[str, tuple]) -> tuple:
         *lead, _, _ = input_shape["neighbors"]
         return (*lead, input_shape["targets"][0], self.n_states)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         own = {
             "n_states": self.n_states,
             "n_conv": self.n_conv,
@@ -161,7 +162,7 @@ class GDyNet(keras.Model):
         return {**super().get_config(), **own}
 
 
-def load_model(run):
+def load_model(run: str | Path) -> GDyNet | VAMPnet:
     """The trained network of a run directory.
 
     Parameters

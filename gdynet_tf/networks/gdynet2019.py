@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -12,7 +13,7 @@ from gdynet_tf.networks.gdynet import N_ELEMENTS, GDyNet
 __all__ = ["load_gdynet2019_weights"]
 
 
-def load_gdynet2019_weights(path):
+def load_gdynet2019_weights(path: str | Path) -> GDyNet:
     """Model with the weights of an ``.hdf5`` file that the 2019 code saved.
 
     Sizes follow from the file. Every convolution has a core layer, an attention layer and two batch normalizations,
@@ -58,11 +59,11 @@ def load_gdynet2019_weights(path):
     return model
 
 
-def _read_groups(path):
+def _read_groups(path: str | Path) -> dict[str, list[dict[str, np.ndarray]]]:
     """Layer kind -> list of {weight name: array}, in the order of creation (dense, dense_1, dense_2, ...)."""
-    layers = defaultdict(dict)
+    layers: dict[tuple[str, int], dict[str, np.ndarray]] = defaultdict(dict)
 
-    def visit(name, item):
+    def visit(name: str, item: h5py.Dataset | h5py.Group) -> None:
         match = re.search(r"(dense|batch_normalization|embedding)(?:_(\d+))?/(\w+):0$", name)
         if match and isinstance(item, h5py.Dataset):
             kind, number, weight = match.groups()
@@ -73,13 +74,13 @@ def _read_groups(path):
             file.visititems(visit)
     except OSError as error:
         raise InputError(f"{path}: cannot be read as an HDF5 weight file: {error}") from None
-    groups = defaultdict(list)
+    groups: dict[str, list[dict[str, np.ndarray]]] = defaultdict(list)
     for (kind, _), weights in sorted(layers.items()):
         groups[kind].append(weights)
     return groups
 
 
-def _resized(table):
+def _resized(table: np.ndarray) -> np.ndarray:
     """Embedding (N_ELEMENTS, F): row Z is element Z, whatever number of rows the file has."""
     rows = np.zeros((N_ELEMENTS, table.shape[1]), table.dtype)
     rows[: min(N_ELEMENTS, len(table))] = table[:N_ELEMENTS]

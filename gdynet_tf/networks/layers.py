@@ -1,14 +1,18 @@
 """The layers of the network: Gaussian expansion of distances, attention convolution, map to identified states."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from gdynet_tf.graphs.expansion import gaussian_centers
 
-__all__ = ["AttentionConv", "GaussianExpansion", "StateMap", "gather_nodes"]
+__all__ = ["AttentionConv", "GaussianExpansion", "StateMap", "Tensor", "gather_nodes"]
+
+Tensor = Any  # of the backend that Keras runs on
 
 
-def gather_nodes(nodes, index):
+def gather_nodes(nodes: Tensor, index: Tensor) -> Tensor:
     """Rows of ``nodes`` at ``index``, frame by frame.
 
     Parameters
@@ -43,7 +47,9 @@ class GaussianExpansion(keras.layers.Layer):
         Å.
     """
 
-    def __init__(self, dmin=0.0, dmax=7.0, step=0.2, sigma=0.2, **kwargs):
+    def __init__(
+        self, dmin: float = 0.0, dmax: float = 7.0, step: float = 0.2, sigma: float = 0.2, **kwargs: Any
+    ) -> None:
         # The expansion of a distance of several Å in half precision would lose the peak's flanks.
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
@@ -52,18 +58,18 @@ class GaussianExpansion(keras.layers.Layer):
         if sigma <= 0:
             raise ValueError(f"sigma must be positive, got {sigma}")
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         self.built = True
 
-    def call(self, distances):
+    def call(self, distances: Tensor) -> Tensor:
         """(...) Å -> (..., G)."""
         difference = ops.expand_dims(distances, -1) - ops.cast(self.centers, distances.dtype)
         return ops.exp(-ops.square(difference / self.sigma))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (*input_shape, len(self.centers))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         own = {"dmin": self.dmin, "dmax": self.dmax, "step": self.step, "sigma": self.sigma}
         return {**super().get_config(), **own}
 
@@ -91,7 +97,7 @@ class AttentionConv(keras.layers.Layer):
         normalization of the core and of the aggregate, and a ReLU after the residual.
     """
 
-    def __init__(self, n_features, n_edge_features, variant="paper", **kwargs):
+    def __init__(self, n_features: int, n_edge_features: int, variant: str = "paper", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if variant not in ("paper", "gdynet2019"):
             raise ValueError(f"variant must be 'paper' or 'gdynet2019', got {variant!r}")
@@ -101,7 +107,7 @@ class AttentionConv(keras.layers.Layer):
             self.core_norm = keras.layers.BatchNormalization(momentum=0.9, name="core_norm")
             self.sum_norm = keras.layers.BatchNormalization(momentum=0.9, name="sum_norm")
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         rows = 2 * self.n_features + self.n_edge_features
         self.kernel = self.add_weight(shape=(rows, self.n_features + 1), name="kernel")
         self.bias = self.add_weight(shape=(self.n_features + 1,), initializer="zeros", name="bias")
@@ -110,7 +116,9 @@ class AttentionConv(keras.layers.Layer):
             self.sum_norm.build((None, None, self.n_features))
         self.built = True
 
-    def call(self, nodes, neighbors, edges, centers=None, training=False):
+    def call(
+        self, nodes: Tensor, neighbors: Tensor, edges: Tensor, centers: Tensor | None = None, training: bool = False
+    ) -> Tensor:
         """Embeddings of the centres after the convolution.
 
         Parameters
@@ -142,10 +150,12 @@ class AttentionConv(keras.layers.Layer):
         total = self.sum_norm(ops.mean(alpha * core, axis=2), training=training)
         return ops.relu(nodes + total)
 
-    def compute_output_shape(self, nodes_shape, neighbors_shape, edges_shape, centers_shape=None):
+    def compute_output_shape(
+        self, nodes_shape: tuple, neighbors_shape: tuple, edges_shape: tuple, centers_shape: tuple | None = None
+    ) -> tuple:
         return (*neighbors_shape[:2], self.n_features)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         own = {
             "n_features": self.n_features,
             "n_edge_features": self.n_edge_features,
@@ -166,23 +176,23 @@ class StateMap(keras.layers.Layer):
     n_states : int
     """
 
-    def __init__(self, n_states, **kwargs):
+    def __init__(self, n_states: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.n_states = n_states
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         self.kernel = self.add_weight(
             shape=(self.n_states, self.n_states), initializer="identity", trainable=False, name="kernel"
         )
         self.built = True
 
-    def call(self, chi):
+    def call(self, chi: Tensor) -> Tensor:
         """(..., n_states) -> (..., n_states)."""
         mapped = ops.relu(ops.matmul(chi, self.kernel))
         return mapped / ops.sum(mapped, axis=-1, keepdims=True)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "n_states": self.n_states}

@@ -4,10 +4,12 @@ The paper's baseline for global dynamics. It knows neither that equal sites are 
 finds is the slowest change of where the targets are.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
-from gdynet_tf.networks.layers import StateMap
+from gdynet_tf.networks.layers import StateMap, Tensor
 
 __all__ = ["VAMPnet"]
 
@@ -27,7 +29,15 @@ class VAMPnet(keras.Model):
         Policy of the hidden layers: "float32" or "mixed_float16".
     """
 
-    def __init__(self, n_states, n_coordinates, n_layers=3, n_features=64, precision="float32", **kwargs):
+    def __init__(
+        self,
+        n_states: int,
+        n_coordinates: int,
+        n_layers: int = 3,
+        n_features: int = 64,
+        precision: str = "float32",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         for name, value, least in (("n_states", n_states, 2), ("n_layers", n_layers, 1), ("n_features", n_features, 1)):
             if value < least:
@@ -42,7 +52,7 @@ class VAMPnet(keras.Model):
         self.state_map = StateMap(n_states, dtype="float32", name="state_map")
         self.build()
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         """All shapes follow from the arguments, so weights exist from the start."""
         for i, layer in enumerate(self.hidden):
             layer.build((None, self.n_features if i else self.n_coordinates))
@@ -50,7 +60,7 @@ class VAMPnet(keras.Model):
         self.state_map.build()
         self.built = True
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: dict[str, Tensor], training: bool = False) -> Tensor:
         """State probabilities of the system, as those of a single target.
 
         Parameters
@@ -67,10 +77,10 @@ class VAMPnet(keras.Model):
             x = layer(x)  # (..., F)
         return ops.expand_dims(self.state_map(self.states(x)), -2)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: dict[str, tuple]) -> tuple:
         return (*input_shape["coordinates"][:-1], 1, self.n_states)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         own = {
             "n_states": self.n_states,
             "n_coordinates": self.n_coordinates,

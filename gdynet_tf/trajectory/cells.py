@@ -1,5 +1,7 @@
 """Periodic cells: lattice planes, incomplete lattices, and paths that cross the border."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from gdynet_tf.findings import Finding
@@ -12,7 +14,7 @@ _COARSE = 0.1  # share of the steps beyond the first limit that may lie beyond t
 _FEWEST_STEPS = 3  # beyond the second limit, below which it is chance
 
 
-def plane_spacings(lattices):
+def plane_spacings(lattices: np.ndarray) -> np.ndarray:
     """Distances between the lattice planes, 1 / |b_a| with the reciprocal vectors b_a.
 
     Parameters
@@ -28,7 +30,7 @@ def plane_spacings(lattices):
     return 1.0 / np.linalg.norm(np.linalg.inv(lattices), axis=-2)
 
 
-def completed_lattices(lattices, periodic):
+def completed_lattices(lattices: np.ndarray, periodic: Sequence[bool]) -> np.ndarray:
     """Zero vectors along non-periodic directions replaced by unit vectors, so that the cell can be inverted."""
     zero = ~np.linalg.norm(lattices, axis=-1).astype(bool)  # (F, 3)
     zero &= ~np.asarray(periodic)
@@ -42,14 +44,14 @@ def completed_lattices(lattices, periodic):
     return lattices
 
 
-def _images(positions, lattices, periodic):
+def _images(positions, lattices, periodic) -> np.ndarray:
     """Cell that each position lies in, (F, N, 3) whole numbers, zero along directions that are not periodic."""
     fractional = np.asarray(positions, np.float64) @ np.linalg.inv(lattices)
     # A path that has been summed up lies a rounding error off the border that it was on.
     return np.where(periodic, np.floor(fractional + 1e-12), 0.0)
 
 
-def unwrap(positions, lattices, periodic=(True, True, True)) -> np.ndarray:
+def unwrap(positions: np.ndarray, lattices: np.ndarray, periodic: Sequence[bool] = (True, True, True)) -> np.ndarray:
     """Follow every atom by its nearest image from frame to frame.
 
     Every frame keeps its images: neighbours, densities and fractional coordinates can be had from it. Where the cell

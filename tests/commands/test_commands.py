@@ -203,4 +203,5 @@ def test_installed_commands():
         "gdynet-train": "gdynet_tf.commands.train:main",
         "gdynet-report": "gdynet_tf.commands.report:main",
         "gdynet-select-model": "gdynet_tf.commands.select_model:main",
+        "gdynet-apply": "gdynet_tf.commands.apply:main",
     }

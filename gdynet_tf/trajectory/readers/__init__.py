@@ -32,13 +32,13 @@ def _ending(*suffixes):
     return lambda name: name.endswith(suffixes)
 
 
-# File names are compared in lower case and without .gz.
 FORMATS = [
     Format("traj.npz of the 2019 code, compact .npz", _ending(".npz"), read_npz),
     Format("VASP XDATCAR", lambda name: "xdatcar" in name, read_xdatcar),
     Format("LAMMPS dump (.lammpstrj, .dump)", _ending(".lammpstrj", ".dump", ".lammpsdump"), read_lammps, True),
     Format("extended XYZ (.xyz, .extxyz)", _ending(".xyz", ".extxyz"), read_extxyz),
 ]
+"""The formats, tried in this order; file names are compared in lower case and without .gz."""
 
 
 def read_trajectory(path, species=None, start=None, stop=None, stride=None):

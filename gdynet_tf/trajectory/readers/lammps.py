@@ -1,5 +1,9 @@
 """LAMMPS text dumps: any columns for the coordinates, any order of atoms, orthogonal and triclinic boxes."""
 
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
 import numpy as np
 
 from gdynet_tf.errors import InputError
@@ -8,6 +12,8 @@ from gdynet_tf.trajectory.readers.text import floats, open_text, stem
 from gdynet_tf.trajectory.trajectory import Trajectory
 
 __all__ = ["read_lammps"]
+
+Frame = dict[str, Any]  # what the sections of a timestep say
 
 # Columns -> scaled, unwrapped; the first set that is there is used.
 _COORDINATES = {
@@ -19,7 +25,7 @@ _COORDINATES = {
 _TIME_UNITS = {"metal": "ps", "real": "fs"}
 
 
-def read_lammps(path, species=None):
+def read_lammps(path: str | Path, species: Sequence[str] | None = None) -> Trajectory:
     """Read a dump of style atom or custom.
 
     Parameters
@@ -34,7 +40,8 @@ def read_lammps(path, species=None):
     Trajectory
         The interval is known when the dump has ``ITEM: TIME`` and ``ITEM: UNITS`` of metal or real.
     """
-    first, numbers, positions, boxes = None, None, [], []
+    first, numbers, positions = None, None, []
+    boxes: list[Frame] = []
     for frame in _frames(path):
         if first is None:
             first, numbers = frame, _atomic_numbers(path, frame, species)
@@ -42,7 +49,7 @@ def read_lammps(path, species=None):
         x, unwrapped = _positions(path, frame)
         positions.append(x)
         boxes.append({name: frame.get(name) for name in ("timestep", "time", "units", "lattice")})
-    if first is None:
+    if first is None or numbers is None:
         raise InputError(f"{path}: holds no frame")
     interval, unit = _interval(path, boxes)
     return Trajectory(
@@ -58,7 +65,7 @@ def read_lammps(path, species=None):
     )
 
 
-def _check_like_first(path, frame, first):
+def _check_like_first(path: str | Path, frame: Frame, first: Frame) -> None:
     if len(frame["table"]) != len(first["table"]):
         raise InputError(
             f"{path}: timestep {frame['timestep']} has {len(frame['table'])} atoms, "
@@ -70,10 +77,10 @@ def _check_like_first(path, frame, first):
         raise InputError(f"{path}: the atom ids of timestep {frame['timestep']} are not those of the first")
 
 
-def _frames(path):
+def _frames(path: str | Path) -> Iterator[Frame]:
     """Yield a dict per frame: timestep, box, columns and the table, sorted by id."""
     with open_text(path) as file:
-        frame = {}
+        frame: Frame = {}
         for line in file:
             if not line.startswith("ITEM:"):
                 raise InputError(f"{path}: {line.strip()[:40]!r} where a line that begins with ITEM: is expected")
@@ -100,21 +107,21 @@ def _frames(path):
             raise InputError(f"{path}: ends within timestep {frame.get('timestep')}, before its atoms")
 
 
-def _next(path, file, item):
+def _next(path: str | Path, file: TextIO, item: str) -> str:
     line = file.readline()
     if not line:
         raise InputError(f"{path}: ends after ITEM: {item}; the file is truncated")
     return line
 
 
-def _integer(path, what, line):
+def _integer(path: str | Path, what: str, line: str) -> int:
     try:
         return int(line)
     except ValueError:
         raise InputError(f"{path}: {what} {line.strip()!r} is not an integer") from None
 
 
-def _read_box(path, file, item, frame):
+def _read_box(path: str | Path, file: TextIO, item: str, frame: Frame) -> None:
     """Lattice and origin. Bounds of a triclinic box are those of the box around it."""
     words = item.split()[2:]
     rows = [_next(path, file, item).split() for _ in range(3)]
@@ -136,12 +143,12 @@ def _read_box(path, file, item, frame):
     frame["periodic"] = tuple("p" in flag for flag in flags) if len(flags) == 3 else (True, True, True)
 
 
-def _read_atoms(path, file, item, frame):
+def _read_atoms(path: str | Path, file: TextIO, item: str, frame: Frame) -> None:
     missing = {"timestep", "n_atoms", "lattice"} - set(frame)
     if missing:
         raise InputError(f"{path}: ITEM: ATOMS before {', '.join(sorted(missing))}")
     columns, n_atoms, timestep = item.split()[1:], frame["n_atoms"], frame["timestep"]
-    rows = []
+    rows: list[list[str]] = []
     for _ in range(n_atoms):
         line = file.readline()
         if not line or line.startswith("ITEM:"):
@@ -164,7 +171,7 @@ def _read_atoms(path, file, item, frame):
     frame.update(columns=columns, table=table, ids=ids)
 
 
-def _positions(path, frame):
+def _positions(path: str | Path, frame: Frame) -> tuple[np.ndarray, bool]:
     """Positions (N, 3) Å relative to the origin of the box, and whether they are unwrapped."""
     columns, where = frame["columns"], f"timestep {frame['timestep']}"
     names = next((names for names in _COORDINATES if set(names) <= set(columns)), None)
@@ -172,7 +179,7 @@ def _positions(path, frame):
         raise InputError(f"{path}: no coordinates among the columns {' '.join(columns)}")
     scaled, unwrapped = _COORDINATES[names]
 
-    def values(wanted):
+    def values(wanted: Sequence[str]) -> np.ndarray:
         chosen = frame["table"][:, [columns.index(name) for name in wanted]]
         return floats(path, where, list(chosen.ravel())).reshape(-1, 3)
 
@@ -183,12 +190,12 @@ def _positions(path, frame):
     return x, unwrapped
 
 
-def _atomic_numbers(path, frame, species):
+def _atomic_numbers(path: str | Path, frame: Frame, species: Sequence[str] | None) -> np.ndarray:
     columns, table = frame["columns"], frame["table"]
     if "element" in columns:
         if species:
             raise InputError(f"--species {' '.join(species)}: {path} has the elements itself")
-        return [atomic_number(symbol, path) for symbol in table[:, columns.index("element")]]
+        return np.array([atomic_number(symbol, path) for symbol in table[:, columns.index("element")]])
     types = np.ones(len(table), int)
     if "type" in columns:
         types = floats(path, "types", list(table[:, columns.index("type")])).astype(int)
@@ -204,7 +211,7 @@ def _atomic_numbers(path, frame, species):
     return numbers[types - 1]
 
 
-def _interval(path, frames):
+def _interval(path: str | Path, frames: Sequence[Frame]) -> tuple[float, str] | tuple[None, None]:
     """Time between frames and its unit, if the dump tells; frames must be equally spaced."""
     steps = np.array([frame["timestep"] for frame in frames])
     spacing = np.diff(steps)

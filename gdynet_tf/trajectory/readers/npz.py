@@ -1,6 +1,8 @@
 """The 2019 code's ``traj.npz``, and the compact form of trajectories in which few atoms move."""
 
 import zipfile
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +27,7 @@ _FORMS = {
 _STEPS = 65536  # of a lattice vector, in the compact form
 
 
-def read_npz(path):
+def read_npz(path: str | Path) -> Trajectory:
     """Read either form; the keys tell which.
 
     Parameters
@@ -46,7 +48,7 @@ def read_npz(path):
     missing = [key for key in _FORMS[form] if key not in content]
     if missing:
         raise InputError(f"{path}: no {', '.join(missing)} in it; the keys are {', '.join(content) or 'none'}")
-    common = {"name": stem(path), "targets": content.get("target_index"), "sources": (str(path),)}
+    common: dict[str, Any] = {"name": stem(path), "targets": content.get("target_index"), "sources": (str(path),)}
     if form == "2019":
         return Trajectory(
             positions=content["traj_coords"],
@@ -67,7 +69,7 @@ def read_npz(path):
     )
 
 
-def write_compact(path, trajectory, mobile):
+def write_compact(path: str | Path, trajectory: Trajectory, mobile: np.ndarray) -> None:
     """Write a trajectory of constant cell in which only some atoms move.
 
     Keys: ``lattice`` (3, 3), ``atomic_numbers`` (N,), ``positions`` (N, 3) of the first frame, ``mobile`` (n,),
@@ -81,7 +83,14 @@ def write_compact(path, trajectory, mobile):
         With frame_interval, time_unit and targets.
     mobile : (n,) int array
         Atoms that move; the others are taken from the first frame.
+
+    Raises
+    ------
+    ValueError
+        If the trajectory lacks one of the three.
     """
+    if trajectory.frame_interval is None or trajectory.time_unit is None or trajectory.targets is None:
+        raise ValueError(f"{path}: the compact form needs frame_interval, time_unit and targets")
     lattice = trajectory.lattices[0]
     fractional = trajectory.positions[:, mobile] @ np.linalg.inv(lattice)
     np.savez_compressed(

@@ -2,8 +2,10 @@
 
 import gzip
 import zlib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -13,7 +15,7 @@ __all__ = ["floats", "open_text", "stem"]
 
 
 @contextmanager
-def open_text(path):
+def open_text(path: str | Path) -> Iterator[TextIO]:
     """Open a text file for reading; a name ending in ``.gz`` is decompressed.
 
     Parameters
@@ -38,7 +40,7 @@ def open_text(path):
         raise InputError(f"{path}: not a text file: {error.reason} at byte {error.start}") from None
 
 
-def floats(path, where, words, n=None):
+def floats(path: str | Path, where: str, words: Sequence[str], n: int | None = None) -> np.ndarray:
     """Numbers of a list of words.
 
     Parameters
@@ -62,7 +64,7 @@ def floats(path, where, words, n=None):
         raise InputError(f"{path}: {where}: {wrong!r} is not a number") from None
 
 
-def _is_number(word):
+def _is_number(word: str) -> bool:
     try:
         float(word)
     except ValueError:
@@ -70,6 +72,6 @@ def _is_number(word):
     return True
 
 
-def stem(path):
+def stem(path: str | Path) -> str:
     """File name without folder and format suffixes: "run1" for "a/run1.XDATCAR.gz"."""
     return Path(path).name.split(".")[0] or Path(path).name

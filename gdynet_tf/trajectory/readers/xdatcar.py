@@ -1,5 +1,7 @@
 """VASP XDATCAR, with a constant or a varying cell."""
 
+from pathlib import Path
+
 import numpy as np
 
 from gdynet_tf.errors import InputError
@@ -10,7 +12,7 @@ from gdynet_tf.trajectory.trajectory import Trajectory
 __all__ = ["read_xdatcar"]
 
 
-def read_xdatcar(path):
+def read_xdatcar(path: str | Path) -> Trajectory:
     """Read an XDATCAR of VASP 5 or later; several files of one run are joined by `concatenate`.
 
     Parameters
@@ -26,11 +28,13 @@ def read_xdatcar(path):
         lines = file.read().split("\n")
     while lines and not lines[-1].strip():
         lines.pop()
-    lattice, numbers, frames, lattices, at = None, None, [], [], 0
+    lattice, numbers, at = None, None, 0
+    frames: list[np.ndarray] = []
+    lattices: list[np.ndarray] = []
     while at < len(lines):
         words = lines[at].split()
         if words[:2] and words[0] in ("Direct", "Cartesian") and "configuration" in lines[at]:
-            if lattice is None:
+            if lattice is None or numbers is None:
                 raise InputError(f"{path}: line {at + 1}: a configuration before the lattice")
             if words[0] == "Cartesian":
                 raise InputError(f"{path}: line {at + 1}: Cartesian configurations are not written by VASP")
@@ -49,7 +53,7 @@ def read_xdatcar(path):
             if numbers is not None and not np.array_equal(found, numbers):
                 raise InputError(f"{path}: line {at + 6}: the atoms change after configuration {len(frames)}")
             numbers, at = found, at + 7
-    if not frames:
+    if numbers is None or not frames:
         raise InputError(f"{path}: holds no configuration")
     return Trajectory(
         name=stem(path),
@@ -60,7 +64,7 @@ def read_xdatcar(path):
     )
 
 
-def _header(path, lines, at):
+def _header(path: str | Path, lines: list[str], at: int) -> tuple[np.ndarray, np.ndarray]:
     """Seven lines: comment, scale, three lattice vectors, symbols, counts."""
     block = [line.split() for line in lines[at : at + 7]]
     if len(block) < 7:

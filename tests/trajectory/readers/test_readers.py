@@ -1,6 +1,7 @@
 """Readers: against ASE, MDAnalysis and pymatgen, and every message about a damaged file."""
 
 import gzip
+from dataclasses import replace
 
 import ase
 import ase.io
@@ -68,6 +69,8 @@ def test_compact_keeps_positions_to_its_resolution(tmp_path):
         time_unit="ps",
         targets=[[1]],
     )
+    with pytest.raises(ValueError, match=r"c\.npz: the compact form needs frame_interval, time_unit and targets"):
+        write_compact(tmp_path / "c.npz", replace(t, targets=None), [1])
     write_compact(tmp_path / "c.npz", t, [1])
     back = read_trajectory(tmp_path / "c.npz")
     assert (back.frame_interval, back.time_unit) == (0.1, "ps")
