@@ -46,7 +46,8 @@ class Explanation:
         Simul. 79, 3009 (2009)), as a share of its sum over all distances of the target.
     told_by : list of dict or None
         For each state the few neighbours that tell it, with center, neighbor, first_rank, last_rank, from, to (Å; where
-        80 % of the gradient lies), in_state, elsewhere (Å), accounted (share of the variance of chi that their mean
+        80 % of the gradient lies; None if that is not between the two means, because hardly a target was seen where one
+        state becomes another), in_state, elsewhere (Å), accounted (share of the variance of chi that their mean
         distance accounts for alone), sensitivity; None where none stand out.
     n_samples : int
         Targets times frames.
@@ -251,7 +252,10 @@ def _told_by(pairs: list[_Pair], sensitivities: dict[str, list], state: int) -> 
     accounted = _correlation_ratio(r[there], chi[there])
     if not accounted >= _ACCOUNTED:
         return None
+    in_state, elsewhere = _weighted(r, chi), _weighted(r, 1 - chi)
     low, high = _main_interval(pair.distances[:, ranks], np.abs(pair.gradients[:, state, ranks]))
+    if min(high, max(in_state, elsewhere)) - max(low, min(in_state, elsewhere)) < (high - low) / 2:
+        low = high = None
     return {
         "center": pair.center,
         "neighbor": pair.neighbor,
@@ -259,8 +263,8 @@ def _told_by(pairs: list[_Pair], sensitivities: dict[str, list], state: int) -> 
         "last_rank": first + int(length),
         "from": low,
         "to": high,
-        "in_state": _weighted(r, chi),
-        "elsewhere": _weighted(r, 1 - chi),
+        "in_state": in_state,
+        "elsewhere": elsewhere,
         "accounted": accounted,
         "sensitivity": float(-share),
     }

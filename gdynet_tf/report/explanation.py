@@ -55,9 +55,10 @@ def explanation_findings(run: ga.Run) -> list[Finding]:
 def _finding(state: int, by: dict[str, Any]) -> Finding:
     first, last = by["first_rank"], by["last_rank"]
     several = last > first
+    where = "" if by["from"] is None else f" at {by['from']:.1f}–{by['to']:.1f} Å"
     text = (
-        f"State {state} is told by the {_which(first, last)} {by['neighbor']} of {by['center']} at "
-        f"{by['from']:.1f}–{by['to']:.1f} Å: {'their mean distance' if several else 'its distance'} is "
+        f"State {state} is told by the {_which(first, last)} {by['neighbor']} of {by['center']}{where}: "
+        f"{'their mean distance' if several else 'its distance'} is "
         f"{by['in_state']:.2f} Å on average in this state and {by['elsewhere']:.2f} Å elsewhere, and accounts by "
         f"itself for {100 * by['accounted']:.0f} % of the variance of the state's probability."
     )

@@ -112,7 +112,7 @@ def test_run_says_what_tells_its_states(finished):
     explanation = json.loads((run / "explanation.json").read_text())
     for told in explanation["told_by"]:  # the only neighbour, seen with its two nearest images
         assert (told["center"], told["neighbor"], told["first_rank"]) == ("Li", "O", 1)
-        assert 1.9 < told["from"] < told["to"] < 3.1
+        assert told["from"] is None or 1.9 < told["from"] < told["to"] < 3.2  # 2 or 3 Å, hardly ever between
         assert abs(told["in_state"] - told["elsewhere"]) == pytest.approx(1.0, abs=0.05)
 
 

@@ -16,12 +16,20 @@ from gdynet_tf.trajectory import Trajectory
 STEEPNESS, MIDDLE = 12.0, 0.5
 
 
-def second_sulfur(seed, n_frames=600, together=False):
-    """A Li in the middle of four S and two O; the second S is at 2.4 or 2.9 Å, or with ``together`` all move alike."""
+def second_sulfur(seed, n_frames=600, together=False, gap=False):
+    """A Li in the middle of four S and two O; the second S is 2.3 to 3 Å away, or with ``together`` all move alike.
+
+    With ``gap`` the second S is never between 2.5 and 2.8 Å.
+    """
     rng = np.random.default_rng(seed)
-    far = rng.random(n_frames) < 0.5
     r = np.array([2.0, 2.65, 3.4, 4.1, 2.1, 2.7]) + rng.normal(0, 0.06, (n_frames, 6))
-    r[:, slice(None) if together else slice(1, 2)] += np.where(far, 0.25, -0.25)[:, None]
+    move = rng.uniform(-0.35, 0.35, n_frames)
+    if gap:
+        move = np.sign(move) * rng.normal(0.25, 0.03, n_frames)
+    if together:
+        r += move[:, None]
+    else:
+        r[:, 1] = 2.65 + move
     directions = rng.normal(size=(6, 3))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     positions = np.concatenate([np.zeros((n_frames, 1, 3)), r[..., None] * directions], axis=1)
@@ -46,10 +54,9 @@ def window_network():
     return model
 
 
-def open_second_sulfur(folder, edges="distance", together=False):
-    build_graphs(
-        [second_sulfur(0, together=together)], folder, [[0]], n_neighbors=5, edges=edges, n_workers=1, progress=False
-    )
+def open_second_sulfur(folder, edges="distance", **how):
+    trajectory = second_sulfur(0, **how)
+    build_graphs([trajectory], folder, [[0]], n_neighbors=5, edges=edges, n_workers=1, progress=False)
     return open_graphs(folder)
 
 
@@ -98,12 +105,12 @@ def test_the_second_sulfur_is_named(tmp_path):
     result = explain_states(attribute_states(window_network(), graphs, [(0, 0, 600)]))
     for told in result.told_by:
         assert (told["center"], told["neighbor"], told["first_rank"], told["last_rank"]) == ("Li", "S", 2, 2)
-        assert 2.2 <= told["from"] < told["to"] <= 3.0
+        assert 2.3 <= told["from"] < told["to"] <= 2.9
         assert told["sensitivity"] > 0.9
         assert told["accounted"] > 0.9
-    # The network's state 1 is "an S near 2.4 Å".
-    assert result.told_by[1]["in_state"] == pytest.approx(2.4, abs=0.03)
-    assert result.told_by[1]["elsewhere"] == pytest.approx(2.9, abs=0.03)
+    # The network's state 1 is "an S within 0.17 Å of 2.4 Å": here from 2.3 to 2.57 Å.
+    assert result.told_by[1]["in_state"] == pytest.approx((2.3 + 2.57) / 2, abs=0.03)
+    assert result.told_by[1]["elsewhere"] == pytest.approx((2.57 + 3.0) / 2, abs=0.03)
     table = result.to_dataframe()
     assert table[table["state"] == 0]["sensitivity"].sum() == pytest.approx(1.0)
     assert set(table["neighbor"]) == {"S", "O"}
@@ -114,6 +121,16 @@ def test_the_second_sulfur_is_named(tmp_path):
     attention = result.to_dataframe("attention")
     np.testing.assert_allclose(attention["attention"], 0.2, atol=1e-6)
     json.dumps(result.to_dict(), allow_nan=False)
+
+
+def test_no_interval_where_the_border_was_not_seen(tmp_path):
+    """Without frames between the states the gradient lies on their outer flanks, which is no place to name."""
+    graphs = open_second_sulfur(tmp_path / "g", gap=True)
+    told = explain_states(attribute_states(window_network(), graphs, [(0, 0, 600)])).told_by[1]
+    assert (told["neighbor"], told["first_rank"], told["last_rank"]) == ("S", 2, 2)
+    assert told["from"] is None
+    assert told["to"] is None
+    assert told["in_state"] == pytest.approx(2.4, abs=0.02)
 
 
 def test_silent_where_nothing_stands_out(tmp_path, graph):

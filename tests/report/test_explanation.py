@@ -79,6 +79,12 @@ def test_ranks_in_words(tmp_path, first, last, words):
     assert words in finding.text
 
 
+def test_no_interval_where_none_was_seen(tmp_path):
+    told = {**TOLD, "from": None, "to": None}
+    (finding,) = explanation_findings(run_with(tmp_path, explanation(3, [told, None, None])))
+    assert finding.text.startswith("State 0 is told by the 2nd nearest S of Li: its distance is 2.41 Å")
+
+
 def test_two_states_are_told_by_the_same(tmp_path):
     (finding,) = explanation_findings(run_with(tmp_path, explanation(2, [TOLD, TOLD])))
     assert finding.numbers["state"] == 1
