@@ -3,24 +3,42 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import gdynet_tf.analysis as ga
 from gdynet_tf.errors import InputError
 from gdynet_tf.findings import Finding
+from gdynet_tf.report.figures import FigureSpec
 
 if TYPE_CHECKING:
-    from gdynet_tf.report.figures import Figure
+    import pandas as pd
 
-__all__ = ["explanation_figures", "explanation_findings"]
+    from gdynet_tf.report.analyse import Analysis
+
+__all__ = ["EXPLANATION", "explanation_findings", "load_explanation"]
 
 _SECTION = "Explanation"
 _TABLES = ("attention", "gradients", "sensitivities")
 
 
-def _load(run: ga.Run) -> dict[str, Any] | None:
-    """Content of ``explanation.json``; None where the run has none (a VAMPnet, or an older training)."""
+def load_explanation(run: ga.Run) -> dict[str, Any] | None:
+    """Content of ``explanation.json``, as `gdynet_tf.networks.explanation.Explanation` describes it.
+
+    Parameters
+    ----------
+    run : Run
+
+    Returns
+    -------
+    dict or None
+        None where the run has none: a VAMPnet, an older training, a model applied to other data.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged.
+    """
     file = run.path / "explanation.json"
     if not file.is_file():
         return None
@@ -44,7 +62,7 @@ def explanation_findings(run: ga.Run) -> list[Finding]:
     list of Finding
         Kind "told by distances", severity "note".
     """
-    content = _load(run)
+    content = load_explanation(run)
     if content is None:
         return []
     told = list(enumerate(content["told_by"]))
@@ -78,64 +96,62 @@ def _ordinal(n: int) -> str:
     return f"{n}{ending}"
 
 
-def explanation_figures(run: ga.Run, saved: Callable[..., Figure]) -> Iterator[Figure]:
-    """Draw and save attention, gradients and sensitivities.
+def _table(name: str) -> Callable[[Analysis, dict[str, Any]], pd.DataFrame]:
+    def table(analysis: Analysis, explanation: dict[str, Any]) -> pd.DataFrame:
+        import pandas as pd
 
-    Parameters
-    ----------
-    run : Run
-    saved : callable
-        (section, name, axes, numbers, title, caption) -> Figure.
+        return pd.DataFrame(explanation[name])
 
-    Yields
-    ------
-    Figure
-        None for a run without ``explanation.json``.
+    return table
 
-    Raises
-    ------
-    InputError
-        If the file is damaged.
-    """
-    import pandas as pd
 
-    from gdynet_tf.report.plots.explanation import attention, distance_gradients, distance_sensitivities
+def _source(explanation: dict[str, Any]) -> str:
+    return f"From {explanation['n_samples']:,} targets and frames of the validation data."
 
-    content = _load(run)
-    if content is None:
-        return
-    tables = {name: pd.DataFrame(content[name]) for name in _TABLES}
-    source = f"From {content['n_samples']:,} targets and frames of the validation data."
-    sentences = " ".join(finding.text for finding in explanation_findings(run))
-    silent = "No few neighbours stand out: the states depend on many distances, or on others than the target's own."
-    yield saved(
+
+def _sentences(analysis: Analysis) -> str:
+    said = " ".join(finding.text for finding in explanation_findings(analysis.run))
+    return said or "No few neighbours stand out: the states depend on many distances, or not on the target's own."
+
+
+EXPLANATION = (
+    FigureSpec(
         _SECTION,
         "distance_sensitivities",
-        distance_sensitivities(tables["sensitivities"]),
-        content["sensitivities"],
         "Which neighbours tell the states",
-        "Share of each neighbour, by rank among those of its element, in what the state's probability owes to the "
-        "target's distances: mean squared derivative times the variance of the distance. "
-        f"{sentences or silent} {source}",
-    )
-    yield saved(
+        result=lambda a: load_explanation(a.run),
+        draw=lambda plots, a, r: plots.distance_sensitivities(_table("sensitivities")(a, r)),
+        table=_table("sensitivities"),
+        caption=lambda a, r: (
+            "Share of each neighbour, by rank among those of its element, in what the state's probability owes to the "
+            "target's distances: mean squared derivative times the variance of the distance. "
+            f"{_sentences(a)} {_source(r)}"
+        ),
+    ),
+    FigureSpec(
         _SECTION,
         "distance_gradients",
-        distance_gradients(tables["gradients"]),
-        content["gradients"],
         "At which distances",
-        "Mean derivative of each state's probability with respect to the distance of a neighbour in a shell of 0.1 Å, "
-        "exact, by the network's own differentiation. Positive: the farther the neighbour, the likelier the state. "
-        f"The target's own distances have {100 * content['own_share']:.0f} % of the derivatives (sum of the moduli "
-        f"over all pairs of atoms). {source}",
-    )
-    yield saved(
+        result=lambda a: load_explanation(a.run),
+        draw=lambda plots, a, r: plots.distance_gradients(_table("gradients")(a, r)),
+        table=_table("gradients"),
+        caption=lambda a, r: (
+            "Mean derivative of each state's probability with respect to the distance of a neighbour in a shell of "
+            "0.1 Å, exact, by the network's own differentiation. Positive: the farther the neighbour, the likelier the "
+            f"state. The target's own distances have {100 * r['own_share']:.0f} % of the derivatives (sum of the "
+            f"moduli over all pairs of atoms). {_source(r)}"
+        ),
+    ),
+    FigureSpec(
         _SECTION,
         "attention",
-        attention(tables["attention"]),
-        content["attention"],
         "Attention",
-        "Mean attention of a target to each neighbour in each convolution, weighted by the states. It is the weight of "
-        "a message, not its content: a state need not depend on what is attended to. "
-        f"{source}",
-    )
+        result=lambda a: load_explanation(a.run),
+        draw=lambda plots, a, r: plots.attention(_table("attention")(a, r)),
+        table=_table("attention"),
+        caption=lambda a, r: (
+            "Mean attention of a target to each neighbour in each convolution, weighted by the states. It is the "
+            f"weight of a message, not its content: a state need not depend on what is attended to. {_source(r)}"
+        ),
+    ),
+)

@@ -1,13 +1,15 @@
 """Figures and sentences of what tells the states apart."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from gdynet_tf import analysis as ga
 from gdynet_tf.errors import InputError
-from gdynet_tf.report.explanation import explanation_figures, explanation_findings
+from gdynet_tf.report.explanation import EXPLANATION, explanation_findings, load_explanation
+from gdynet_tf.report.figures import draw_figures
 
 TOLD = {
     "center": "Li",
@@ -91,30 +93,21 @@ def test_two_states_are_told_by_the_same(tmp_path):
 
 
 def test_figures(tmp_path):
-    content = explanation(3, [TOLD, None, None])
-
-    def saved(section, name, axes, numbers, title, caption):
-        axes[0].figure.savefig(tmp_path / f"{name}.png")
-        assert len({len(column) for column in numbers.values()}) == 1
-        return name, len(axes), caption
-
-    drawn = list(explanation_figures(run_with(tmp_path, content), saved))
-    assert [(name, n) for name, n, _ in drawn] == [
-        ("distance_sensitivities", 2),
-        ("distance_gradients", 2),
-        ("attention", 2),
-    ]
-    assert "State 0 is told by the 2nd nearest S of Li at 2.4–2.9 Å" in drawn[0][2]
-    assert "400 targets and frames" in drawn[0][2]
-    assert "90 % of the derivatives" in drawn[1][2]
-    nothing = list(explanation_figures(run_with(tmp_path, explanation(2, [None, None])), saved))
-    assert "No few neighbours stand out" in nothing[0][2]
+    run = run_with(tmp_path, explanation(3, [TOLD, None, None]))
+    drawn = list(draw_figures(EXPLANATION, SimpleNamespace(run=run), tmp_path))
+    assert [figure.name for figure in drawn] == ["distance_sensitivities", "distance_gradients", "attention"]
+    assert "State 0 is told by the 2nd nearest S of Li at 2.4–2.9 Å" in drawn[0].caption
+    assert "400 targets and frames" in drawn[0].caption
+    assert "90 % of the derivatives" in drawn[1].caption
+    assert drawn[2].table.read_text().splitlines()[0] == "convolution,state,center,neighbor,rank,attention"
+    run_with(tmp_path, explanation(2, [None, None]))
+    assert "No few neighbours stand out" in EXPLANATION[0].caption(SimpleNamespace(run=run), load_explanation(run))
 
 
 def test_runs_without_it_and_damaged_ones(tmp_path):
     run = ga.Run(tmp_path, {}, {})
     assert explanation_findings(run) == []
-    assert list(explanation_figures(run, None)) == []
+    assert list(draw_figures(EXPLANATION, SimpleNamespace(run=run), tmp_path)) == []
     for content in ("{", "{}"):
         (tmp_path / "explanation.json").write_text(content)
         with pytest.raises(InputError, match=r"explanation\.json: cannot be read"):
