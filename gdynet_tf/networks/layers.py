@@ -135,6 +135,24 @@ class AttentionConv(keras.layers.Layer):
         -------
         tensor (B, R, F)
         """
+        nodes, alpha, core = self._messages(nodes, neighbors, edges, centers)
+        if self.variant == "paper":
+            return nodes + ops.sum(alpha * ops.relu(core), axis=2)
+        core = ops.relu(self.core_norm(core, training=training))
+        total = self.sum_norm(ops.mean(alpha * core, axis=2), training=training)
+        return ops.relu(nodes + total)
+
+    def attention(self, nodes, neighbors, edges, centers=None):
+        """The weights alpha of the neighbours, with the arguments of `call`; they add up to 1.
+
+        Returns
+        -------
+        tensor (B, R, M)
+        """
+        return self._messages(nodes, neighbors, edges, centers)[1][..., 0]
+
+    def _messages(self, nodes, neighbors, edges, centers):
+        """Embeddings of the centres (B, R, F), alpha (B, R, M, 1), and z W_n + b_n (B, R, M, F)."""
         n = self.n_features
         own = ops.matmul(nodes, self.kernel[:n]) + self.bias  # (B, S, F+1)
         other = ops.matmul(nodes, self.kernel[n : 2 * n])  # (B, S, F+1)
@@ -142,13 +160,7 @@ class AttentionConv(keras.layers.Layer):
             nodes, own = gather_nodes(nodes, centers), gather_nodes(own, centers)  # (B, R, ...)
         z = ops.matmul(edges, self.kernel[2 * n :]) + gather_nodes(other, neighbors)  # (B, R, M, F+1)
         z = z + ops.expand_dims(own, 2)
-        alpha = ops.softmax(z[..., n:], axis=2)  # (B, R, M, 1)
-        core = z[..., :n]  # (B, R, M, F)
-        if self.variant == "paper":
-            return nodes + ops.sum(alpha * ops.relu(core), axis=2)
-        core = ops.relu(self.core_norm(core, training=training))
-        total = self.sum_norm(ops.mean(alpha * core, axis=2), training=training)
-        return ops.relu(nodes + total)
+        return nodes, ops.softmax(z[..., n:], axis=2), z[..., :n]
 
     def compute_output_shape(
         self, nodes_shape: tuple, neighbors_shape: tuple, edges_shape: tuple, centers_shape: tuple | None = None

@@ -10,6 +10,7 @@ import numpy as np
 import gdynet_tf.analysis as ga
 from gdynet_tf.errors import InputError
 from gdynet_tf.report.atomistic import AtomisticResults, ReportOptions, analyse_atoms
+from gdynet_tf.report.explanation import explanation_findings
 from gdynet_tf.report.trust import assess, restart_findings
 
 __all__ = ["Analysis", "Kinetics", "Trace", "analyse"]
@@ -169,6 +170,7 @@ def analyse(run: ga.Run, split: str = "test", options: ReportOptions | None = No
             *findings,
             *kinetics.findings,
             *missing,
+            *explanation_findings(run),
             *run.findings,
             *restart_findings(run.scores.get("agreement")),
         ],

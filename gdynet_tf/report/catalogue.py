@@ -13,6 +13,7 @@ import numpy as np
 
 import gdynet_tf.analysis as ga
 from gdynet_tf.analysis.agreement import FOUND_AGAIN
+from gdynet_tf.report.explanation import EXPLANATION
 from gdynet_tf.report.figures import FigureSpec
 
 if TYPE_CHECKING:
@@ -366,4 +367,4 @@ _TRAINING = (
     ),
 )
 
-FIGURES = (*_DYNAMICS, *_STRUCTURE, *_MOTION, *_SPACE, *_TRAINING)
+FIGURES = (*_DYNAMICS, *_STRUCTURE, *_MOTION, *_SPACE, *EXPLANATION, *_TRAINING)

@@ -86,6 +86,7 @@ def test_run_directory(finished, graphs, split):
         "config.json",
         "history.csv",
         "scores.json",
+        "explanation.json",
         "best.weights.h5",
         "model.keras",
         "checkpoints",
@@ -104,6 +105,15 @@ def test_run_directory(finished, graphs, split):
     np.testing.assert_array_equal(other.state_map.get_weights()[0], model.state_map.get_weights()[0])
     best = max(scores["restarts"], key=lambda row: row["validation_vamp2"])
     assert scores["best_seed"] == best["seed"]
+
+
+def test_run_says_what_tells_its_states(finished):
+    run, _ = finished
+    explanation = json.loads((run / "explanation.json").read_text())
+    for told in explanation["told_by"]:  # the only neighbour, seen with its two nearest images
+        assert (told["center"], told["neighbor"], told["first_rank"]) == ("Li", "O", 1)
+        assert told["from"] is None or 1.9 < told["from"] < told["to"] < 3.2  # 2 or 3 Å, hardly ever between
+        assert abs(told["in_state"] - told["elsewhere"]) == pytest.approx(1.0, abs=0.05)
 
 
 def test_missing_and_damaged_model(tmp_path):

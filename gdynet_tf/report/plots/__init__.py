@@ -3,6 +3,7 @@
 State i has the same colour everywhere.
 """
 
+from gdynet_tf.report.plots.explanation import attention, distance_gradients, distance_sensitivities
 from gdynet_tf.report.plots.kinetics import (
     chapman_kolmogorov,
     committor,
@@ -27,6 +28,7 @@ from gdynet_tf.report.plots.style import save_figure, state_color
 from gdynet_tf.report.plots.training import history, selection, state_agreement
 
 __all__ = [
+    "attention",
     "bond_order",
     "chapman_kolmogorov",
     "charge_integral",
@@ -37,6 +39,8 @@ __all__ = [
     "density",
     "diffusivity",
     "displacement",
+    "distance_gradients",
+    "distance_sensitivities",
     "eigenvectors",
     "first_passage",
     "histogram",

@@ -1,0 +1,157 @@
+"""What tells the states apart, as the run has it in ``explanation.json``: figures and sentences."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import gdynet_tf.analysis as ga
+from gdynet_tf.errors import InputError
+from gdynet_tf.findings import Finding
+from gdynet_tf.report.figures import FigureSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gdynet_tf.report.analyse import Analysis
+
+__all__ = ["EXPLANATION", "explanation_findings", "load_explanation"]
+
+_SECTION = "Explanation"
+_TABLES = ("attention", "gradients", "sensitivities")
+
+
+def load_explanation(run: ga.Run) -> dict[str, Any] | None:
+    """Content of ``explanation.json``, as `gdynet_tf.networks.explanation.Explanation` describes it.
+
+    Parameters
+    ----------
+    run : Run
+
+    Returns
+    -------
+    dict or None
+        None where the run has none: a VAMPnet, an older training, a model applied to other data.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged.
+    """
+    file = run.path / "explanation.json"
+    if not file.is_file():
+        return None
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        _ = [content[name] for name in (*_TABLES, "told_by", "n_samples", "own_share")]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{file}: cannot be read: {error!r}") from None
+    return content
+
+
+def explanation_findings(run: ga.Run) -> list[Finding]:
+    """One sentence for each state that few distances tell; none for the others, or where the run says nothing.
+
+    Parameters
+    ----------
+    run : Run
+
+    Returns
+    -------
+    list of Finding
+        Kind "told by distances", severity "note".
+    """
+    content = load_explanation(run)
+    if content is None:
+        return []
+    told = list(enumerate(content["told_by"]))
+    # The probabilities of two states are each other's complement.
+    return [_finding(state, by) for state, by in (told[1:] if len(told) == 2 else told) if by is not None]
+
+
+def _finding(state: int, by: dict[str, Any]) -> Finding:
+    first, last = by["first_rank"], by["last_rank"]
+    several = last > first
+    where = "" if by["from"] is None else f" at {by['from']:.1f}–{by['to']:.1f} Å"
+    text = (
+        f"State {state} is told by the {_which(first, last)} {by['neighbor']} of {by['center']}{where}: "
+        f"{'their mean distance' if several else 'its distance'} is "
+        f"{by['in_state']:.2f} Å on average in this state and {by['elsewhere']:.2f} Å elsewhere, and accounts by "
+        f"itself for {100 * by['accounted']:.0f} % of the variance of the state's probability."
+    )
+    return Finding("told by distances", "note", text, {"state": state, **by})
+
+
+def _which(first: int, last: int) -> str:
+    if first == last:
+        return "nearest" if first == 1 else f"{_ordinal(first)} nearest"
+    if first == 1:
+        return f"{last} nearest"
+    return f"{_ordinal(first)} {'and' if last == first + 1 else 'to'} {_ordinal(last)} nearest"
+
+
+def _ordinal(n: int) -> str:
+    ending = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n}{ending}"
+
+
+def _table(name: str) -> Callable[[Analysis, dict[str, Any]], pd.DataFrame]:
+    def table(analysis: Analysis, explanation: dict[str, Any]) -> pd.DataFrame:
+        import pandas as pd
+
+        return pd.DataFrame(explanation[name])
+
+    return table
+
+
+def _source(explanation: dict[str, Any]) -> str:
+    return f"From {explanation['n_samples']:,} targets and frames of the validation data."
+
+
+def _sentences(analysis: Analysis) -> str:
+    said = " ".join(finding.text for finding in explanation_findings(analysis.run))
+    return said or "No few neighbours stand out: the states depend on many distances, or not on the target's own."
+
+
+EXPLANATION = (
+    FigureSpec(
+        _SECTION,
+        "distance_sensitivities",
+        "Which neighbours tell the states",
+        result=lambda a: load_explanation(a.run),
+        draw=lambda plots, a, r: plots.distance_sensitivities(_table("sensitivities")(a, r)),
+        table=_table("sensitivities"),
+        caption=lambda a, r: (
+            "Share of each neighbour, by rank among those of its element, in what the state's probability owes to the "
+            "target's distances: mean squared derivative times the variance of the distance. "
+            f"{_sentences(a)} {_source(r)}"
+        ),
+    ),
+    FigureSpec(
+        _SECTION,
+        "distance_gradients",
+        "At which distances",
+        result=lambda a: load_explanation(a.run),
+        draw=lambda plots, a, r: plots.distance_gradients(_table("gradients")(a, r)),
+        table=_table("gradients"),
+        caption=lambda a, r: (
+            "Mean derivative of each state's probability with respect to the distance of a neighbour in a shell of "
+            "0.1 Å, exact, by the network's own differentiation. Positive: the farther the neighbour, the likelier the "
+            f"state. The target's own distances have {100 * r['own_share']:.0f} % of the derivatives (sum of the "
+            f"moduli over all pairs of atoms). {_source(r)}"
+        ),
+    ),
+    FigureSpec(
+        _SECTION,
+        "attention",
+        "Attention",
+        result=lambda a: load_explanation(a.run),
+        draw=lambda plots, a, r: plots.attention(_table("attention")(a, r)),
+        table=_table("attention"),
+        caption=lambda a, r: (
+            "Mean attention of a target to each neighbour in each convolution, weighted by the states. It is the "
+            f"weight of a message, not its content: a state need not depend on what is attended to. {_source(r)}"
+        ),
+    ),
+)
