@@ -209,7 +209,9 @@ def transition_transport(
     lags = np.unique([*np.geomspace(1, top, n_lags).round().astype(int), *window])
     check_lags(chi, lags)
     blocks = independent_blocks(chi, tau)
-    sums = [np.array(part) for part in zip(*(_sums(chi, positions, lags, b) for b in pieces_of(blocks, chi)), strict=True)]
+    sums = [
+        np.array(part) for part in zip(*(_sums(chi, positions, lags, b) for b in pieces_of(blocks, chi)), strict=True)
+    ]
     results = partial(_results, lags=lags, tau=tau, frame_interval=frame_interval)
     copies = [results(*(part.sum(axis=0) for part in sums))]
     copies += [results(*(part.sum(axis=0) - part[b] for part in sums)) for b in range(len(blocks))]
