@@ -122,25 +122,20 @@ def radius_of_gyration(positions, masses, box):
 
 
 def correlation(bound, lag):
-    """Probability that a neighbour is there lag frames later, left meanwhile or not, above that of any being there."""
-    there = bound.mean(axis=0, dtype=float)
-    background = (there**2).sum() / there.sum() if there.sum() else 0.0
-    later = (bound[lag:] & bound[:-lag]).sum() / len(bound[lag:]) / there.sum()
-    return (later - background) / (1 - background)
+    """Probability that a neighbour is there lag frames later, left meanwhile or not: 1 at first, 0 once forgotten."""
+    kept = (bound[lag:] & bound[:-lag]).sum() / max(bound[:-lag].sum(), 1)
+    return (kept - bound.mean()) / (1 - bound.mean())
 
 
 def residence(bound, interval):
     """Time in which the correlation of (F, ...) contacts falls to 1/e, ps; nan where the trajectory is too short."""
     lags = np.unique(np.geomspace(1, len(bound) // 2, 40).astype(int))
     values = np.array([correlation(bound, lag) for lag in lags])
-    below = np.flatnonzero(values < np.exp(-1))
-    if not len(below):
+    if values.min() > np.exp(-1):
         return np.nan
-    i = below[0]
-    if i == 0:
-        return lags[0] * interval
-    share = (values[i - 1] - np.exp(-1)) / (values[i - 1] - values[i])
-    return (lags[i - 1] + share * (lags[i] - lags[i - 1])) * interval
+    below = np.argmax(values < np.exp(-1))
+    around = slice(max(below - 1, 0), below + 1)
+    return interval * np.interp(np.exp(-1), values[around][::-1], lags[around][::-1])
 
 
 def describe(folder, skip):

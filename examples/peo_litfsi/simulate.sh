@@ -30,8 +30,8 @@ run minimise minimise packed.gro
 run compress compress minimise.gro
 run equilibrate equilibrate compress.gro compress.cpt
 if [ ! -e start.gro ]; then
-    # The mean density, from the last third of the equilibration
-    density=$(echo Density | gmx -quiet energy -f equilibrate.edr -b 300 -o density.xvg | awk '$1 == "Density" {print $2}')
+    # The mean density, from the second half of the equilibration
+    density=$(echo Density | gmx -quiet energy -f equilibrate.edr -b 150 -o density.xvg | awk '$1 == "Density" {print $2}')
     gmx -quiet editconf -f equilibrate.gro -density "$density" -o start.gro
 fi
 run piece_01 production start.gro
