@@ -5,7 +5,7 @@
 #     bash examples/si_interface/reproduce.sh [FOLDER]
 #
 # About two hours: one for the simulation on one core, one for the trainings on two; what exists in FOLDER (default:
-# runs/si_interface) is not made again.
+# runs/si_interface) is not made again, what was interrupted is continued.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
@@ -14,10 +14,10 @@ folder=${1:-runs/si_interface}
 mkdir -p "$folder"
 cd "$folder"
 
-[ -e si_interface.npz ] || python "$here/simulate.py" --length-ns 3 --seed 4711 --out si_interface.npz
+[ -e si_4711.npz ] || python "$here/simulate.py" --length-ns 3 --seed 4711
 check "$here/si_interface.sha256"
 [ -e graphs/meta.json ] ||
-    python "$top/preprocess/build_graphs.py" si_interface.npz --n-neighbors 20 --edges distance --out graphs
+    python "$top/preprocess/build_graphs.py" si_4711.npz --n-neighbors 20 --edges distance --out graphs
 
 train si4 --n-states 4 --tau 20 --n-restarts 3
 train si4_tau100 --n-states 4 --tau 100 --n-restarts 3

