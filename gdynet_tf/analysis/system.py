@@ -6,6 +6,7 @@ import numpy as np
 
 from gdynet_tf.analysis.runs import Run, load_run
 from gdynet_tf.errors import InputError
+from gdynet_tf.trajectory.cells import toroidal_paths
 
 __all__ = ["System", "load_system"]
 
@@ -83,6 +84,28 @@ class System:
             image = np.where(self.periodic, -np.round(first @ np.linalg.inv(cell[0])), 0.0)
             centers.append(((group + image @ np.asarray(cell)[:, None]) * weights[..., None]).sum(axis=2))
         return centers
+
+    def target_paths(self):
+        """Centre of mass of each target on its way, for displacements alone.
+
+        Where the cell varies, steps are those of the atoms and not of the cell (`toroidal_paths`); the drift of the
+        centre of mass of all atoms is taken out.
+
+        Returns
+        -------
+        list of (F, n_targets, 3) float64
+            Å.
+        """
+        masses = _masses(self.atomic_numbers)
+        paths = []
+        for x, cell, centers in zip(self.positions, self.lattices, self.target_positions(), strict=True):
+            path = toroidal_paths(centers, cell, self.periodic)
+            if len(self.targets) * self.targets.shape[1] < len(masses):  # all of them: their motion is the drift
+                everything = toroidal_paths(x, cell, self.periodic)
+                mean = np.einsum("fnd,n->fd", everything, masses / masses.sum())  # (F, 3)
+                path = path - (mean - mean[0])[:, None]
+            paths.append(path)
+        return paths
 
     def frames(self, n_frames):
         """Evenly spaced frames of all segments.

@@ -16,7 +16,6 @@ _R_MAX = 8.0  # Å
 _TARGETS_TO_COUNT = 50_000  # targets x frames of distributions, within 200 to 10,000 frames
 _FEW_TARGETS = 10  # for which a density in space is more than a cloud
 _ATOMS_TO_EXPORT = 200_000  # atoms x frames of the coloured trajectory
-_DIFFUSIVE = (0.8, 1.2)  # exponents of the mean squared displacement that count as diffusion
 
 
 @dataclass(frozen=True)
@@ -67,10 +66,12 @@ class AtomisticResults:
     shells: np.ndarray | None = None
     charge: ga.ChargeIntegral | None = None
     state_charges: np.ndarray | None = None
+    target_charges: np.ndarray | None = None
     transport: ga.TransitionTransport | None = None
     conductivity: ga.Conductivity | None = None
     msd: ga.MeanSquaredDisplacement | None = None
     diffusivity: ga.TracerDiffusivity | None = None
+    haven: ga.HavenRatio | None = None
     profiles: list[ga.PopulationProfile] = field(default_factory=list)
     bond_order: ga.StateDistribution | None = None
     density: ga.StateDensity | None = None
@@ -103,9 +104,8 @@ def analyse_atoms(system: ga.System, chi: ga.Chi, options: ReportOptions) -> Ato
         If an option does not fit the system.
     """
     found = AtomisticResults(system, options)
-    centers = system.target_positions()
     _structure(found, chi)
-    _motion(found, chi, centers)
+    _motion(found, chi)
     _conduction(found)
     _space(found, chi)
     if system.targets.shape[1] == 1 and len(system.atomic_numbers) > 1:
@@ -139,13 +139,15 @@ def _structure(found, chi):
     if options.charges is None:
         return
     charges = ga.read_charges(options.charges, system.atomic_numbers)
+    found.target_charges = charges[system.targets].sum(axis=1)
     found.charge = ga.charge_integral(chi, system, charges, _R_MAX, max_frames=_n_frames(system))
     found.state_charges = found.charge.at(options.cluster_radius or 0.0)
 
 
-def _motion(found, chi, centers):
+def _motion(found, chi):
     units = {"frame_interval": chi.frame_interval, "time_unit": chi.time_unit}
-    largest = _largest_step(found.system, centers)
+    paths = found.system.target_paths()
+    largest = _largest_step(found.system, paths)
     if largest > 0.5:
         text = (
             f"A target jumps {largest:.2f} cells between two frames, more than half a cell: displacements and "
@@ -153,37 +155,29 @@ def _motion(found, chi, centers):
         )
         found.say("jumps", text, "bad", cells=largest)
     try:
-        found.transport = ga.transition_transport(chi, centers, chi.tau, **units)
+        found.transport = ga.transition_transport(chi, paths, chi.tau, **units)
     except ValueError as error:
         found.say("no displacements", f"No displacements by transition: {error}.")
-    longest = max(map(len, centers))
+    longest = max(map(len, paths))
     if longest < 20:
         text = f"No tracer diffusivity: the longest stretch of data has {longest} frames."
         found.say("no tracer diffusivity", text, longest=longest)
-        return
-    found.msd = ga.mean_squared_displacement(centers, longest // 10, **units)
-    found.diffusivity = ga.tracer_diffusivity(found.msd)
-    low, high = _DIFFUSIVE
-    exponent = found.diffusivity.exponent
-    if not low <= exponent <= high:
-        why = (
-            "the targets do not diffuse yet, the tracer diffusivity depends on the time of observation"
-            if exponent < low
-            else "the targets drift or still fly freely; is the centre of mass at rest?"
-        )
-        text = (
-            f"The mean squared displacement grows with time to the power of {exponent:.2f} where its slope is taken: "
-            f"{why}."
-        )
-        found.say("not diffusive", text, exponent=exponent)
+    else:
+        found.msd = ga.mean_squared_displacement(paths, longest // 10, **units)
+        found.diffusivity = ga.tracer_diffusivity(found.msd)
+        found.findings.append(found.diffusivity.finding)
+    if found.transport is not None:
+        diffuses = found.diffusivity is not None and found.diffusivity.finding.severity == "good"
+        tracer = float(found.diffusivity.diffusivity.value) if diffuses else None
+        found.findings.append(ga.sum_of_shares(found.transport, tracer))
 
 
-def _largest_step(system, centers):
+def _largest_step(system, paths):
     import warnings
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # becomes a sentence of the report
-        return ga.warn_of_jumps(centers, system.lattices, system.periodic)
+        warnings.simplefilter("ignore", UserWarning)  # becomes a finding
+        return ga.warn_of_jumps(paths, system.lattices, system.periodic)
 
 
 def _conduction(found):
@@ -193,18 +187,28 @@ def _conduction(found):
     try:
         if np.isnan(found.state_charges).any():
             raise ValueError("a state that never occurs has no charge")
+        own = found.target_charges
+        if np.ptp(own) > 1e-9:
+            raise ValueError(f"the targets carry different charges, {own.min():g} to {own.max():g} e")
         found.conductivity = ga.cluster_nernst_einstein(
-            found.transport, found.state_charges, float(np.mean(cells)), found.options.temperature
+            found.transport,
+            found.state_charges,
+            float(np.mean(cells)),
+            found.options.temperature,
+            target_charge=float(own[0]),
         )
     except ValueError as error:
         found.say("no conductivity", f"No conductivity: {error}.")
         return
-    if found.conductivity.total < 0:
+    if found.conductivity.total.value < 0:
         text = (
             "The conductivity is negative: the charges within the cluster radius do not move with the targets. That "
             "radius is for ions that carry their neighbours along; without it the target's own charge is taken."
         )
-        found.say("negative conductivity", text, total=found.conductivity.total)
+        found.say("negative conductivity", text, total=float(found.conductivity.total.value))
+    if found.msd is not None and own[0]:
+        paths, last = found.system.target_paths(), int(found.msd.lags[-1])
+        found.haven = ga.haven_ratio(paths, own, last, found.msd.lag_times[1], found.msd.time_unit)
 
 
 def _space(found, chi):

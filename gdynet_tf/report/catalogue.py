@@ -15,6 +15,7 @@ import gdynet_tf.analysis as ga
 from gdynet_tf.analysis.agreement import FOUND_AGAIN
 from gdynet_tf.report.explanation import EXPLANATION
 from gdynet_tf.report.figures import FigureSpec
+from gdynet_tf.report.tables import interval_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,31 +76,30 @@ def _trace_caption(analysis: Analysis, trace: Any) -> str:
 
 def _conductivity_caption(analysis: Analysis, sigma: ga.Conductivity) -> str:
     found = analysis.atomistic
-    assert found is not None  # for type checkers: the conductivity needs the atoms
-    total = f"{sigma.total:.3g} S/cm"
-    if np.isfinite(sigma.total_lower):
-        total += f" (95 % interval {sigma.total_lower:.3g} to {sigma.total_upper:.3g})"
     charges = ", ".join(f"{i}: {q:+.2f}" for i, q in enumerate(found.state_charges))
     radius = found.options.cluster_radius
     where = f"within {radius:g} Å of the target" if radius else "of the target alone"
+    haven = ""
+    if found.haven is not None:
+        haven = (
+            f" Haven ratio {interval_text(found.haven.ratio)}; the conductivity of all ions is this one divided by it."
+        )
     return (
-        f"Share of each transition in the cluster Nernst-Einstein conductivity, {total} in all at "
-        f"{found.options.temperature:g} K. Charges by state, {where}: {charges} e. "
-        f"Bars: 95 % confidence interval ({sigma.interval})."
+        f"Share of each transition in the cluster Nernst-Einstein conductivity, {interval_text(sigma.total)} S/cm in all "
+        f"by the slopes of the displacements (the paper's formula) and {interval_text(sigma.exact_total)} S/cm by the "
+        f"displacements themselves, at {found.options.temperature:g} K. Charges by state, {where}: {charges} e. "
+        f"Bars: 95 % confidence interval ({sigma.percent.basis}).{haven}"
     )
 
 
 def _diffusion_caption(analysis: Analysis, msd: ga.MeanSquaredDisplacement) -> str:
-    found = analysis.atomistic
-    fit = found.diffusivity
-    value = f"D = {fit.diffusivity:.3g} Å²/{fit.time_unit}"
-    if np.isfinite(fit.lower):
-        value += f" (95 % interval {fit.lower:.3g} to {fit.upper:.3g}, {fit.interval})"
+    fit = analysis.atomistic.diffusivity
+    value = f"D = {interval_text(fit.diffusivity)} Å²/{fit.time_unit}"
     with contextlib.suppress(ValueError):  # a time unit without seconds
         value += f", {fit.cm2_per_s:.3g} cm²/s"
     return (
-        f"Mean squared displacement of all targets, whatever their state. {value}, from the slope between "
-        f"{fit.fitted[0]:.3g} and {fit.fitted[1]:.3g} {fit.time_unit}."
+        f"Mean squared displacement of all targets, whatever their state. {_band(msd.msd.basis)} {value}, from the slope "
+        f"between {fit.fitted[0]:.3g} and {fit.fitted[1]:.3g} {fit.time_unit} by generalised least squares."
     )
 
 
@@ -279,10 +279,10 @@ _MOTION = (
         "Displacement by transition",
         result=_atomistic("transport"),
         draw=lambda plots, a, r: plots.displacement(r),
-        table=_own_table,
+        table=lambda a, r: r.to_dataframe().query("quantity == 'displacement'"),
         caption=lambda a, r: (
             "Mean squared displacement of the targets that are in state i at first and in state j at the given time. "
-            f"Dashed: the lag time. {_band(r.interval)}"
+            f"Dashed: the lag time. {_band(r.displacement.basis)}"
         ),
     ),
     FigureSpec(
@@ -291,7 +291,7 @@ _MOTION = (
         "Diffusion coefficient by transition",
         result=_atomistic("transport"),
         draw=lambda plots, a, r: plots.diffusivity(r),
-        table=lambda a, r: r.transitions_dataframe(),
+        table=lambda a, r: r.to_dataframe().query("quantity != 'displacement'"),
         caption=lambda a, r: (
             "D_ij, a sixth of the slope of the displacement at the lag time. A dash: no such transition was seen. A "
             "negative value is a slope that the data do not resolve; the table has the intervals."

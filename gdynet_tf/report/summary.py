@@ -27,7 +27,13 @@ def _plain(values: Any) -> Any:
 def _estimate(estimate: ga.Estimate) -> dict[str, Any]:
     """Value, bounds and what they rest on."""
     names = ("value", "lower", "upper")
-    return {**{name: _plain(getattr(estimate, name)) for name in names}, "basis": estimate.basis.to_dict()}
+    return {**{name: _plain(getattr(estimate, name)) for name in names}, "basis": _basis(estimate.basis)}
+
+
+def _basis(basis: ga.Basis) -> dict[str, Any]:
+    """What an interval rests on."""
+    fields = {name: _plain(value) if isinstance(value, float) else value for name, value in vars(basis).items()}
+    return {**fields, "text": str(basis)}
 
 
 def write_summary(analysis: Analysis, path: Path) -> None:
@@ -57,7 +63,7 @@ def write_summary(analysis: Analysis, path: Path) -> None:
         },
         "timescales_by_estimator": {name: _estimate(values) for name, values in kinetics.estimators.items()},
         "atomistic": _atomistic(analysis.atomistic),
-        "chapman_kolmogorov": ck and {"max_deviation": ck.max_deviation, "basis": ck.basis.to_dict()},
+        "chapman_kolmogorov": ck and {"max_deviation": ck.max_deviation, "basis": _basis(ck.basis)},
     }
     path.write_text(json.dumps(summary, indent=1), encoding="utf-8")
 
@@ -74,11 +80,18 @@ def _atomistic(found: AtomisticResults | None) -> dict[str, Any] | None:
     if found.state_charges is not None:
         summary["state_charges"] = _plain(found.state_charges)
     if found.transport is not None:
-        summary["diffusivity_by_transition"] = _plain(found.transport.diffusivity)
+        summary["diffusivity_by_transition"] = _estimate(found.transport.diffusivity)
     if found.diffusivity is not None:
-        names = ("diffusivity", "lower", "upper", "exponent")
-        summary["tracer_diffusivity"] = {name: _plain(getattr(found.diffusivity, name)) for name in names}
+        summary["tracer_diffusivity"] = {
+            **_estimate(found.diffusivity.diffusivity),
+            "exponent": _plain(found.diffusivity.exponent),
+        }
     if found.conductivity is not None:
-        names = ("total", "total_lower", "total_upper", "percent")
-        summary["conductivity_S_per_cm"] = {name: _plain(getattr(found.conductivity, name)) for name in names}
+        summary["conductivity_S_per_cm"] = {
+            "total": _estimate(found.conductivity.total),
+            "total_by_displacements": _estimate(found.conductivity.exact_total),
+            "percent": _estimate(found.conductivity.percent),
+        }
+    if found.haven is not None:
+        summary["haven_ratio"] = _estimate(found.haven.ratio)
     return summary

@@ -14,7 +14,7 @@ import gdynet_tf.analysis as ga
 if TYPE_CHECKING:
     from gdynet_tf.report.analyse import Analysis
 
-__all__ = ["downloads", "estimators", "overview", "settings", "states", "with_interval_text"]
+__all__ = ["downloads", "estimators", "interval_text", "overview", "settings", "states", "with_interval_text"]
 
 _EMBEDDED = 2_000_000  # bytes of structure files that go into the page itself
 
@@ -27,6 +27,11 @@ def with_interval_text(value: float, low: float = np.nan, high: float = np.nan, 
     if not np.isfinite(low):
         return text
     return f"{text} ({low:{digits}} to {high:{digits}})" if np.isfinite(high) else f"{text} ({low:{digits}} upwards)"
+
+
+def interval_text(estimate: ga.Estimate, digits: str = ".3g") -> str:
+    """A single estimate as text."""
+    return with_interval_text(float(estimate.value), float(estimate.lower), float(estimate.upper), digits)
 
 
 def _texts(estimate: ga.Estimate, digits: str = ".3g") -> list[str]:
@@ -105,7 +110,8 @@ def states(analysis: Analysis) -> list[tuple[str, list[str]]]:
     if found is not None and found.state_charges is not None:
         rows["charge (e)"] = [with_interval_text(q, digits="+.2f") for q in found.state_charges]
     if found is not None and found.transport is not None:
-        diagonal = (np.diag(a) for a in (found.transport.diffusivity, found.transport.lower, found.transport.upper))
+        estimate = found.transport.diffusivity
+        diagonal = (np.diag(a) for a in (estimate.value, estimate.lower, estimate.upper))
         rows[f"D while it lasts (Å²/{unit})"] = [with_interval_text(*row) for row in zip(*diagonal, strict=True)]
     return list(rows.items())
 

@@ -16,16 +16,13 @@ from gdynet_tf.report.plots.states import chi_histogram, chi_trace, histogram, p
 from gdynet_tf.report.plots.structure import (
     bond_order,
     charge_integral,
-    conductivity,
     density,
-    diffusivity,
-    displacement,
-    mean_squared_displacement,
     population_profile,
     radial_distribution,
 )
 from gdynet_tf.report.plots.style import save_figure, state_color
 from gdynet_tf.report.plots.training import history, selection, state_agreement
+from gdynet_tf.report.plots.transport import conductivity, diffusivity, displacement, mean_squared_displacement
 
 __all__ = [
     "attention",

@@ -5,7 +5,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-__all__ = ["COLORS", "MARKERS", "bars", "heat_map", "new_axes", "save_figure", "state_color"]
+__all__ = ["COLORS", "MARKERS", "bars", "heat_map", "new_axes", "panel_row", "save_figure", "state_color"]
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
@@ -54,6 +54,26 @@ def heat_map(values, ax, form, label, vmin=None, vmax=None):
     ax.set_yticks(range(n))
     ax.figure.colorbar(image, ax=ax, label=label, shrink=0.9)
     return ax
+
+
+def panel_row(n, axes, width=3.4, height=3.0, sharey=False):
+    """A row of n panels, or two columns of them when there are more than three."""
+    if axes is not None:
+        return np.ravel(axes)
+    columns = min(n, 3 if n != 4 else 2)
+    rows = -(-n // columns)
+    grid = plt.subplots(
+        rows,
+        columns,
+        sharex=True,
+        sharey=sharey,
+        squeeze=False,
+        layout="constrained",
+        figsize=(max(width * columns, 4.2), height * rows),
+    )[1].ravel()
+    for ax in grid[n:]:
+        ax.remove()
+    return grid[:n]
 
 
 def save_figure(figure, path, table):
