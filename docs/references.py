@@ -58,7 +58,7 @@ class _Linker:
         parts = self.obj.path.split(".")
         scopes = [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
         near = [f"{scope}.{name}" for scope in scopes if f"{scope}.{name}" in self.targets]
-        found = near or [path for path in self.targets if path.endswith(f".{name}")]
+        found = near or [path for path in self.targets if f".{path}".endswith(f".{name}")]
         if found:
             return f"[`{name}`][{self.targets[found[0]]}]"
         logger.warning("%s: `%s` in the docstring of %s names nothing", self.obj.filepath, name, self.obj.path)
