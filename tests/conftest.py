@@ -34,3 +34,21 @@ def random_graph(n_frames, n_atoms, n_neighbors, n_targets, k=1, seed=0):
 def graph():
     """Function that makes random graphs."""
     return random_graph
+
+
+def markov_chain(K, n_frames, n_targets, seed, start=None):
+    """chi (F, n_targets, n) of independent Markov chains, from equal shares of the states or all from one."""
+    rng = np.random.default_rng(seed)
+    n, cumulative = len(K), np.cumsum(K, axis=1)
+    state = rng.integers(0, n, n_targets) if start is None else np.full(n_targets, start)
+    path = np.empty((n_frames, n_targets), int)
+    for t in range(n_frames):
+        path[t] = state
+        state = np.minimum((rng.random((n_targets, 1)) > cumulative[state]).sum(axis=1), n - 1)
+    return np.eye(n, dtype=np.float32)[path]
+
+
+@pytest.fixture(scope="session")
+def chain():
+    """Function that makes Markov chains."""
+    return markov_chain

@@ -52,13 +52,13 @@ def _run(argv: Sequence[str] | None) -> None:
     if not args.run:
         print(f"no run named: using the newest, {run}")
     os.environ.setdefault("MPLBACKEND", "Agg")
-    from gdynet_tf.report.html import ReportOptions, write_report
+    from gdynet_tf.report import ReportOptions, write_report
 
     options = ReportOptions(args.charges, args.temperature, args.cluster_radius, tuple(args.bond_order))
     report, analysis = write_report(run, args.split, options)
     print(analysis.verdict)
-    for sentence in analysis.caveats:
-        print(f"- {sentence}")
+    for finding in analysis.findings:
+        print(f"- {finding}")
     print(f"report: {report.resolve()}")
 
 

@@ -1,7 +1,8 @@
 """From the results of a run to verdicts, tables, figures and one page."""
 
-from gdynet_tf.report.analyse import Analysis, analyse
+from gdynet_tf.report.analyse import analyse
 from gdynet_tf.report.atomistic import ReportOptions
 from gdynet_tf.report.html import write_report
+from gdynet_tf.report.results import Analysis
 
 __all__ = ["Analysis", "ReportOptions", "analyse", "write_report"]

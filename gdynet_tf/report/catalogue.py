@@ -20,7 +20,7 @@ from gdynet_tf.report.tables import interval_text
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gdynet_tf.report.analyse import Analysis
+    from gdynet_tf.report.results import Analysis
 
 __all__ = ["FIGURES"]
 
@@ -85,8 +85,8 @@ def _conductivity_caption(analysis: Analysis, sigma: ga.Conductivity) -> str:
             f" Haven ratio {interval_text(found.haven.ratio)}; the conductivity of all ions is this one divided by it."
         )
     return (
-        f"Share of each transition in the cluster Nernst-Einstein conductivity, {interval_text(sigma.total)} S/cm in all "
-        f"by the slopes of the displacements (the paper's formula) and {interval_text(sigma.exact_total)} S/cm by the "
+        f"Share of each transition in the cluster Nernst-Einstein conductivity, {interval_text(sigma.total)} S/cm in "
+        f"all by the slopes of the displacements (the paper's formula) and {interval_text(sigma.exact_total)} S/cm by the "
         f"displacements themselves, at {found.options.temperature:g} K. Charges by state, {where}: {charges} e. "
         f"Bars: 95 % confidence interval ({sigma.percent.basis}).{haven}"
     )
@@ -98,8 +98,8 @@ def _diffusion_caption(analysis: Analysis, msd: ga.MeanSquaredDisplacement) -> s
     with contextlib.suppress(ValueError):  # a time unit without seconds
         value += f", {fit.cm2_per_s:.3g} cm²/s"
     return (
-        f"Mean squared displacement of all targets, whatever their state. {_band(msd.msd.basis)} {value}, from the slope "
-        f"between {fit.fitted[0]:.3g} and {fit.fitted[1]:.3g} {fit.time_unit} by generalised least squares."
+        f"Mean squared displacement of all targets, whatever their state. {_band(msd.msd.basis)} {value}, from the "
+        f"slope between {fit.fitted[0]:.3g} and {fit.fitted[1]:.3g} {fit.time_unit} by generalised least squares."
     )
 
 

@@ -14,7 +14,7 @@ from gdynet_tf.report.figures import FigureSpec
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gdynet_tf.report.analyse import Analysis
+    from gdynet_tf.report.results import Analysis
 
 __all__ = ["EXPLANATION", "explanation_findings", "load_explanation"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gdynet_tf.report.analyse import Analysis
+    from gdynet_tf.report.results import Analysis
 
 __all__ = ["Figure", "FigureSpec", "draw_figures"]
 

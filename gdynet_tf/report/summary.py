@@ -11,8 +11,8 @@ import numpy as np
 import gdynet_tf.analysis as ga
 
 if TYPE_CHECKING:
-    from gdynet_tf.report.analyse import Analysis
     from gdynet_tf.report.atomistic import AtomisticResults
+    from gdynet_tf.report.results import Analysis
 
 __all__ = ["write_summary"]
 

@@ -12,7 +12,7 @@ import numpy as np
 import gdynet_tf.analysis as ga
 
 if TYPE_CHECKING:
-    from gdynet_tf.report.analyse import Analysis
+    from gdynet_tf.report.results import Analysis
 
 __all__ = ["downloads", "estimators", "interval_text", "overview", "settings", "states", "with_interval_text"]
 

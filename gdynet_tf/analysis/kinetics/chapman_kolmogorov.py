@@ -117,7 +117,11 @@ class ChapmanKolmogorovTest:
 
 
 def chapman_kolmogorov_test(
-    chi, tau: int, n_steps: int = 5, frame_interval: float = 1.0, time_unit: str = "frames"
+    chi,
+    tau: int | None = None,
+    n_steps: int = 5,
+    frame_interval: float | None = None,
+    time_unit: str | None = None,
 ) -> ChapmanKolmogorovTest:
     """Compare K(tau)^n with K(n tau) (Xie et al. 2019, Eq. 6).
 
@@ -128,12 +132,12 @@ def chapman_kolmogorov_test(
     Parameters
     ----------
     chi : Chi or list of (F, n_targets, n_states) arrays
-    tau : int
-        Lag time in frames.
+    tau : int, optional
+        Lag time in frames; that of chi when not given.
     n_steps : int
-    frame_interval : float
-        In ``time_unit``.
-    time_unit : str
+    frame_interval : float, optional
+        In ``time_unit``; both are those of chi when not given.
+    time_unit : str, optional
 
     Returns
     -------
@@ -147,7 +151,7 @@ def chapman_kolmogorov_test(
     chi = as_chi(chi)
     if n_steps < 1:
         raise ValueError(f"n_steps must be at least 1, got {n_steps}")
-    check_lags(chi, tau)
+    tau, (frame_interval, time_unit) = chi.lag(tau), chi.units(frame_interval, time_unit)
     check_lags(chi, n_steps * tau)
     blocks = independent_blocks(chi, tau)
     estimated = koopman_copies(chi, [n * tau for n in range(1, n_steps + 1)], blocks)

@@ -122,7 +122,7 @@ def default_lags(tau, longest, n_lags=12):
 
 
 def implied_timescales(
-    chi, lags: Sequence[int], frame_interval: float = 1.0, time_unit: str = "frames"
+    chi, lags: Sequence[int], frame_interval: float | None = None, time_unit: str | None = None
 ) -> ImpliedTimescales:
     """Implied timescales of the Koopman matrices at several lag times.
 
@@ -136,15 +136,16 @@ def implied_timescales(
     chi : Chi or list of (F, n_targets, n_states) arrays
     lags : sequence of int
         Frames, increasing.
-    frame_interval : float
-        In ``time_unit``.
-    time_unit : str
+    frame_interval : float, optional
+        In ``time_unit``; both are those of chi when not given.
+    time_unit : str, optional
 
     Returns
     -------
     ImpliedTimescales
     """
     chi = as_chi(chi)
+    frame_interval, time_unit = chi.units(frame_interval, time_unit)
     lags = check_lags(chi, lags)
     blocks = independent_blocks(chi, chi.tau if chi.tau in lags else int(lags[0]))
     copies = koopman_copies(chi, lags, blocks)

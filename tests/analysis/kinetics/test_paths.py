@@ -180,31 +180,6 @@ def test_unknown_estimator():
         ga.koopman_matrix(np.eye(2)[[[0], [1], [0]]], 1, "best")
 
 
-def test_block_bootstrap_covers_the_mean():
-    """Of 40 correlated chains the 95 % interval must hold the population in about 38; that of single frames fails."""
-    K = np.array([[0.98, 0.02], [0.04, 0.96]])
-    paths = chain(K, 2000, 40)
-    inside = {}
-    for block in (4, 200):
-        inside[block] = 0
-        for target in range(40):
-            chi = np.eye(2)[paths[:, target : target + 1]]
-            lower, upper = ga.block_bootstrap(ga.populations, chi, block, n_resamples=40, seed=target)
-            inside[block] += lower[0] <= 2 / 3 <= upper[0]
-    assert inside[200] >= 34  # of 40; the binomial distribution gives 34 or more with 99 %
-    assert inside[4] <= 30
-
-
-def test_block_bootstrap_draws_targets():
-    """Targets that never change state: only drawing them shows that two of four might have been three."""
-    chi = np.tile(np.eye(2)[[0, 0, 1, 1]], (60, 1, 1))
-    lower, upper = ga.block_bootstrap(ga.populations, chi, 10)
-    assert lower[0] < 0.45
-    assert upper[0] > 0.55
-    with pytest.raises(ValueError, match="blocks of 20 frames: there are 3 in the data, at least 5 are needed"):
-        ga.block_bootstrap(ga.populations, chi, 20)
-
-
 # --- global from local -------------------------------------------------------------------------
 
 

@@ -1,0 +1,94 @@
+"""Chapman-Kolmogorov test: chains that are Markovian, that are not, and data that cannot tell."""
+
+import numpy as np
+import pytest
+
+from gdynet_tf import analysis as ga
+
+K2 = np.array([[0.95, 0.05], [0.15, 0.85]])
+
+
+@pytest.fixture(scope="module")
+def markov(chain):
+    return chain(K2, 5000, 4, seed=0)
+
+
+def test_of_a_markov_chain(markov):
+    ck = ga.chapman_kolmogorov_test(markov, 2, 4, frame_interval=0.5, time_unit="ps")
+    np.testing.assert_array_equal(ck.predicted[0], np.eye(2))
+    np.testing.assert_array_equal(ck.estimated[0], np.eye(2))
+    K = ga.koopman_matrix(markov, 2)
+    np.testing.assert_allclose(ck.predicted[3], K @ K @ K, atol=1e-12)
+    np.testing.assert_allclose(ck.estimated[3], ga.koopman_matrix(markov, 6), atol=1e-12)
+    np.testing.assert_allclose(ck.lag_times, [0, 1, 2, 3, 4])
+    assert ck.finding.kind == "not refuted"
+    assert ck.passed is True
+    assert ck.max_deviation < 0.05
+    assert 0 < ck.noticeable < 0.05
+    assert f"{ck.noticeable:.2g}" in ck.finding.text
+    # The number of transitions per frame and target is 2 * 0.75 * 0.05; a tenth of them is undone within the lag.
+    assert ck.n_transitions == pytest.approx(20_000 * 2 * 0.75 * 0.05, rel=0.2)
+
+
+def test_hidden_memory_is_refuted(chain):
+    """Two states of which one has two sites: the timescale of the lumped chain grows with the lag."""
+    K = np.array([[0.90, 0.10, 0.0], [0.10, 0.89, 0.01], [0.0, 0.01, 0.99]])
+    chi = chain(K, 20_000, 8, seed=1)
+    lumped = np.stack([chi[..., 0] + chi[..., 2], chi[..., 1]], axis=-1)
+    ck = ga.chapman_kolmogorov_test(lumped, 2, 10)
+    assert ck.finding.kind == "refuted"
+    assert ck.passed is False
+    assert ck.growth > 1.5
+    assert ck.p_value < 1e-3
+    assert "Not Markovian" in ck.finding.text
+
+
+def test_table(markov):
+    ck = ga.chapman_kolmogorov_test(markov, 2, 3)
+    table = ck.to_dataframe().set_index(["time_frames", "from", "to"])
+    assert len(table) == 4 * 2 * 2
+    for step in range(4):
+        row = table.loc[2 * step, 0, 1]
+        assert row["predicted"] == ck.predicted[step, 0, 1]
+        assert row["estimated_upper"] == ck.estimated_interval[1, step, 0, 1]
+
+
+def test_needs_long_segments(markov):
+    with pytest.raises(ValueError, match="a lag time of 40 frames needs longer segments; the longest has 30 frames"):
+        ga.chapman_kolmogorov_test(markov[:30], 10, 4)
+    with pytest.raises(ValueError, match="n_steps must be at least 1, got 0"):
+        ga.chapman_kolmogorov_test(markov, 10, 0)
+
+
+def test_a_single_step_tests_nothing(markov):
+    """K(tau)^1 is K(tau): agreement by construction is no verdict."""
+    ck = ga.chapman_kolmogorov_test(markov, 2, 1)
+    assert ck.passed is None
+    assert ck.finding.kind == "untested"
+    assert "a single step holds by construction" in ck.finding.text
+
+
+def test_short_data_decide_nothing(markov):
+    ck = ga.chapman_kolmogorov_test(markov[:30, :1], 1, 10)
+    assert ck.passed is None
+    assert ck.finding.kind == "untested"
+    assert ck.basis.kind is None
+    assert np.isnan(ck.noticeable)
+
+
+def test_what_never_changes_is_no_markov_model():
+    """33 ions that keep their state for 101 frames, with a little noise: no dynamics, no times."""
+    rng = np.random.default_rng(0)
+    state = rng.integers(0, 2, 33)
+    chi = np.clip(np.eye(2)[state] + rng.normal(0, 0.02, (101, 33, 1)) * [1, -1], 0, 1)
+    ck = ga.chapman_kolmogorov_test(chi, 5, 4)
+    assert ck.finding.kind == "no dynamics"
+    assert ck.n_transitions == 0
+
+
+def test_nothing_slow_is_no_markov_model(chain):
+    chi = chain(np.array([[0.6, 0.4], [0.5, 0.5]]), 2000, 4, seed=7)
+    assert ga.chapman_kolmogorov_test(chi, 5, 3).finding.kind == "nothing slow"
+    # lambda = -0.8 does not count as slow.
+    often = chain(np.array([[0.1, 0.9], [0.9, 0.1]]), 2000, 4, seed=7)
+    assert ga.chapman_kolmogorov_test(often, 1, 3).finding.kind == "nothing slow"
