@@ -254,6 +254,8 @@ CHAINS = {
     "one target": Chain(THREE, (20_000,), 1),
     "one target, middling": Chain(THREE, (2400,), 1),
     "one target, short": Chain(THREE, (600,), 1),
+    "two targets": Chain(THREE, (1500,), 2),
+    "three targets, partly together": Chain(THREE, (1000,), 3, common=0.6),
     "many targets": Chain(THREE, (300,), 50),
     "many targets, long": Chain(THREE, (4000,), 20),
     "together": Chain(THREE, (6000,), 10, common=1.0),

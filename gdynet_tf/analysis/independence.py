@@ -23,6 +23,7 @@ _PER_BLOCK = 5.0  # relaxation times in a block of time
 _DESIGN = 1.5  # design effect up to which targets count as independent
 _JOINT = 0.35  # correlation across joints up to which segments count as independent
 _ONE_SIDED = 1.64  # standard errors, 95 %
+# Every interval asks, and a Chi does not change: its answers are kept as long as it is.
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Basis:
 
     Attributes
     ----------
-    kind : {"time blocks", "trajectories", "groups of targets", "posterior", None}
+    kind : {"time blocks", "blocks of single targets", "groups of targets", "trajectories", "posterior", None}
         "posterior": of a model, without blocks. None: there is no interval.
     n_blocks : int
     block_length : float
@@ -46,7 +47,7 @@ class Basis:
         Why there is no interval.
     """
 
-    kind: Literal["time blocks", "trajectories", "groups of targets", "posterior"] | None
+    kind: Literal["time blocks", "blocks of single targets", "groups of targets", "trajectories", "posterior"] | None
     n_blocks: int = 0
     block_length: float = np.nan
     relaxation: float = np.nan
@@ -55,8 +56,9 @@ class Basis:
     reason: Literal["", "no dynamics", "short", "targets differ", "no diffusion"] = ""
 
     def __str__(self) -> str:
-        if self.kind == "time blocks":
-            return f"{self.n_blocks} blocks of {self.block_length:.0f} frames"
+        if self.kind in ("time blocks", "blocks of single targets"):
+            apart = "" if self.kind == "time blocks" else " of single targets"
+            return f"{self.n_blocks} blocks of {self.block_length:.0f} frames{apart}"
         if self.kind == "posterior":
             return "the posterior of the model"
         if self.kind:
@@ -135,16 +137,25 @@ class Blocks:
         Returns
         -------
         list of arrays
-            Where frames fall out, the segment is parted: no pair of frames crosses the gap.
+            Where frames fall out, the segment is parted: no pair of frames crosses the gap. Without frames of a
+            single target, each target is a segment of its own.
         """
-        left, removed = [], {piece.segment: piece for piece in self.pieces[block]}
-        for index, segment in enumerate(values):
-            if (piece := removed.get(index)) is None:
-                left.append(segment)
-            elif isinstance(piece.targets, slice):
-                left += [segment[: piece.frames.start], segment[piece.frames.stop :]]
-            else:
-                left.append(np.delete(segment, piece.targets, axis=1))
+        removed = {piece.segment: piece for piece in self.pieces[block]}
+        if self.basis.kind == "blocks of single targets":
+            left = []
+            for index, segment in enumerate(values):
+                gone = removed.get(index)
+                for target in range(segment.shape[1]):
+                    path = segment[:, [target]]
+                    inside = gone is not None and target in gone.targets
+                    left += [path[: gone.frames.start], path[gone.frames.stop :]] if inside else [path]
+        elif self.basis.kind == "groups of targets":
+            left = [np.delete(segment, removed[index].targets, axis=1) for index, segment in enumerate(values)]
+        else:
+            left = []
+            for index, segment in enumerate(values):
+                gone = removed[index].frames if index in removed else slice(0, 0)
+                left += [segment[: gone.start], segment[gone.stop :]]
         return [segment for segment in left if segment.size]
 
 
@@ -154,7 +165,8 @@ def independent_blocks(chi, tau: int | None = None) -> Blocks:
     * Blocks of time, at least five relaxation times long: segments are laid end to end, so that short ones, or those
       of one run, come together in a block. Not where the targets differ by more than their averages over time should
       (frozen, or in different surroundings): then more time would not narrow the interval.
-    * Groups of targets, where what happens to one is shown not to depend on the others (see `target_correlation`).
+    * Groups of targets, where what happens to one is shown not to depend on the others (see `target_correlation`). Of
+      few such targets, blocks of time of each.
     * Whole trajectories, where chi declares them or the correlation across the joints of segments shows them to be
       independent; a declaration that the joints contradict is not believed.
 
@@ -189,8 +201,8 @@ def _decide(chi, tau):
         time = Blocks(replace(basis, reason="targets differ"))
     if len(time) >= _ENOUGH:
         return time
-    if groups := _of_targets(chi, tau, basis):
-        return groups
+    if groups := _of_targets(chi, tau, basis) or _of_single_targets(chi, tau, basis):
+        return groups if len(groups) > len(time) else time
     if time or time.basis.reason == "targets differ":
         return time
     return _of_trajectories(chi, trajectories, basis)
@@ -256,13 +268,37 @@ def _targets_differ(chi, blocks):
     return bool((fdtrc(n_targets - 1, free, ratio) < 0.05 / (chi.n_states - 1)).any())
 
 
-def _of_targets(chi, tau, basis):
-    """Groups of targets, if the targets are shown to be independent."""
-    if chi.n_targets < _LEAST:
-        return Blocks(basis)
+def _design_effect(chi, tau):
+    """That of targets which are shown to be independent, at least 1; None if they are not."""
+    if chi.n_targets < 2:
+        return None
     design, noise = target_correlation(chi, tau)
     mean, mean_noise = design.mean(), 1 / np.sqrt((noise**-2).sum()) if np.isfinite(noise).any() else np.inf
     if mean + _ONE_SIDED * mean_noise >= _DESIGN or (np.abs(design - 1) - noise >= _DESIGN - 1).any():
+        return None
+    return max(1.0, float(design.max()))
+
+
+def _of_single_targets(chi, tau, basis):
+    """Blocks of time of each of a few targets, if these are shown to be independent."""
+    number = int(min(basis.n_relaxations / _PER_BLOCK, chi.n_frames / (2 * tau), _MOST / chi.n_targets))
+    if number < 2 or number * chi.n_targets < _LEAST or (design := _design_effect(chi, tau)) is None:
+        return Blocks(basis)
+    time = _of_time(chi, number, basis)
+    if _targets_differ(chi, time):
+        return Blocks(replace(basis, reason="targets differ"))
+    pieces = [
+        [replace(piece, targets=np.array([target])) for piece in block]
+        for block in time.pieces
+        for target in range(chi.n_targets)
+    ]
+    found = replace(time.basis, kind="blocks of single targets", n_blocks=len(pieces), design_effect=design)
+    return Blocks(found, pieces, np.repeat(time.weights, chi.n_targets) / chi.n_targets)
+
+
+def _of_targets(chi, tau, basis):
+    """Groups of targets, if the targets are shown to be independent."""
+    if chi.n_targets < _LEAST or (design := _design_effect(chi, tau)) is None:
         return Blocks(basis)
     order = np.random.default_rng(0).permutation(chi.n_targets)  # neighbours in the list may be neighbours in space
     groups = [np.sort(group) for group in np.array_split(order, min(chi.n_targets, _MOST))]
@@ -272,7 +308,7 @@ def _of_targets(chi, tau, basis):
         kind="groups of targets",
         n_blocks=len(groups),
         block_length=chi.n_targets / len(groups),
-        design_effect=max(1.0, float(design.max())),
+        design_effect=design,
         reason="",
     )
     return Blocks(found, pieces, np.array([len(group) for group in groups]) / chi.n_targets)

@@ -134,7 +134,7 @@ def jackknife(copies: np.ndarray, blocks: Blocks, per_frame: bool = True) -> Spr
     corrected = n_blocks * whole - ((1 - weights) * left).sum(axis=0)
     shares = (pseudo - corrected) ** 2 / (1 / weights - 1) / n_blocks
     factor = blocks.basis.design_effect
-    if per_frame and blocks.basis.kind == "time blocks":
+    if per_frame and blocks.basis.kind in ("time blocks", "blocks of single targets"):
         factor /= 1 - min(blocks.basis.relaxation / blocks.basis.block_length, 0.3)
     variance = shares.sum(axis=0)
     degrees = np.full(whole.shape, 1 / (blocks.weights**2).sum() - 1)
