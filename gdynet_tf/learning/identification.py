@@ -1,46 +1,95 @@
 """From the functions that VAMP-2 found to states that can be named.
 
-VAMP-2 fixes only the space that chi spans: every invertible mix of the states has the same score. The states chosen in
-it are the centres of a k-means clustering in the kinetic map, i.e. in the coordinates lambda_i psi_i made of the
-eigenfunctions of the reversible Koopman operator, where Euclidean distance is kinetic distance (Noé and Clementi, J.
-Chem. Theory Comput. 11, 5002 (2015)). chi is then the barycentric coordinates with respect to the centres: a linear
-function of what the network found, cut off where it leaves the simplex. docs/identification.md compares this choice
-with others.
+VAMP-2 fixes only the space that chi spans: every invertible mix of the states has the same score. The states are chosen
+in it by a Markov state model of many small states and its coarse-graining:
+
+1. Kinetic map: coordinates lambda_i psi_i made of the eigenfunctions of the reversible Koopman operator, where
+   Euclidean distance is kinetic distance (Noé and Clementi, J. Chem. Theory Comput. 11, 5002 (2015)). Eigenfunctions
+   that do not count in the score are left out: they say nothing about slow states.
+2. Microstates: k-means with many centres, and their transitions within the lag time.
+3. Memberships of the microstates in the states: PCCA+, barycentric coordinates of their eigenvectors. Noise that moves
+   a frame within its state moves no eigenvector, because the future of the frame stays the same; so hardly anything is
+   cut off and rare states keep their populations.
+
+chi of a frame is the memberships of its microstate, interpolated to the next ones. docs/identification.md compares this
+choice with others.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import eigh
 from sklearn.cluster import KMeans
 
-from gdynet_tf.analysis.kinetics.covariances import lagged_sums
+from gdynet_tf.analysis.kinetics.covariances import lagged_chunks
+from gdynet_tf.findings import Finding
 from gdynet_tf.learning.pairs import lagged_pairs
+from gdynet_tf.learning.pcca import pcca_memberships
 from gdynet_tf.learning.prediction import predict_blocks
+from gdynet_tf.networks.layers import N_MICROSTATES
 
 __all__ = ["StateMapResult", "find_state_map", "identify_states", "kinetic_map"]
 
-_SAMPLES = 50_000  # for the clustering
+_SAMPLES = 2_000_000  # pairs of frames that the map rests on
+_CLUSTERED = 20_000  # of them for the centres of the microstates
 _RANK = 1e-9  # variance, relative to the largest, below which a function is not there
+_NEGLIGIBLE = 0.005  # of the score, for what is left out of the kinetic map
+_TOLERANCE = 0.02  # of the score, for what identification may lose
+_SOFT = 0.1  # of the variance within microstates, for the interpolation between them
+_FINEST = 1e-4  # standard deviations that single precision still tells apart
+_FAR = 1e6  # where unused microstates are kept
 
 
 @dataclass(frozen=True)
 class StateMapResult:
-    """The map and what it rests on.
+    """The map from chi to identified states, and what it rests on.
 
     Attributes
     ----------
-    kernel : (n_states, n_states) float64
-        chi' = chi @ kernel, states by falling population.
+    projection : (n_states, n_states - 1) float64
+        chi @ projection are resolved kinetic-map coordinates in units of the width of the interpolation.
+    centers : (N_MICROSTATES, n_states - 1) float64
+        Microstates in them.
+    memberships : (N_MICROSTATES, n_states) float64
+        Probabilities of the states in each microstate; zero where chi is left as it is.
     eigenvalues : (r,) float64
-        Of the reversible Koopman operator, the stationary one first.
+        Of the reversible Koopman operator in the space of chi, the stationary one first.
+    n_resolved : int
+        States that describe what is slow, at most n_states. The others are empty.
+    vamp2_before, vamp2_after : float
+        Score of the data without and with the map; it rises where the map takes out noise.
+    findings : tuple of Finding
+        Superfluous states, and whether the states could be drawn by their cores.
     """
 
-    kernel: np.ndarray
+    projection: np.ndarray
+    centers: np.ndarray
+    memberships: np.ndarray
     eigenvalues: np.ndarray
+    n_resolved: int
+    vamp2_before: float
+    vamp2_after: float
+    findings: tuple[Finding, ...]
+
+    def __call__(self, chi: np.ndarray) -> np.ndarray:
+        """Identified state probabilities.
+
+        Parameters
+        ----------
+        chi : (..., n_states) array
+
+        Returns
+        -------
+        (..., n_states) float64
+        """
+        if not self.memberships.any():
+            return np.array(chi, np.float64)
+        flat = np.asarray(chi, np.float64).reshape(-1, np.shape(chi)[-1])
+        return _interpolate(flat @ self.projection, self.centers, self.memberships).reshape(np.shape(chi))
 
 
-def kinetic_map(covariances):
+def kinetic_map(covariances: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Kinetic-map coordinates as linear functions of chi.
 
     Parameters
@@ -66,39 +115,53 @@ def kinetic_map(covariances):
     return values, functions[:, 1:] * np.maximum(values[1:], 0)
 
 
-def find_state_map(chi, covariances, seed=0):
-    """The linear map from chi to identified states.
+def find_state_map(start: np.ndarray, end: np.ndarray) -> StateMapResult:
+    """The map from chi to identified states, numbered by falling population.
 
     Parameters
     ----------
-    chi : (samples, n_states) array
-        For the clustering.
-    covariances : (3, n_states, n_states) array
-        C00, C0t, Ctt of the training data.
-    seed : int
-        Of the clustering's starting points.
+    start, end : (samples, n_states) arrays
+        chi of the frames t and t + tau.
 
     Returns
     -------
     StateMapResult
-        The identity if chi does not vary at all.
+        Leaves chi as it is if it holds nothing slow, or if no choice of states keeps the score.
     """
-    chi = np.asarray(chi, np.float64)
-    n = chi.shape[1]
+    start, end = np.asarray(start, np.float64), np.asarray(end, np.float64)
+    n = start.shape[1]
+    covariances = _covariances(start, end)
     values, coefficients = kinetic_map(covariances)
-    points = chi @ coefficients  # (samples, r - 1)
-    if not coefficients.size or len(np.unique(points.round(9), axis=0)) < n:
-        return StateMapResult(np.eye(n), values)
-    clusters = KMeans(n, n_init=10, random_state=seed).fit(points)
-    # Barycentric coordinates b of a point x: b @ [centers, 1] = [x, 1], and chi @ 1 = 1.
-    corners = np.concatenate([clusters.cluster_centers_, np.ones((n, 1))], axis=1)  # (n, r)
-    kernel = np.concatenate([coefficients, np.ones((n, 1))], axis=1) @ np.linalg.pinv(corners)
-    mapped = np.maximum(chi @ kernel, 0)
-    population = (mapped / mapped.sum(axis=1, keepdims=True)).mean(axis=0)
-    return StateMapResult(kernel[:, np.argsort(-population, kind="stable")], values)
+    coefficients = coefficients[:, : _resolved(values, len(start))]
+    score = _vamp2(covariances)
+    identity = StateMapResult(
+        projection=np.zeros((n, n - 1)),
+        centers=np.zeros((N_MICROSTATES, n - 1)),
+        memberships=np.zeros((N_MICROSTATES, n)),
+        eigenvalues=values,
+        n_resolved=coefficients.shape[1] + 1,
+        vamp2_before=score,
+        vamp2_after=score,
+        findings=(),
+    )
+    if not coefficients.size:
+        return replace(identity, findings=_superfluous(identity))
+    lost = []
+    for result in _candidates(identity, start, end, coefficients):
+        mapped = result(start)
+        after = _vamp2(_covariances(mapped, result(end)))
+        lost.append(score - after)
+        if lost[-1] <= _TOLERANCE:
+            return replace(
+                result,
+                memberships=result.memberships[:, np.argsort(-mapped.mean(axis=0), kind="stable")],
+                vamp2_after=after,
+                findings=_fallback(lost) + _superfluous(result),
+            )
+    return replace(identity, findings=_fallback(lost, found=False) + _superfluous(identity))
 
 
-def identify_states(model, graphs, blocks, tau):
+def identify_states(model, graphs, blocks: Iterable[tuple[int, int, int]], tau: int) -> StateMapResult:
     """Find the state map on the training data and set it in the model.
 
     Parameters
@@ -115,20 +178,125 @@ def identify_states(model, graphs, blocks, tau):
     -------
     StateMapResult
     """
-    n_samples = sum(stop - start for _, start, stop in blocks) * graphs.n_targets
-    stride = max(1, n_samples // _SAMPLES)
-    sample, sums = [], 0.0
+    blocks = list(blocks)
+    stride = max(1, len(lagged_pairs(blocks, tau)) * graphs.n_targets // _SAMPLES)
+    pairs = []
     for block in blocks:
-        chunks = _keeping(predict_blocks(model, graphs, block), sample, stride)
-        sums = sums + lagged_sums(chunks, tau)[0]
-    n_pairs = len(lagged_pairs(blocks, tau)) * graphs.n_targets
-    result = find_state_map(np.concatenate(sample), sums / n_pairs)
-    model.state_map.kernel.assign(result.kernel.astype(np.float32))
+        for x, y in lagged_chunks(predict_blocks(model, graphs, block), tau):
+            pairs.append([part[::stride].reshape(-1, part.shape[-1]) for part in (x, y)])
+    result = find_state_map(*(np.concatenate(part) for part in zip(*pairs, strict=True)))
+    for name in ("projection", "centers", "memberships"):
+        getattr(model.state_map, name).assign(getattr(result, name))
     return result
 
 
-def _keeping(chunks, sample, stride):
-    """Pass chunks on, and every ``stride``-th row of each to ``sample``."""
-    for chi in chunks:
-        sample.append(chi.reshape(-1, chi.shape[-1])[::stride])
-        yield chi
+def _covariances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """C00, C0t and Ctt, (3, n, n)."""
+    return np.stack([x.T @ x, x.T @ y, y.T @ y]) / len(x)
+
+
+def _vamp2(covariances: np.ndarray) -> float:
+    """Uncentred VAMP-2 on the functions that vary."""
+    c00, c0t, ctt = covariances
+    whitened = []
+    for c in (c00, ctt):
+        variance, directions = np.linalg.eigh(c)
+        kept = variance > _RANK * variance[-1]
+        whitened.append(directions[:, kept] / np.sqrt(variance[kept]))
+    return float(np.square(whitened[0].T @ c0t @ whitened[1]).sum())
+
+
+def _resolved(eigenvalues: np.ndarray, n_samples: int) -> int:
+    """Number of processes, without the stationary one, that count in the score and stand out of the noise.
+
+    White noise has sample autocorrelations of 1/sqrt(n_samples), so that leaving out what is less than twice that costs
+    at most 4/n_samples of the score.
+    """
+    processes = np.maximum(eigenvalues[1:], 0)
+    left_out = np.cumsum(np.square(processes)[::-1])[::-1]
+    return int(np.sum((left_out > _NEGLIGIBLE) & (processes > 2 / np.sqrt(n_samples))))
+
+
+def _interpolate(points: np.ndarray, centers: np.ndarray, memberships: np.ndarray) -> np.ndarray:
+    """softmax(-|points - centers|^2) @ memberships, (samples, n_states); a part of the samples at a time."""
+    parts = []
+    for part in np.array_split(points, max(1, len(points) >> 14)):
+        weights = 2 * part @ centers.T - np.square(centers).sum(axis=1)
+        weights = np.exp(weights - weights.max(axis=1, keepdims=True))
+        parts.append(weights @ memberships / weights.sum(axis=1, keepdims=True))
+    return np.concatenate(parts)
+
+
+def _candidates(identity: StateMapResult, start: np.ndarray, end: np.ndarray, coefficients: np.ndarray):
+    """Yield maps by PCCA+ of a Markov state model of microstates, the wanted one first."""
+    n, r = coefficients.shape
+    x, y = start @ coefficients, end @ coefficients
+    chosen = x[np.random.default_rng(0).permutation(len(x))[:_CLUSTERED]]
+    n_distinct = len(np.unique(chosen.round(9), axis=0))
+    clusters = KMeans(min(N_MICROSTATES, n_distinct), n_init=1, random_state=0).fit(chosen)
+    i, j, k = clusters.predict(x), clusters.predict(y), clusters.n_clusters
+    counts = np.bincount(i * k + j, minlength=k * k).reshape(k, k).astype(float)
+    counts += counts.T  # every pair forward and backward
+    visited = np.flatnonzero(counts.sum(axis=1))
+    within = np.square(x - clusters.cluster_centers_[i]).mean()
+    width = np.sqrt(2 * max(_SOFT * within, _FINEST**2 * x.var()))
+    projection, centers = np.zeros_like(identity.projection), np.full_like(identity.centers, _FAR)
+    projection[:, :r] = coefficients / width
+    centers[: len(visited), :r] = clusters.cluster_centers_[visited] / width
+    centers[: len(visited), r:] = 0
+    for found in pcca_memberships(counts[np.ix_(visited, visited)], r + 1):
+        memberships = np.eye(n)[np.zeros(N_MICROSTATES, int)]  # unused ones are too far away to count
+        memberships[: len(visited)] = np.pad(found, [(0, 0), (0, n - found.shape[1])])
+        yield replace(
+            identity, projection=projection, centers=centers, memberships=memberships, n_resolved=found.shape[1]
+        )
+
+
+def _superfluous(result: StateMapResult) -> tuple[Finding, ...]:
+    """What is to be said of states that describe nothing slow."""
+    n, n_resolved = len(result.projection), result.n_resolved
+    if n_resolved == n:
+        return ()
+    numbers = {"n_states": n, "n_resolved": n_resolved, "eigenvalues": result.eigenvalues.tolist()}
+    if n_resolved == 1:
+        return (
+            Finding(
+                kind="nothing slow",
+                severity="bad",
+                text="No function of the states remembers anything over the lag time, so that states cannot be told "
+                "apart by their dynamics; they are left as the network gave them. Try a shorter lag time or other "
+                "targets.",
+                numbers=numbers,
+            ),
+        )
+    return (
+        Finding(
+            kind="superfluous states",
+            severity="warning",
+            text=f"{n_resolved} of {n} states describe what is slow. The others would have split these without any "
+            f"memory over the lag time and were left empty: ask for {n_resolved} states, or for a shorter lag time.",
+            numbers=numbers,
+        ),
+    )
+
+
+def _fallback(lost: Sequence[float], found: bool = True) -> tuple[Finding, ...]:
+    """What is to be said when states drawn by their cores lose too much of the score.
+
+    ``lost`` are the losses of the candidates tried; the last was taken unless ``found`` is false.
+    """
+    numbers = {"lost_by_cores": lost[0], "tolerance": _TOLERANCE}
+    if not found:
+        text = (
+            f"Every choice of states loses more than {_TOLERANCE:g} of the VAMP-2 score, at least {min(lost):.3f}: "
+            "they are left as the network gave them. The score stands; populations are without meaning."
+        )
+        return (Finding("not identified", "bad", text, {**numbers, "lost": min(lost)}),)
+    if len(lost) == 1:
+        return ()
+    text = (
+        f"There are no cores that frames belong to: states drawn by their cores would lose {lost[0]:.3f} of the VAMP-2 "
+        f"score. They are drawn by their outermost frames instead (lost: {lost[-1]:.3f}); few frames are certain, and "
+        "populations depend on where the borders are drawn."
+    )
+    return (Finding("no cores", "warning", text, {**numbers, "lost": lost[-1]}),)

@@ -7,7 +7,9 @@ from keras import ops
 
 from gdynet_tf.graphs.expansion import gaussian_centers
 
-__all__ = ["AttentionConv", "GaussianExpansion", "StateMap", "Tensor", "gather_nodes"]
+__all__ = ["N_MICROSTATES", "AttentionConv", "GaussianExpansion", "StateMap", "Tensor", "gather_nodes"]
+
+N_MICROSTATES = 64  # of the map to identified states
 
 Tensor = Any  # of the backend that Keras runs on
 
@@ -178,10 +180,12 @@ class AttentionConv(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("gdynet_tf")
 class StateMap(keras.layers.Layer):
-    """Linear map of state probabilities to those of other states: p' = max(chi A, 0), divided by its sum.
+    """Map of the network's state probabilities to those of the identified states.
 
-    The rows of A add up to one, so chi A does too, and only what falls outside the simplex is cut off. The map is the
-    identity at first and is not trained.
+    Either linear, p' = max(p A, 0) divided by its sum, or, where memberships are set, interpolated between microstates:
+    p' = Q^T softmax(-|p P - c_k|^2) with the centres c_k, (N_MICROSTATES, n_states - 1), and their memberships Q in the
+    states. The rows of Q are probabilities, so p' is one everywhere. The map is the identity at first; it is not
+    trained, and left out in training.
 
     Parameters
     ----------
@@ -193,15 +197,29 @@ class StateMap(keras.layers.Layer):
         self.n_states = n_states
 
     def build(self, input_shape: Any = None) -> None:
-        self.kernel = self.add_weight(
-            shape=(self.n_states, self.n_states), initializer="identity", trainable=False, name="kernel"
-        )
+        n, k = self.n_states, N_MICROSTATES
+        shapes = {"kernel": (n, n), "projection": (n, n - 1), "centers": (k, n - 1), "memberships": (k, n)}
+        for name, shape in shapes.items():
+            initializer = "identity" if name == "kernel" else "zeros"
+            setattr(self, name, self.add_weight(shape=shape, initializer=initializer, trainable=False, name=name))
         self.built = True
 
-    def call(self, chi: Tensor) -> Tensor:
+    def call(self, chi: Tensor, training: bool = False) -> Tensor:
         """(..., n_states) -> (..., n_states)."""
-        mapped = ops.relu(ops.matmul(chi, self.kernel))
-        return mapped / ops.sum(mapped, axis=-1, keepdims=True)
+        if training:
+            return chi
+        linear = ops.relu(ops.matmul(chi, self.kernel))
+        linear = linear / ops.sum(linear, axis=-1, keepdims=True)
+        points = ops.expand_dims(ops.matmul(chi, self.projection), -2)  # (..., 1, n_states - 1)
+        weights = ops.softmax(-ops.sum(ops.square(points - self.centers), axis=-1))  # (..., N_MICROSTATES)
+        return ops.where(ops.any(self.memberships > 0), ops.matmul(weights, self.memberships), linear)
+
+    def load_own_variables(self, store):
+        """Weights of version 0.2 and before hold the linear map alone."""
+        if len(store.keys()) == 1:
+            self.kernel.assign(store["0"])
+        else:
+            super().load_own_variables(store)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return input_shape

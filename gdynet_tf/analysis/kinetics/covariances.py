@@ -10,13 +10,36 @@ import numpy as np
 
 from gdynet_tf.analysis.chi import as_chi, check_lags
 
-__all__ = ["covariances", "covariances_without", "lagged_sums", "second_moments"]
+__all__ = ["covariances", "covariances_without", "lagged_chunks", "lagged_sums", "second_moments"]
 
 _ROWS = 1 << 18  # frames x targets converted to float64 at a time
 
 
+def lagged_chunks(chunks: Iterable[np.ndarray], tau: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pairs of a stream of chi, of which only the last tau frames are kept.
+
+    Parameters
+    ----------
+    chunks : iterable of (b, n_targets, n_states) arrays
+        Consecutive frames of one segment.
+    tau : int
+        Lag time in frames.
+
+    Yields
+    ------
+    start, end : (m, n_targets, n_states) arrays
+        chi of the frames t and t + tau.
+    """
+    tail = None
+    for chunk in chunks:
+        tail = chunk if tail is None else np.concatenate([tail, chunk])
+        if len(tail) > tau:
+            yield tail[:-tau], tail[tau:]
+            tail = tail[-tau:]
+
+
 def lagged_sums(chunks: Iterable[np.ndarray], tau: int) -> tuple[np.ndarray, int]:
-    """Sums over the pairs of a stream of chi, of which only the last tau frames are kept.
+    """Sums over the pairs of a stream of chi.
 
     Parameters
     ----------
@@ -32,18 +55,11 @@ def lagged_sums(chunks: Iterable[np.ndarray], tau: int) -> tuple[np.ndarray, int
     n_samples : int
         Number of pairs times targets.
     """
-    tail, sums, n_samples = None, np.zeros(()), 0
-    for chunk in chunks:
-        chi = np.asarray(chunk, np.float64)
-        n = chi.shape[-1]
-        tail = chi if tail is None else np.concatenate([tail, chi])
-        if not sums.shape:
-            sums = np.zeros((3, n, n))
-        if len(tail) > tau:
-            x, y = (part.reshape(-1, n) for part in (tail[:-tau], tail[tau:]))
-            sums += np.stack([x.T @ x, x.T @ y, y.T @ y])
-            n_samples += len(x)
-            tail = tail[-tau:]
+    sums, n_samples = np.zeros((3, 1, 1)), 0
+    for pair in lagged_chunks(chunks, tau):
+        x, y = (np.asarray(part, np.float64).reshape(-1, part.shape[-1]) for part in pair)
+        sums = sums + np.stack([x.T @ x, x.T @ y, y.T @ y])
+        n_samples += len(x)
     return sums, n_samples
 
 
