@@ -54,7 +54,12 @@ def _run(argv: Sequence[str] | None) -> None:
     os.environ.setdefault("MPLBACKEND", "Agg")
     from gdynet_tf.report import ReportOptions, write_report
 
-    options = ReportOptions(args.charges, args.temperature, args.cluster_radius, tuple(args.bond_order))
+    options = ReportOptions(
+        charges=args.charges,
+        temperature=args.temperature,
+        cluster_radius=args.cluster_radius,
+        bond_order=tuple(args.bond_order),
+    )
     report, analysis = write_report(run, args.split, options)
     print(analysis.verdict)
     for finding in analysis.findings:

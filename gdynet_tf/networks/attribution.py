@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -23,6 +24,7 @@ _MOST_TARGETS = 32  # that are looked at
 _WORK = 5_000_000  # neighbours of all atoms of all samples; about a minute
 _SAMPLES = (100, 4000)  # targets x frames, least and most
 _VALUES_PER_BATCH = 100_000
+_ARRAYS = ("chi", "centers", "neighbors", "distances", "gradients", "attention")
 _SAME = 1e-4  # Å; i -> j and j -> i are one pair of atoms when their distances differ by less
 
 
@@ -89,12 +91,12 @@ def distance_gradients(model: GDyNet, inputs: dict[str, Any]) -> tuple[np.ndarra
     def states(distances: Any) -> Any:
         return model({**inputs, "distances": distances})[:, 0]  # (B, n_states)
 
-    distances = np.asarray(inputs["distances"], np.float32)
-    gradients = [
+    def total(state: int, distances: Any) -> Any:
         # Frames do not see each other, so the gradient of the sum over them has all of theirs.
-        _gradient(lambda d, state=state: ops.sum(states(d)[:, state]), distances)
-        for state in range(model.n_states)
-    ]
+        return ops.sum(states(distances)[:, state])
+
+    distances = np.asarray(inputs["distances"], np.float32)
+    gradients = [_gradient(partial(total, state), distances) for state in range(model.n_states)]
     return ops.convert_to_numpy(states(distances)), np.stack(gradients, axis=1)
 
 
@@ -175,12 +177,12 @@ def attribute_states(
         # Other frames for each target, so that few frames of many targets still span the whole time.
         chosen = frames[((np.arange(n_frames) + (k + 0.5) / n_targets) * len(frames) / n_frames).astype(int)]
         for start in range(0, n_frames, size):
-            inputs = _inputs(graphs, *chosen[start : start + size].T, graphs.targets[target : target + 1])
+            trajectories, times = chosen[start : start + size].T
+            inputs = _inputs(graphs, trajectories, times, graphs.targets[target : target + 1])
             parts.append(_attribute(model, inputs))
-    *arrays, own, total = (
-        np.concatenate(column) if np.ndim(column[0]) else np.sum(column) for column in zip(*parts, strict=True)
-    )
-    return Attribution(*arrays, own_share=float(own / total) if total else float("nan"))
+    arrays = {name: np.concatenate([part[name] for part in parts]) for name in _ARRAYS}
+    own, total = (sum(part[name] for part in parts) for name in ("within", "total"))
+    return Attribution(**arrays, own_share=float(own / total) if total else float("nan"))
 
 
 def _inputs(graphs: GraphDataset, trajectories: np.ndarray, frames: np.ndarray, target: np.ndarray) -> dict[str, Any]:
@@ -199,7 +201,7 @@ def _inputs(graphs: GraphDataset, trajectories: np.ndarray, frames: np.ndarray, 
     return {"neighbors": neighbors, "distances": distances.astype(np.float32), **inputs}
 
 
-def _attribute(model: GDyNet, inputs: dict[str, Any]) -> tuple[Any, ...]:
+def _attribute(model: GDyNet, inputs: dict[str, Any]) -> dict[str, Any]:
     """The arrays of `Attribution` of one target in some frames, and the sums behind its share."""
     chi, gradients = distance_gradients(model, inputs)  # (B, S), (B, S, N, M)
     atoms, elements = inputs["targets"][0], inputs["atomic_numbers"]
@@ -222,13 +224,13 @@ def _attribute(model: GDyNet, inputs: dict[str, Any]) -> tuple[Any, ...]:
     within = np.abs(own).sum(dtype=np.float64) + (
         np.einsum("bkmn,bkmns->bkm", back, np.abs(others)) / same.sum(axis=-1)
     ).sum(dtype=np.float64)
-    return (
-        chi,
-        np.broadcast_to(elements[atoms], (len(chi), len(atoms))),
-        elements[neighbors],
-        distances,
-        own + returned,
-        target_attention(model, inputs),
-        within,
-        total,
-    )
+    return {
+        "chi": chi,
+        "centers": np.broadcast_to(elements[atoms], (len(chi), len(atoms))),
+        "neighbors": elements[neighbors],
+        "distances": distances,
+        "gradients": own + returned,
+        "attention": target_attention(model, inputs),
+        "within": within,
+        "total": total,
+    }

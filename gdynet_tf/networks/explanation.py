@@ -202,7 +202,7 @@ def _gradients(pairs: list[_Pair], n_states: int) -> dict[str, list]:
 def _sensitivities(pairs: list[_Pair], n_states: int) -> dict[str, list]:
     rows = []
     for state in range(n_states):
-        mine = []
+        mine: list[dict[str, Any]] = []
         for pair in pairs:
             chi = pair.chi[:, state]
             for rank in range(pair.distances.shape[1]):
@@ -228,7 +228,8 @@ def _sensitivities(pairs: list[_Pair], n_states: int) -> dict[str, list]:
 
 def _told_by(pairs: list[_Pair], sensitivities: dict[str, list], state: int) -> dict[str, Any] | None:
     """The fewest consecutive ranks with most of the sensitivity, if they say enough."""
-    rows = [dict(zip(sensitivities, values, strict=True)) for values in zip(*sensitivities.values(), strict=True)]
+    columns = zip(*sensitivities.values(), strict=True)
+    rows: list[dict[str, Any]] = [dict(zip(sensitivities, values, strict=True)) for values in columns]
     rows = [row for row in rows if row["state"] == state]
     usual = sum(row["presence"] > 0.5 for row in rows)
     found = None
@@ -253,16 +254,18 @@ def _told_by(pairs: list[_Pair], sensitivities: dict[str, list], state: int) -> 
     if not accounted >= _ACCOUNTED:
         return None
     in_state, elsewhere = _weighted(r, chi), _weighted(r, 1 - chi)
+    if in_state is None or elsewhere is None:
+        return None
     low, high = _main_interval(pair.distances[:, ranks], np.abs(pair.gradients[:, state, ranks]))
-    if min(high, max(in_state, elsewhere)) - max(low, min(in_state, elsewhere)) < (high - low) / 2:
-        low = high = None
+    between = min(high, max(in_state, elsewhere)) - max(low, min(in_state, elsewhere))
+    interval = (low, high) if between >= (high - low) / 2 else (None, None)
     return {
         "center": pair.center,
         "neighbor": pair.neighbor,
         "first_rank": first + 1,
         "last_rank": first + int(length),
-        "from": low,
-        "to": high,
+        "from": interval[0],
+        "to": interval[1],
         "in_state": in_state,
         "elsewhere": elsewhere,
         "accounted": accounted,
