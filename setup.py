@@ -46,6 +46,7 @@ setup(
             "gdynet-build-graphs = gdynet_tf.commands.build_graphs:main",
             "gdynet-train = gdynet_tf.commands.train:main",
             "gdynet-report = gdynet_tf.commands.report:main",
+            "gdynet-apply = gdynet_tf.commands.apply:main",
             "gdynet-select-model = gdynet_tf.commands.select_model:main",
         ]
     },
