@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from gdynet_tf.graphs.neighbors import nearest_neighbors
+from gdynet_tf.graphs.coverage import frame_distances
 from gdynet_tf.networks.gdynet import GDyNet
 from gdynet_tf.networks.layers import gather_nodes
 
@@ -186,19 +186,10 @@ def attribute_states(
 
 
 def _inputs(graphs: GraphDataset, trajectories: np.ndarray, frames: np.ndarray, target: np.ndarray) -> dict[str, Any]:
-    """Inputs of the model with distances, whatever form of edges the graphs have."""
-    inputs = {"atomic_numbers": graphs.atomic_numbers, "targets": target}
-    if graphs.edge_array == "distances":
-        return {**graphs.read(trajectories, frames), **inputs}
-    where = list(zip(trajectories, frames, strict=True))
-    positions, lattices = (
-        np.stack([graphs.array(trajectory, name)[frame] for trajectory, frame in where])
-        for name in ("positions", "lattices")
-    )
-    neighbors, distances = nearest_neighbors(
-        positions, lattices, graphs.meta["n_neighbors"], tuple(graphs.meta["periodic"])
-    )
-    return {"neighbors": neighbors, "distances": distances.astype(np.float32), **inputs}
+    """Inputs of the model for one target, with distances."""
+    neighbors, distances = frame_distances(graphs, trajectories, frames)
+    constants = {"atomic_numbers": graphs.atomic_numbers, "targets": target}
+    return {"neighbors": neighbors, "distances": distances, **constants}
 
 
 def _attribute(model: GDyNet, inputs: dict[str, Any]) -> dict[str, Any]:

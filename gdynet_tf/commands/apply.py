@@ -1,0 +1,246 @@
+"""gdynet-apply: a run and new trajectories in, a run-like directory with their states out."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gdynet_tf.commands.build_graphs import _read
+from gdynet_tf.commands.train import load_tensorflow
+from gdynet_tf.errors import InputError, run_command
+from gdynet_tf.files import digest, write_json
+from gdynet_tf.findings import Finding
+from gdynet_tf.trajectory.elements import symbol
+
+if TYPE_CHECKING:
+    from gdynet_tf.analysis import Run
+    from gdynet_tf.graphs.store import GraphDataset
+    from gdynet_tf.trajectory import Trajectory
+
+__all__ = ["main"]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="apply.py",
+        description="Find the states of a trained network in other trajectories: another temperature, size or "
+        "composition. The states keep their numbers.",
+    )
+    parser.add_argument("run", metavar="RUN", help="run directory of the training")
+    parser.add_argument("trajectories", nargs="+", metavar="TRAJ", help="trajectory files")
+    parser.add_argument("--out", help="directory to write (default: RUN_TRAJ, beside the run)")
+    parser.add_argument("--concatenate", action="store_true", help="the files are segments of one run")
+    parser.add_argument(
+        "--targets", metavar="SELECTION", help="as for build_graphs.py (default: the elements or molecules of the run)"
+    )
+    parser.add_argument("--species", nargs="+", metavar="EL", help="elements of the atom types 1, 2, ...")
+    parser.add_argument("--frame-interval", type=float, metavar="X", help="time between the frames of the file")
+    parser.add_argument("--time-unit", metavar="UNIT", help="its unit (default: ps when --frame-interval is given)")
+    parser.add_argument("--start", type=int, help="first frame")
+    parser.add_argument("--stop", type=int, help="frame after the last one")
+    parser.add_argument("--stride", type=int, help="take every so-many-th frame")
+    parser.add_argument("--n-workers", type=int, help="processes (default: one per core)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the directory if it exists")
+    return parser
+
+
+def training_graphs(run: Run) -> GraphDataset:
+    """The graphs that a run was trained on.
+
+    Raises
+    ------
+    InputError
+        If they are gone or are others now: nothing could be said of what the training saw.
+    """
+    from gdynet_tf.graphs.store import open_inputs
+
+    path = run.config["graphs"]["path"]
+    if path is None:
+        raise InputError(f"{run.path}: was trained on graphs in memory, which the run does not hold")
+    graphs = open_inputs(path, run.config["model"])
+    if digest(graphs.path / "meta.json") != run.config["graphs"]["sha256"]:
+        raise InputError(f"{graphs.path}: is not the graph directory that {run.path} was trained on")
+    return graphs
+
+
+def inferred_selection(graphs: GraphDataset) -> str | None:
+    """The selection that the targets of graphs follow from: elements, all, or molecules; None where none does."""
+    elements = graphs.atomic_numbers[graphs.targets]  # (n_targets, k)
+    if elements.shape[1] == 1:
+        chosen = np.unique(elements)
+        if graphs.targets.size < np.isin(graphs.atomic_numbers, chosen).sum():
+            return None
+        return ",".join(symbol(z) for z in chosen)
+    formulas = {"".join(f"{symbol(z)}{n}" for z, n in sorted(Counter(row).items())) for row in elements.tolist()}
+    return f"molecules {formulas.pop()}" if len(formulas) == 1 else None
+
+
+def _targets(args: argparse.Namespace, run: Run, training: GraphDataset, trajectory: Trajectory) -> np.ndarray:
+    from gdynet_tf.graphs.targets import select_targets
+
+    selection = args.targets or inferred_selection(training)
+    if selection is None:
+        raise InputError(
+            f"{run.path}: its targets are neither all atoms of some elements nor molecules; --targets is needed"
+        )
+    first = (trajectory.atomic_numbers, trajectory.positions[0], trajectory.lattices[0], trajectory.periodic)
+    targets = select_targets(selection, *first)
+    print(f"targets: {selection}, {len(targets)} of {targets.shape[1]} atom{'s' if targets.shape[1] > 1 else ''}")
+    return targets
+
+
+def lag_in_frames(run: Run, frame_interval: float, time_unit: str) -> tuple[int, list[Finding]]:
+    """The run's lag time in frames of other data, and what is to be known of it."""
+    lag_time = run.tau * run.frame_interval
+    if time_unit != run.time_unit:
+        text = (
+            f"The training counts time in {run.time_unit}, these data in {time_unit}: the lag time is taken to be "
+            f"{run.tau} frames here as there."
+        )
+        return run.tau, [Finding(kind="other time unit", severity="warning", text=text, numbers={"tau": run.tau})]
+    tau = max(1, round(lag_time / frame_interval))
+    if abs(tau * frame_interval - lag_time) <= 1e-6 * lag_time:
+        return tau, []
+    text = (
+        f"The lag time is {tau * frame_interval:.4g} {time_unit} here, {lag_time:.4g} {time_unit} in the training: "
+        f"frames are {frame_interval:g} {time_unit} apart."
+    )
+    numbers = {"lag_time": tau * frame_interval, "training": lag_time}
+    return tau, [Finding(kind="other lag time", severity="note", text=text, numbers=numbers)]
+
+
+def _check_system(run: Run, training: GraphDataset, trajectory: Trajectory, targets: np.ndarray) -> None:
+    """What cannot work at all."""
+    m, n_atoms = training.meta["n_neighbors"], len(trajectory.atomic_numbers)
+    if not any(trajectory.periodic) and n_atoms - 1 < m:
+        raise InputError(
+            f"{trajectory.sources[0]}: {n_atoms} atoms and no periodic direction, so {n_atoms - 1} neighbours at most; "
+            f"the network of {run.path} looks at {m}"
+        )
+    if run.config["model"] == "vampnet" and targets.size != training.targets.size:
+        raise InputError(
+            f"{trajectory.sources[0]}: {targets.size} atoms in the targets; the vampnet of {run.path} takes the "
+            f"coordinates of {training.targets.size}"
+        )
+
+
+def _run(argv: Sequence[str] | None) -> None:
+    args = _parser().parse_args(argv)
+    if args.n_workers is not None and args.n_workers < 1:
+        raise InputError(f"--n-workers {args.n_workers}: must be at least 1")
+    from gdynet_tf.analysis import load_run
+    from gdynet_tf.graphs.build import build_graphs
+    from gdynet_tf.graphs.store import open_inputs
+
+    run = load_run(args.run)
+    training = training_graphs(run)
+    trajectories = _read(args)
+    targets = _targets(args, run, training, trajectories[0])
+    _check_system(run, training, trajectories[0], targets)
+    out = Path(args.out or run.path.with_name(f"{run.path.resolve().name}_{trajectories[0].name}"))
+    _make_room(out, args.overwrite)
+    try:
+        build_graphs(
+            trajectories=trajectories,
+            targets=targets,
+            out=out / "graphs",
+            n_neighbors=training.meta["n_neighbors"],
+            edges=training.meta["edges"],
+            expansion=training.meta["expansion"],
+            n_workers=args.n_workers or os.cpu_count() or 1,
+        )
+        load_tensorflow()
+        scores = apply_run(run, training, open_inputs(out / "graphs", run.config["model"]), out)
+    except InputError:
+        shutil.rmtree(out, ignore_errors=True)
+        raise
+    print("populations:", " ".join(f"{p:.4f}" for p in scores["populations"]))
+    for finding in scores["findings"]:
+        print(f"{'' if finding['severity'] == 'good' else finding['severity'] + ': '}{finding['text']}")
+    print(f"written: {out}; next: python analysis/report.py {out}")
+
+
+def _make_room(out: Path, overwrite: bool) -> None:
+    if out.exists():
+        if not overwrite:
+            raise InputError(f"{out}: exists; --overwrite replaces it, --out names another")
+        if "applied_from" not in (out / "config.json").read_text(encoding="utf-8", errors="replace"):
+            raise InputError(f"{out}: exists and was not written by apply.py; it is not overwritten")
+        shutil.rmtree(out)
+    out.mkdir(parents=True)
+
+
+def apply_run(run: Run, training: GraphDataset, graphs: GraphDataset, out: Path) -> dict[str, Any]:
+    """Predict the states of every frame and write config.json, scores.json and chi/.
+
+    Parameters
+    ----------
+    run : Run
+    training : GraphDataset
+        What it was trained on.
+    graphs : GraphDataset
+        The new data.
+    out : Path
+
+    Returns
+    -------
+    dict
+        Content of ``scores.json``; ``findings`` tells what occurs that the training never saw.
+
+    Raises
+    ------
+    InputError
+        If the run has no model.
+    """
+    from gdynet_tf.analysis import collapsed_states, crispness, load_chi, load_run, populations
+    from gdynet_tf.analysis.runs import segment_blocks
+    from gdynet_tf.graphs.coverage import compare_with_training
+    from gdynet_tf.learning.prediction import stream_vamp2, write_chi
+    from gdynet_tf.learning.runs import new_config
+    from gdynet_tf.learning.splits import Split
+    from gdynet_tf.learning.training import TrainingSettings
+    from gdynet_tf.networks.gdynet import load_model
+
+    model = load_model(run.path)
+    blocks = segment_blocks(graphs.segments)
+    tau, findings = lag_in_frames(run, graphs.meta["frame_interval"], graphs.meta["time_unit"])
+    settings = TrainingSettings(**{name: run.config[name] for name in TrainingSettings.__dataclass_fields__})
+    split = Split(train=(), validation=(), test=tuple(blocks))
+    config = {
+        "applied_from": {
+            "run": str(run.path.resolve()),
+            "model_sha256": digest(run.path / "model.keras"),
+            "tau": run.tau,
+            "frame_interval": run.frame_interval,
+            "time_unit": run.time_unit,
+        },
+        **new_config(graphs, split, replace(settings, tau=tau), run.config["seed"], run.config["n_restarts"]),
+    }
+    write_chi(model, graphs, out / "chi")
+    findings += compare_with_training(training, run.blocks("train"), graphs, blocks)
+    long_enough = [block for block in blocks if block[2] - block[1] > tau]
+    scores: dict[str, Any] = {
+        "vamp2": {"all": stream_vamp2(model, graphs, long_enough, tau) if long_enough else None},
+        "agreement": run.scores.get("agreement"),  # the states are those of the training
+        "findings": [finding.to_dict() for finding in findings],
+    }
+    write_json(out / "config.json", config)
+    write_json(out / "scores.json", scores)
+    chi = load_chi(load_run(out))
+    scores |= {"crispness": crispness(chi), "populations": populations(chi).tolist()}
+    scores["collapsed"] = [finding.text for finding in collapsed_states(chi, tau).findings] if long_enough else []
+    write_json(out / "scores.json", scores)
+    return scores
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    return run_command(_run, argv)
