@@ -279,7 +279,7 @@ _MOTION = (
         "Displacement by transition",
         result=_atomistic("transport"),
         draw=lambda plots, a, r: plots.displacement(r),
-        table=lambda a, r: r.to_dataframe().query("quantity == 'displacement'"),
+        table=_own_table,
         caption=lambda a, r: (
             "Mean squared displacement of the targets that are in state i at first and in state j at the given time. "
             f"Dashed: the lag time. {_band(r.displacement.basis)}"
@@ -291,7 +291,7 @@ _MOTION = (
         "Diffusion coefficient by transition",
         result=_atomistic("transport"),
         draw=lambda plots, a, r: plots.diffusivity(r),
-        table=lambda a, r: r.to_dataframe().query("quantity != 'displacement'"),
+        table=lambda a, r: r.transitions_dataframe(),
         caption=lambda a, r: (
             "D_ij, a sixth of the slope of the displacement at the lag time. A dash: no such transition was seen. A "
             "negative value is a slope that the data do not resolve; the table has the intervals."
