@@ -86,8 +86,8 @@ def _conductivity_caption(analysis: Analysis, sigma: ga.Conductivity) -> str:
         )
     return (
         f"Share of each transition in the cluster Nernst-Einstein conductivity, {interval_text(sigma.total)} S/cm in "
-        f"all by the slopes of the displacements (the paper's formula) and {interval_text(sigma.exact_total)} S/cm by the "
-        f"displacements themselves, at {found.options.temperature:g} K. Charges by state, {where}: {charges} e. "
+        f"all by the slopes of the displacements (the paper's formula) and {interval_text(sigma.exact_total)} S/cm by "
+        f"the displacements themselves, at {found.options.temperature:g} K. Charges by state, {where}: {charges} e. "
         f"Bars: 95 % confidence interval ({sigma.percent.basis}).{haven}"
     )
 
