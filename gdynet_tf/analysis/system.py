@@ -6,9 +6,13 @@ import numpy as np
 
 from gdynet_tf.analysis.runs import Run, load_run
 from gdynet_tf.errors import InputError
+from gdynet_tf.findings import Finding
 from gdynet_tf.trajectory.cells import toroidal_paths
 
 __all__ = ["System", "load_system"]
+
+_CHUNK = 500  # frames that are read at once
+_STILL = 1e-6  # Å that an atom may move by rounding and count as held
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class System:
     targets : (n_targets, k) int array
     periodic : tuple of bool
         Along each lattice vector.
+    findings : tuple of Finding
+        What building the graphs showed: frames too far apart to unwrap.
 
     Raises
     ------
@@ -37,6 +43,7 @@ class System:
     atomic_numbers: np.ndarray
     targets: np.ndarray
     periodic: tuple = (True, True, True)
+    findings: tuple[Finding, ...] = ()
 
     def __post_init__(self):
         for name in ("positions", "lattices"):
@@ -70,7 +77,7 @@ class System:
         Returns
         -------
         list of (F, n_targets, 3) float64
-            Å, unwrapped.
+            Å, unwrapped by whole lattice vectors: for structure; `target_paths` are for displacements.
         """
         if self.targets.shape[1] == 1:
             return [np.asarray(x[:, self.targets[:, 0]], np.float64) for x in self.positions]
@@ -85,27 +92,55 @@ class System:
             centers.append(((group + image @ np.asarray(cell)[:, None]) * weights[..., None]).sum(axis=2))
         return centers
 
-    def target_paths(self):
-        """Centre of mass of each target on its way, for displacements alone.
+    def target_paths(self, reference: np.ndarray | None = None) -> list[np.ndarray]:
+        """Paths of the targets, for displacements: free of the cell's own motion and of the drift of the whole.
 
-        Where the cell varies, steps are those of the atoms and not of the cell (`toroidal_paths`); the drift of the
-        centre of mass of all atoms is taken out.
+        Where the cell varies, see `toroidal_paths`. The drift is that of a centre of mass, which has to rest where
+        momentum is conserved, but does not in many simulations.
+
+        Parameters
+        ----------
+        reference : (n,) int array, optional
+            Atoms whose centre of mass is at rest; empty: nothing is taken away. All atoms when not given, unless there
+            is but one, or some never move: these are held, and nothing drifts.
 
         Returns
         -------
         list of (F, n_targets, 3) float64
             Å.
         """
-        masses = _masses(self.atomic_numbers)
-        paths = []
-        for x, cell, centers in zip(self.positions, self.lattices, self.target_positions(), strict=True):
-            path = toroidal_paths(centers, cell, self.periodic)
-            if len(self.targets) * self.targets.shape[1] < len(masses):  # all of them: their motion is the drift
-                everything = toroidal_paths(x, cell, self.periodic)
-                mean = np.einsum("fnd,n->fd", everything, masses / masses.sum())  # (F, 3)
-                path = path - (mean - mean[0])[:, None]
-            paths.append(path)
-        return paths
+        paths = [
+            toroidal_paths(x, cell, self.periodic)
+            for x, cell in zip(self.target_positions(), self.lattices, strict=True)
+        ]
+        if reference is None:
+            n_atoms = len(self.atomic_numbers)
+            reference = () if n_atoms == 1 or self._held() else np.arange(n_atoms)
+        if not len(reference):
+            return paths
+        return [x - self._drift(n, np.asarray(reference))[:, None] for n, x in enumerate(paths)]
+
+    def _held(self):
+        """Whether an atom never moves."""
+        for x in self.positions:
+            still = np.arange(x.shape[1])
+            for start in range(0, len(x), _CHUNK):
+                away = np.abs(np.asarray(x[start : start + _CHUNK, still], np.float64) - x[0, still])
+                still = still[away.max(axis=(0, 2)) < _STILL]
+                if not len(still):
+                    return False
+        return True
+
+    def _drift(self, segment, atoms):
+        """Displacement of the centre of mass of some atoms since the first frame, (F, 3)."""
+        masses = _masses(self.atomic_numbers[atoms])
+        x, cell = self.positions[segment], self.lattices[segment]
+        drift = np.zeros((len(x), 3))
+        for start in range(0, len(x) - 1, _CHUNK):
+            part = slice(start, start + _CHUNK + 1)  # the last frame is the first of the next part
+            path = toroidal_paths(np.asarray(x[part], np.float64)[:, atoms], np.asarray(cell[part]), self.periodic)
+            drift[part] = drift[start] + np.einsum("fad,a->fd", path - path[0], masses / masses.sum())
+        return drift
 
     def frames(self, n_frames):
         """Evenly spaced frames of all segments.
@@ -168,4 +203,7 @@ def load_system(run, split="all"):
         atomic_numbers=graphs.atomic_numbers,
         targets=graphs.targets,
         periodic=tuple(graphs.meta["periodic"]),
+        findings=tuple(
+            Finding(**finding) for entry in graphs.meta["trajectories"] for finding in entry.get("findings", ())
+        ),
     )

@@ -1,39 +1,51 @@
-"""Estimates as tidy tables: a row for each value, its unit beside it."""
+"""Estimates as tidy tables: a row for each value, its unit in the name of its column."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-__all__ = ["estimate_frame"]
+from gdynet_tf.analysis.uncertainty import Estimate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["estimate_table"]
 
 
-def estimate_frame(quantities: Iterable[tuple]):
-    """One table of several estimates.
+def estimate_table(
+    axes: Sequence[Mapping[str, Sequence]], estimates: Mapping[str, Estimate | np.ndarray], unit: str = ""
+) -> pd.DataFrame:
+    """One table of estimates of one shape.
 
     Parameters
     ----------
-    quantities : iterable of (name, unit, Estimate, axes, labels)
-        ``axes`` names the axes of the value: the key of an entry of ``labels``, (n,) array, or a dict of such arrays,
-        several columns for one axis. Scalars in ``labels`` become constant columns.
+    axes : sequence of dict of (n,) arrays
+        Columns that name the places along each axis.
+    estimates : dict of Estimate or array
+        Name -> values; an array has no bounds.
+    unit : str
+        Put behind every name.
 
     Returns
     -------
     pandas.DataFrame
-        ``quantity``, the columns of the axes, ``value``, ``lower``, ``upper``, ``unit``, ``basis``.
+        The columns of the axes; NAME_UNIT, NAME_lower_UNIT and NAME_upper_UNIT of each estimate; ``basis``.
     """
-    import pandas  # half a second to import
+    import pandas as pd  # half a second to import
 
-    frames = []
-    for name, unit, estimate, axes, labels in quantities:
-        value = np.asarray(estimate.value, np.float64)
-        indices = np.indices(value.shape).reshape(value.ndim, -1)
-        columns = {key: label for key, label in labels.items() if np.ndim(label) == 0}
-        for axis, index in zip(axes, indices, strict=True):
-            shown = axis if isinstance(axis, dict) else {axis: labels[axis]}
-            columns |= {key: np.asarray(label)[index] for key, label in shown.items()}
-        numbers = {key: np.ravel(getattr(estimate, key)) for key in ("value", "lower", "upper")}
-        table = {"quantity": name, **columns, **numbers, "unit": unit, "basis": str(estimate.basis)}
-        frames.append(pandas.DataFrame(table, index=range(value.size)))
-    return pandas.concat(frames, ignore_index=True)
+    columns, basis, ending = {}, None, f"_{unit}" if unit else ""
+    shape = np.shape(next(iter(estimates.values())).value)
+    for axis, index in zip(axes, [i.ravel() for i in np.indices(shape)], strict=True):
+        columns |= {name: np.asarray(labels)[index] for name, labels in axis.items()}
+    for name, estimate in estimates.items():
+        if not isinstance(estimate, Estimate):
+            columns[name + ending] = np.ravel(estimate)
+            continue
+        basis = str(estimate.basis)
+        columns[name + ending] = np.ravel(estimate.value)
+        columns[f"{name}_lower{ending}"] = np.ravel(estimate.lower)
+        columns[f"{name}_upper{ending}"] = np.ravel(estimate.upper)
+    return pd.DataFrame(columns).assign(basis=basis)

@@ -147,13 +147,7 @@ def _structure(found, chi):
 def _motion(found, chi):
     units = {"frame_interval": chi.frame_interval, "time_unit": chi.time_unit}
     paths = found.system.target_paths()
-    largest = _largest_step(found.system, paths)
-    if largest > 0.5:
-        text = (
-            f"A target jumps {largest:.2f} cells between two frames, more than half a cell: displacements and "
-            "diffusion coefficients are not to be trusted. Frames closer in time are needed."
-        )
-        found.say("jumps", text, "bad", cells=largest)
+    found.findings += found.system.findings
     try:
         found.transport = ga.transition_transport(chi, paths, chi.tau, **units)
     except ValueError as error:
@@ -170,14 +164,6 @@ def _motion(found, chi):
         diffuses = found.diffusivity is not None and found.diffusivity.finding.severity == "good"
         tracer = float(found.diffusivity.diffusivity.value) if diffuses else None
         found.findings.append(ga.sum_of_shares(found.transport, tracer))
-
-
-def _largest_step(system, paths):
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # becomes a finding
-        return ga.warn_of_jumps(paths, system.lattices, system.periodic)
 
 
 def _conduction(found):

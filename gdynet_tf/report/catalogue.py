@@ -86,8 +86,8 @@ def _conductivity_caption(analysis: Analysis, sigma: ga.Conductivity) -> str:
         )
     return (
         f"Share of each transition in the cluster Nernst-Einstein conductivity, {interval_text(sigma.total)} S/cm in "
-        f"all by the slopes of the displacements (the paper's formula) and {interval_text(sigma.exact_total)} S/cm by the "
-        f"displacements themselves, at {found.options.temperature:g} K. Charges by state, {where}: {charges} e. "
+        f"all by the slopes of the displacements (the paper's formula) and {interval_text(sigma.exact_total)} S/cm by "
+        f"the displacements themselves, at {found.options.temperature:g} K. Charges by state, {where}: {charges} e. "
         f"Bars: 95 % confidence interval ({sigma.percent.basis}).{haven}"
     )
 
@@ -279,7 +279,7 @@ _MOTION = (
         "Displacement by transition",
         result=_atomistic("transport"),
         draw=lambda plots, a, r: plots.displacement(r),
-        table=lambda a, r: r.to_dataframe().query("quantity == 'displacement'"),
+        table=_own_table,
         caption=lambda a, r: (
             "Mean squared displacement of the targets that are in state i at first and in state j at the given time. "
             f"Dashed: the lag time. {_band(r.displacement.basis)}"
@@ -291,7 +291,7 @@ _MOTION = (
         "Diffusion coefficient by transition",
         result=_atomistic("transport"),
         draw=lambda plots, a, r: plots.diffusivity(r),
-        table=lambda a, r: r.to_dataframe().query("quantity != 'displacement'"),
+        table=lambda a, r: r.transitions_dataframe(),
         caption=lambda a, r: (
             "D_ij, a sixth of the slope of the displacement at the lag time. A dash: no such transition was seen. A "
             "negative value is a slope that the data do not resolve; the table has the intervals."

@@ -238,18 +238,17 @@ def test_import_is_light():
 # --- with the atoms ----------------------------------------------------------------------------
 
 
-def build(path, targets=((0,), (1,)), jump=0.0, periodic=(True, True, True), drift=0.0):
+def build(path, targets=((0,), (1,)), step=0.15, periodic=(True, True, True), drift=0.0):
     """Graphs of two lithium and four sulfur atoms that wander in a cell of 9 Å, 3,000 frames.
 
     ``drift`` is added to each step; None: they only rattle.
     """
     rng = np.random.default_rng(1)
-    steps = rng.normal(0, 0.15, (3000, 6, 3))
-    steps[2500, 0, 0] += jump
+    steps = rng.normal(0, step, (3000, 6, 3))
     moved = steps if drift is None else (steps + drift).cumsum(axis=0)
     positions = rng.random((6, 3)) * 9 + moved
     cells = np.repeat(np.eye(3)[None] * 9, 3000, axis=0)
-    trajectory = Trajectory("md", positions, cells, [3, 3, 16, 16, 16, 16], periodic=periodic, unwrapped=True)
+    trajectory = Trajectory("md", positions, cells, [3, 3, 16, 16, 16, 16], periodic=periodic)
     build_graphs([trajectory], path, targets, n_neighbors=3, edges="distance", n_workers=1, progress=False)
     return path
 
@@ -305,10 +304,12 @@ def test_defaults_need_no_charges(graphs, tmp_path):
     assert not (tmp_path / "r" / "analysis" / "conductivity.png").exists()
 
 
-def test_atoms_that_jump_are_told(tmp_path):
-    run = write_run(tmp_path / "r", graphs=build(tmp_path / "g", jump=6.0))
-    jumps = [finding for finding in analyse(ga.load_run(run)).findings if finding.kind == "jumps"]
-    assert [0.6 < finding.numbers["cells"] < 0.8 for finding in jumps] == [True]
+def test_frames_too_far_apart_are_told(tmp_path):
+    """Steps of 2 Å along each axis of a cell of 9 Å: a part of them is more than half a cell."""
+    run = write_run(tmp_path / "r", graphs=build(tmp_path / "g", step=2.0))
+    told = [finding for finding in analyse(ga.load_run(run)).findings if finding.kind == "coarse frames"]
+    assert [finding.severity for finding in told] == ["warning"]
+    assert told[0].numbers["beyond_quarter"] > 0.2
 
 
 def test_what_is_no_diffusion_is_told(tmp_path):

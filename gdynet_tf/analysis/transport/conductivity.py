@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gdynet_tf.analysis.tables import estimate_table
 from gdynet_tf.analysis.transport.transitions import TransitionTransport
 from gdynet_tf.analysis.transport.units import BOLTZMANN, ELEMENTARY_CHARGE, seconds
 from gdynet_tf.analysis.uncertainty import Estimate, estimate_from_copies
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Conductivity", "cluster_nernst_einstein", "conductivity_factor"]
 
@@ -45,28 +50,21 @@ class Conductivity:
     charges: np.ndarray
     target_charge: float
 
-    def to_dataframe(self):
-        """A row for each pair of states and quantity.
+    def to_dataframe(self) -> pd.DataFrame:
+        """A row for each pair of states.
 
         Returns
         -------
         pandas.DataFrame
-            ``quantity``, ``from_state``, ``to_state``, ``value``, ``lower``, ``upper``, ``unit``, ``basis``; totals
-            have no states.
+            ``from``, ``to``, ``charge_e``, ``share_percent``, ``sigma_S_per_cm``, ``exact_sigma_S_per_cm`` and their
+            bounds, ``basis``.
         """
-        from gdynet_tf.analysis.tables import estimate_frame
-
-        n = len(self.charges)
-        states, axes = {"from_state": np.arange(n), "to_state": np.arange(n)}, ["from_state", "to_state"]
-        return estimate_frame(
-            [
-                ("sigma", "S/cm", self.sigma, axes, states),
-                ("exact_sigma", "S/cm", self.exact, axes, states),
-                ("share", "percent", self.percent, axes, states),
-                ("total", "S/cm", self.total, [], {}),
-                ("exact_total", "S/cm", self.exact_total, [], {}),
-            ]
-        )
+        states = range(len(self.charges))
+        axes = [{"from": states}, {"to": states}]
+        shares = estimate_table(axes, {"share": self.percent}, "percent").drop(columns="basis")
+        shares.insert(2, "charge_e", np.ravel(self.charges))
+        sigma = estimate_table(axes, {"sigma": self.sigma, "exact_sigma": self.exact}, "S_per_cm")
+        return shares.join(sigma.drop(columns=["from", "to"]))
 
 
 def conductivity_factor(n_carriers: int, volume: float, temperature: float, time_unit: str) -> float:

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gdynet_tf.analysis.independence import Blocks
+from gdynet_tf.analysis.tables import estimate_table
 from gdynet_tf.analysis.transport.paths import check_positions, independent_motion, neighbor_factor, pieces_of
 from gdynet_tf.analysis.transport.units import BOLTZMANN, seconds
 from gdynet_tf.analysis.uncertainty import Estimate, estimate_from_copies
 from gdynet_tf.findings import Finding
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "MeanSquaredDisplacement",
@@ -56,18 +61,16 @@ class MeanSquaredDisplacement:
     n_frames: int
     time_unit: str
 
-    def to_dataframe(self):
+    def to_dataframe(self) -> pd.DataFrame:
         """A row for each lag.
 
         Returns
         -------
         pandas.DataFrame
-            ``lag_frames``, ``lag_time_UNIT``, ``value``, ``lower``, ``upper`` (Å^2), ``unit``, ``basis``.
+            ``lag_frames``, ``lag_time_UNIT``, ``msd_angstrom2`` and its bounds, ``basis``.
         """
-        from gdynet_tf.analysis.tables import estimate_frame
-
         lags = {"lag_frames": self.lags, f"lag_time_{self.time_unit}": self.lag_times}
-        return estimate_frame([("mean_squared_displacement", "angstrom^2", self.msd, [lags], {})])
+        return estimate_table([lags], {"msd": self.msd}, "angstrom2")
 
 
 @dataclass(frozen=True)
@@ -104,21 +107,23 @@ class TracerDiffusivity:
         """Diffusivity in cm^2/s; ValueError where the time unit is not known."""
         return float(self.diffusivity.value) * 1e-16 / seconds(self.time_unit)
 
-    def to_dataframe(self):
-        """Diffusivity and exponent, a row each.
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row.
 
         Returns
         -------
         pandas.DataFrame
-            ``quantity``, ``value``, ``lower``, ``upper``, ``unit``, ``basis``, ``fit_start_UNIT``, ``fit_stop_UNIT``.
+            ``diffusivity_angstrom2_per_UNIT`` and its bounds, ``basis``, ``finite_size_angstrom2_per_UNIT``,
+            ``exponent``, ``fit_start_UNIT``, ``fit_stop_UNIT``.
         """
-        from gdynet_tf.analysis.tables import estimate_frame
-
-        fit = {f"fit_start_{self.time_unit}": self.fitted[0], f"fit_stop_{self.time_unit}": self.fitted[1]}
-        exponent = Estimate(value=self.exponent, lower=np.nan, upper=np.nan, basis=self.diffusivity.basis)
-        unit = f"angstrom^2/{self.time_unit}"
-        return estimate_frame(
-            [("tracer_diffusivity", unit, self.diffusivity, [], fit), ("exponent", "1", exponent, [], fit)]
+        unit = f"angstrom2_per_{self.time_unit}"
+        return estimate_table([], {"diffusivity": self.diffusivity}, unit).assign(
+            **{
+                f"finite_size_{unit}": self.finite_size,
+                "exponent": self.exponent,
+                f"fit_start_{self.time_unit}": self.fitted[0],
+                f"fit_stop_{self.time_unit}": self.fitted[1],
+            }
         )
 
 
@@ -215,9 +220,9 @@ def tracer_diffusivity(
     """Einstein relation: a straight line through the mean squared displacement by generalised least squares.
 
     The displacements at different lags are sums of the same steps. Weighted with the inverse of their covariance, which
-    is known for a Brownian path, they give the slope with the least variance (J. T. Bullerjahn, S. von Bülow, G. Hummer,
-    J. Chem. Phys. 153, 024116 (2020)); the intercept is free, it holds what the targets rattle. Lags are those of some
-    twelve, evenly spaced on a logarithmic scale.
+    is known for a Brownian path, they give the slope with the least variance (Bullerjahn, von Bülow and Hummer, J.
+    Chem. Phys. 153, 024116 (2020)). The intercept is free: it holds what the targets rattle. Some twelve lags are
+    taken, evenly spaced on a logarithmic scale; more add nothing.
 
     Parameters
     ----------
@@ -339,7 +344,8 @@ def finite_size_correction(
 ) -> TracerDiffusivity:
     """Diffusivity in an infinite system, D + 2.837297 kB T / (6 pi eta L).
 
-    Yeh and Hummer, J. Phys. Chem. B 108, 15873 (2004). For liquids, whose periodic images hold each other back through the flow that they cause; a crystal has none.
+    Yeh and Hummer, J. Phys. Chem. B 108, 15873 (2004). For liquids, whose periodic images hold each other back through
+    the flow that they cause; a crystal has none.
 
     Parameters
     ----------

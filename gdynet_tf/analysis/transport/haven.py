@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gdynet_tf.analysis.tables import estimate_table
 from gdynet_tf.analysis.transport.diffusion import TracerDiffusivity, mean_squared_displacement, tracer_diffusivity
 from gdynet_tf.analysis.transport.paths import check_positions, independent_motion
 from gdynet_tf.analysis.uncertainty import Estimate, estimate_from_copies
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["HavenRatio", "haven_ratio"]
 
@@ -21,7 +26,8 @@ class HavenRatio:
     Attributes
     ----------
     ratio : Estimate
-        1 for targets that move independently of one another; below it, they help each other along.
+        1 for targets that move independently of one another; below it, they help each other along. NaN where the
+        charges do not diffuse.
     tracer, charge : TracerDiffusivity
         Of a target, and of the collective displacement of the charges.
     """
@@ -30,24 +36,18 @@ class HavenRatio:
     tracer: TracerDiffusivity
     charge: TracerDiffusivity
 
-    def to_dataframe(self):
-        """A row for the ratio and for each diffusivity.
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row.
 
         Returns
         -------
         pandas.DataFrame
-            ``quantity``, ``value``, ``lower``, ``upper``, ``unit``, ``basis``.
+            ``haven_ratio``, ``tracer_diffusivity_angstrom2_per_UNIT``, ``charge_diffusivity_...`` and their bounds,
+            ``basis`` of the ratio.
         """
-        from gdynet_tf.analysis.tables import estimate_frame
-
-        unit = f"angstrom^2/{self.tracer.time_unit}"
-        return estimate_frame(
-            [
-                ("haven_ratio", "1", self.ratio, [], {}),
-                ("tracer_diffusivity", unit, self.tracer.diffusivity, [], {}),
-                ("charge_diffusivity", unit, self.charge.diffusivity, [], {}),
-            ]
-        )
+        both = {"tracer_diffusivity": self.tracer.diffusivity, "charge_diffusivity": self.charge.diffusivity}
+        diffusivities = estimate_table([], both, f"angstrom2_per_{self.tracer.time_unit}").drop(columns="basis")
+        return diffusivities.join(estimate_table([], {"haven_ratio": self.ratio}))
 
 
 def haven_ratio(
@@ -59,10 +59,11 @@ def haven_ratio(
     start: float | None = None,
     stop: float | None = None,
 ) -> HavenRatio:
-    """Tracer diffusivity over the charge diffusivity D_sigma = d/dt <|sum_i z_i (x_i(t) - x_i(0))|^2> / (6 sum_i z_i^2).
+    """Tracer diffusivity over charge diffusivity.
 
-    The conductivity is that of Nernst and Einstein divided by it. D_sigma is the motion of one thing, however many
-    targets there are: its interval needs long trajectories.
+    The charge diffusivity is D_sigma = d/dt <|sum_i z_i (x_i(t) - x_i(0))|^2> / (6 sum_i z_i^2); the conductivity is
+    that of Nernst and Einstein divided by the ratio. D_sigma is the motion of one thing, however many targets there
+    are: its interval needs long trajectories.
 
     Parameters
     ----------
@@ -93,5 +94,6 @@ def haven_ratio(
     blocks = independent_motion(together, max_lag)
     msd = [mean_squared_displacement(x, max_lag, frame_interval, time_unit, blocks) for x in (positions, together)]
     tracer, charge = (tracer_diffusivity(one, start, stop) for one in msd)
-    ratio = estimate_from_copies(tracer.copies / charge.copies, blocks, (0, np.inf), per_frame=False)
+    ratios = np.divide(tracer.copies, charge.copies, out=np.full(tracer.copies.shape, np.nan), where=charge.copies > 0)
+    ratio = estimate_from_copies(ratios, blocks, (0, np.inf), per_frame=False)
     return HavenRatio(ratio=ratio, tracer=tracer, charge=charge)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,9 +13,13 @@ from gdynet_tf.analysis.chi import Chi, as_chi, check_lags
 from gdynet_tf.analysis.independence import Blocks, independent_blocks
 from gdynet_tf.analysis.kinetics.koopman import koopman_of
 from gdynet_tf.analysis.kinetics.spectral import stationary_distribution
+from gdynet_tf.analysis.tables import estimate_table
 from gdynet_tf.analysis.transport.paths import check_positions, pieces_of
 from gdynet_tf.analysis.uncertainty import Estimate, estimate_from_copies
 from gdynet_tf.findings import Finding
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["TransitionTransport", "sum_of_shares", "transition_transport"]
 
@@ -77,30 +82,33 @@ class TransitionTransport:
     n_targets: int
     time_unit: str
 
-    def to_dataframe(self):
-        """A row for each lag, pair of states and quantity, with the unit of each in a column.
+    def to_dataframe(self) -> pd.DataFrame:
+        """The displacement, a row for each lag and pair of states.
 
         Returns
         -------
         pandas.DataFrame
-            ``quantity``, ``lag_frames``, ``lag_time_UNIT``, ``from_state``, ``to_state``, ``value``, ``lower``,
-            ``upper``, ``unit``, ``basis``; at tau but for the displacement.
+            ``lag_frames``, ``lag_time_UNIT``, ``from``, ``to``, ``displacement_angstrom2`` and its bounds, ``basis``.
         """
-        from gdynet_tf.analysis.tables import estimate_frame
-
-        n, rate = len(self.koopman), f"angstrom^2/{self.time_unit}"
-        states = {"from_state": np.arange(n), "to_state": np.arange(n)}
         lags = {"lag_frames": self.lags, f"lag_time_{self.time_unit}": self.lag_times}
-        at = int(np.flatnonzero(self.lags == self.tau)[0])
-        one = {name: values[at] for name, values in lags.items()}
-        return estimate_frame(
-            [
-                ("displacement", "angstrom^2", self.displacement, [lags, "from_state", "to_state"], states),
-                ("diffusivity", rate, self.diffusivity, ["from_state", "to_state"], states | one),
-                ("flux", rate, self.flux, ["from_state", "to_state"], states | one),
-                ("exact_flux", rate, self.exact_flux, ["from_state", "to_state"], states | one),
-            ]
-        )
+        return estimate_table([lags, *self._states], {"displacement": self.displacement}, "angstrom2")
+
+    def transitions_dataframe(self) -> pd.DataFrame:
+        """Diffusion coefficients and shares at tau, a row for each pair of states.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``from``, ``to``, ``diffusivity_angstrom2_per_UNIT``, ``flux_...``, ``exact_flux_...`` and their bounds,
+            ``basis``.
+        """
+        shown = {"diffusivity": self.diffusivity, "flux": self.flux, "exact_flux": self.exact_flux}
+        return estimate_table(self._states, shown, f"angstrom2_per_{self.time_unit}")
+
+    @property
+    def _states(self):
+        states = range(len(self.koopman))
+        return [{"from": states}, {"to": states}]
 
 
 def _sums(chi, paths, lags, pieces):
@@ -209,9 +217,8 @@ def transition_transport(
     lags = np.unique([*np.geomspace(1, top, n_lags).round().astype(int), *window])
     check_lags(chi, lags)
     blocks = independent_blocks(chi, tau)
-    sums = [
-        np.array(part) for part in zip(*(_sums(chi, positions, lags, b) for b in pieces_of(blocks, chi)), strict=True)
-    ]
+    parts = [_sums(chi, positions, lags, pieces) for pieces in pieces_of(blocks, chi)]
+    sums = [np.array(part) for part in zip(*parts, strict=True)]
     results = partial(_results, lags=lags, tau=tau, frame_interval=frame_interval)
     copies = [results(*(part.sum(axis=0) for part in sums))]
     copies += [results(*(part.sum(axis=0) - part[b] for part in sums)) for b in range(len(blocks))]
@@ -267,8 +274,8 @@ def sum_of_shares(transport: TransitionTransport, tracer: float | None = None) -
     text += f". The displacement grows with time to the power of {exponent:.2f} at the lag time."
     if apart:
         text += (
-            " They differ by more than a fifth: a lag time that is short beside the times of the states, or a cage that "
-            "rattles slowly, does so. Shares by slopes are then no shares of the conductivity; those by displacements "
+            " They differ by more than a fifth, as with a lag time that is short beside the times of the states, or in "
+            "a cage that rattles slowly: shares by slopes are then no shares of the diffusion. Those by displacements "
             "are shares of what is moved within the lag time."
         )
     return Finding(

@@ -112,7 +112,8 @@ def mean_squared_displacement(result, fit=None, ax=None):
     ax.fill_between(result.lag_times, result.msd.lower, result.msd.upper, color=COLORS[0], alpha=0.25, lw=0)
     if fit is not None:
         chosen = (result.lag_times >= fit.fitted[0]) & (result.lag_times <= fit.fitted[1])
-        line = np.polyval(np.polyfit(result.lag_times[chosen], result.msd.value[chosen], 1), fit.fitted)
+        slope = 6 * (fit.diffusivity.value - fit.finite_size)
+        line = result.msd.value[chosen].mean() + slope * (fit.fitted - result.lag_times[chosen].mean())
         ax.plot(fit.fitted, line, color=COLORS[1], ls="--", lw=1.6, label=f"fit, exponent {fit.exponent:.2f}")
     ax.set_xlim(0, result.lag_times[-1])
     ax.set_ylim(bottom=0)
