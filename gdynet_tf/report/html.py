@@ -11,8 +11,7 @@ import gdynet_tf.analysis as ga
 from gdynet_tf.report import tables
 from gdynet_tf.report.analyse import analyse
 from gdynet_tf.report.atomistic import ReportOptions, write_files
-from gdynet_tf.report.catalogue import FIGURES
-from gdynet_tf.report.figures import draw_figures
+from gdynet_tf.report.figures import FIGURES, draw_figures
 from gdynet_tf.report.results import Analysis
 from gdynet_tf.report.summary import write_summary
 

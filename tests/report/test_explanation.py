@@ -9,8 +9,8 @@ import pytest
 from gdynet_tf import analysis as ga
 from gdynet_tf.errors import InputError
 from gdynet_tf.report.explanation import explanation_findings, load_explanation
-from gdynet_tf.report.explanation_figures import EXPLANATION
 from gdynet_tf.report.figures import draw_figures
+from gdynet_tf.report.figures.explanation import EXPLANATION
 
 TOLD = {
     "center": "Li",

@@ -18,7 +18,7 @@ __all__ = ["Figure", "FigureSpec", "draw_figures"]
 
 @dataclass(frozen=True)
 class FigureSpec:
-    """One figure of the report: an entry of the list in `gdynet_tf.report.catalogue`.
+    """One figure of the report: an entry of the list in `gdynet_tf.report.figures.catalogue`.
 
     Attributes
     ----------

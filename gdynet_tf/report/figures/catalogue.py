@@ -13,8 +13,8 @@ import numpy as np
 
 import gdynet_tf.analysis as ga
 from gdynet_tf.analysis.agreement import FOUND_AGAIN
-from gdynet_tf.report.explanation_figures import EXPLANATION
-from gdynet_tf.report.figures import FigureSpec
+from gdynet_tf.report.figures.drawing import FigureSpec
+from gdynet_tf.report.figures.explanation import EXPLANATION
 from gdynet_tf.report.tables import interval_text
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gdynet_tf.report.explanation import explanation_findings, load_explanation
-from gdynet_tf.report.figures import FigureSpec
+from gdynet_tf.report.figures.drawing import FigureSpec
 
 if TYPE_CHECKING:
     import pandas as pd
