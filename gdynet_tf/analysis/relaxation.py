@@ -11,15 +11,14 @@ __all__ = ["joint_correlation", "observed_transitions", "relaxation_time", "targ
 
 _LAGS = 24  # of the autocorrelation, evenly spaced on a logarithmic scale
 _WINDOW = 4.0  # an autocorrelation is summed over this many of its own correlation times (Sokal 1997)
-_GONE = 0.02  # autocorrelation that counts as none
 
 
 def relaxation_time(chi, tau: int | None = None) -> float:
     """Relaxation of the slowest thing that chi shows.
 
-    The largest of the slowest implied timescale at tau and the correlation times, int s C(s) ds / int C(s) ds, of each
-    state's chi and of each eigenfunction; the integrals end where C is gone or after four correlation times (after
-    A. Sokal, Monte Carlo Methods in Statistical Mechanics (1997)), which keeps the noise of rare states out.
+    The largest of the slowest implied timescale at tau and the correlation times, int s C(s) ds / int C(s) ds, of the
+    mean autocorrelation of the eigenfunctions and of that of the states; the integrals end where C is lost in its noise
+    or after four correlation times (after A. Sokal, Monte Carlo Methods in Statistical Mechanics (1997)).
 
     Parameters
     ----------
@@ -39,40 +38,48 @@ def relaxation_time(chi, tau: int | None = None) -> float:
     implied = np.inf if modulus >= 1 - 1e-9 else -tau / np.log(modulus) if modulus > 0 else 0.0
     right = vectors.right[:, 1:]
     waves = right.imag[:, np.abs(right.imag).max(axis=0) > 1e-9]
-    functions = np.concatenate([right.real, waves, np.eye(chi.n_states)], axis=1)
     lags = np.unique(np.geomspace(1, max(2, chi.longest // 2), _LAGS).astype(int))
-    lags = np.array([0, *lags[lags < chi.longest]])
-    rho = np.array([_autocorrelation(chi, int(lag), functions) for lag in lags])
-    return max(implied, *(_correlation_time(lags, row) for row in rho.T))
+    lags = lags[lags < chi.longest]
+    moments = [covariances(chi, int(lag)) for lag in lags]
+    times = [
+        _correlation_time(lags, [_autocorrelation(*m, functions) for m in moments], chi.n_frames * chi.n_targets)
+        for functions in (np.concatenate([right.real, waves], axis=1), np.eye(chi.n_states))
+    ]
+    return max(implied, *times)
 
 
-def _autocorrelation(chi, lag, functions):
-    """Of linear functions of chi, (n_functions,)."""
-    c00, c0t, ctt = covariances(chi, max(lag, 1))
-    if lag == 0:
-        return np.where(_variance(c00, c00.sum(axis=1), functions) > 1e-12, 1.0, 0.0)
+def _autocorrelation(c00, c0t, ctt, functions):
+    """Mean of the autocorrelations of linear functions of chi, (n_states, n), that vary: one alone is noisier."""
     m0, mt = c00.sum(axis=1), ctt.sum(axis=1)  # the states' chi sum to one
-    shared = np.einsum("ik,ij,jk->k", functions, c0t, functions) - (m0 @ functions) * (mt @ functions)
     scale = np.sqrt(np.clip(_variance(c00, m0, functions) * _variance(ctt, mt, functions), 0, None))
-    return np.divide(shared, scale, out=np.zeros_like(shared), where=scale > 1e-12)
+    varies = scale > 1e-12
+    if not varies.any():
+        return 0.0
+    shared = np.einsum("ik,ij,jk->k", functions, c0t, functions) - (m0 @ functions) * (mt @ functions)
+    return float((shared[varies] / scale[varies]).mean())
 
 
 def _variance(second, mean, functions):
     return np.einsum("ik,ij,jk->k", functions, second, functions) - (mean @ functions) ** 2
 
 
-def _correlation_time(lags, rho):
-    """First moment over the zeroth of an autocorrelation at some lags, by trapezoids."""
-    if rho[0] <= 0:
-        return 0.0
+def _correlation_time(lags, rho, n_samples):
+    """First moment over the zeroth of an autocorrelation at some lags, by trapezoids.
+
+    The sum ends where the autocorrelation is lost in its noise, sqrt(2 area / n_samples), and goes on from there as
+    exp(-s / t) with the t that results: t = moment / (area - s rho(s)).
+    """
+    if not np.any(rho):
+        return 0.0  # nothing varies
+    lags, positive = np.concatenate([[0], lags]), np.clip([1.0, *rho], 0, None)
     area = moment = 0.0
-    positive = np.clip(rho, 0, None)
     for k in range(1, len(lags)):
         width = (lags[k] - lags[k - 1]) / 2
         area += width * (positive[k - 1] + positive[k])
         moment += width * (lags[k - 1] * positive[k - 1] + lags[k] * positive[k])
-        if rho[k] <= _GONE or lags[k] > _WINDOW * moment / area:
-            return moment / area
+        left = area - lags[k] * positive[k]
+        if left > 0 and (positive[k] <= np.sqrt(2 * area / n_samples) or lags[k] * left > _WINDOW * moment):
+            return moment / left
     return np.inf
 
 

@@ -256,10 +256,8 @@ def _verdict(numbers, basis, n_steps, until):
             numbers=numbers,
         )
     if not np.isfinite(numbers["p_value"]):
-        why = "a single step holds by construction" if n_steps < 2 else str(basis)
-        return Finding(
-            kind="untested", severity="warning", text=f"Not tested for being Markovian: {why}.", numbers=numbers
-        )
+        why = "a Chapman-Kolmogorov test of a single step holds by construction" if n_steps < 2 else str(basis)
+        return Finding(kind="untested", severity="warning", text=f"Not tested: {why}.", numbers=numbers)
     trend = ""
     if np.isfinite(growth) and abs(np.log(growth)) > np.log(1.1):
         trend = f" The slowest timescale {'grows' if growth > 1 else 'falls'} by a factor of {growth:.2g} until then."
@@ -267,7 +265,7 @@ def _verdict(numbers, basis, n_steps, until):
         return Finding(
             kind="refuted",
             severity="bad",
-            text=f"Not Markovian: up to {until}, K(tau)^n and K(n tau) differ by more than chance "
+            text=f"Not Markovian: the Chapman-Kolmogorov test fails up to {until}, by more than chance allows "
             f"(p = {numbers['p_value']:.2g}).{trend} Try a longer lag time, then more states.",
             numbers=numbers,
         )
