@@ -158,19 +158,30 @@ def placed(anchors, distance, angle, dihedral):
     return first + distance * direction @ np.array([along, across, normal])
 
 
+def random_walk(backbone, generator):
+    """Oxygens and carbons of a chain: C-O bonds mostly trans, C-C bonds gauche, as in the melt."""
+    chain = Molecule()
+    for i, kind in enumerate(backbone):
+        # The bond that turns is the one before the last: C-C where an oxygen is added.
+        turn = generator.choice([-70, 70]) if i % 3 == 0 else generator.choice([180, 180, 180, -80, 80])
+        chain.add(kind, range(i - 1, max(i - 4, -1), -1), 1.529 if i % 3 == 2 else 1.41, 110.0, turn)
+    return chain
+
+
 def poly_ethylene_oxide(n_units, generator):
-    """HO-(CH2CH2O)n-H as a random coil: C-O bonds mostly trans, C-C bonds gauche, as in the melt."""
+    """HO-(CH2CH2O)n-H as a random coil."""
     carbon, ether = ("opls_182", "C", 0.14, 12.011), ("opls_180", "O", -0.40, 15.9994)
     end_carbon, hydroxyl = ("opls_157", "C", 0.145, 12.011), ("opls_154", "O", -0.683, 15.9994)
     hydrogen, end_hydrogen = ("opls_185", "H", 0.03, 1.008), ("opls_140", "H", 0.06, 1.008)
     hydroxyl_hydrogen = ("opls_155", "H", 0.418, 1.008)
     backbone = [hydroxyl, *[carbon, carbon, ether] * n_units]
     backbone[1], backbone[-2], backbone[-1] = end_carbon, end_carbon, hydroxyl
-    chain = Molecule()
-    for i, kind in enumerate(backbone):
-        # The bond that turns is the one before the last: C-C where an oxygen is added.
-        turn = generator.choice([-70, 70]) if i % 3 == 0 else generator.choice([180, 180, 180, -80, 80])
-        chain.add(kind, range(i - 1, max(i - 4, -1), -1), 1.529 if i % 3 == 2 else 1.41, 110.0, turn)
+    far = np.triu_indices(len(backbone), 5)
+    while True:  # until no two distant atoms of the backbone touch
+        chain = random_walk(backbone, generator)
+        positions = np.array(chain.positions)
+        if np.linalg.norm(positions[far[0]] - positions[far[1]], axis=1).min() > 3.2:
+            break
     for i, kind in enumerate(backbone):
         if kind[1] == "C":
             for turn in (120, -120):
@@ -203,17 +214,6 @@ def lithium():
     ion = Molecule()
     ion.add(("opls_406", "Li", CHARGE_SCALE, 6.941))
     return ion
-
-
-def is_open(chain):
-    """Whether no two atoms more than three bonds apart are too close to be pushed apart."""
-    positions = np.array(chain.positions)
-    distances = np.linalg.norm(positions[:, None] - positions, axis=2)
-    np.fill_diagonal(distances, np.inf)
-    for n_bonds in (1, 2, 3):
-        i, j = np.array(chain.paths(n_bonds))[:, [0, -1]].T
-        distances[i, j] = distances[j, i] = np.inf
-    return distances.min() > 1.8
 
 
 def write_topology(path, molecules):
@@ -275,11 +275,7 @@ def main():
     folder, seed = Path(sys.argv[1]), int((*sys.argv, 1)[2])
     folder.mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng(seed)
-    chains = []
-    while len(chains) < N_CHAINS:
-        chain = poly_ethylene_oxide(N_UNITS, generator)
-        if is_open(chain):
-            chains.append(chain)
+    chains = [poly_ethylene_oxide(N_UNITS, generator) for _ in range(N_CHAINS)]
     copies = [*[("PEO", chain, 1) for chain in chains], ("LI", lithium(), N_SALT), ("TFSI", tfsi(), N_SALT)]
     positions = pack(folder, [copy[1:] for copy in copies], seed)
     write_gro(folder / "packed.gro", copies, positions)
