@@ -43,7 +43,7 @@ def state():
 @pytest.fixture(scope="module")
 def graphs(tmp_path_factory):
     out = tmp_path_factory.mktemp("graphs") / "g"
-    build_graphs([switching(3000, 0)[1]], out, [[0]], n_neighbors=2, edges="distance", n_workers=1, progress=False)
+    build_graphs([switching(3000, 0)[1]], [[0]], out=out, n_neighbors=2, edges="distance", progress=False)
     return open_graphs(out)
 
 
@@ -265,7 +265,7 @@ def test_memory_does_not_grow_with_the_trajectory(tmp_path):
         out = tmp_path / str(n_frames)
         positions = np.random.default_rng(0).random((n_frames, 4, 3)) * 5
         trajectory = Trajectory("t", positions, np.repeat(np.eye(3)[None] * 5, n_frames, axis=0), [3, 8, 8, 8])
-        build_graphs([trajectory], out, [[0]], n_workers=1, progress=False)
+        build_graphs([trajectory], [[0]], edges="gaussian", out=out, progress=False)
         script = (
             "import resource, numpy as np\n"
             "from gdynet_tf.graphs.store import open_graphs\n"

@@ -250,7 +250,7 @@ def build(path, targets=((0,), (1,)), jump=0.0, periodic=(True, True, True), dri
     positions = rng.random((6, 3)) * 9 + moved
     cells = np.repeat(np.eye(3)[None] * 9, 3000, axis=0)
     trajectory = Trajectory("md", positions, cells, [3, 3, 16, 16, 16, 16], periodic=periodic, unwrapped=True)
-    build_graphs([trajectory], path, targets, n_neighbors=3, edges="distance", n_workers=1, progress=False)
+    build_graphs([trajectory], targets, out=path, n_neighbors=3, edges="distance", progress=False)
     return path
 
 
@@ -288,7 +288,9 @@ def test_report_with_everything(graphs, tmp_path):
     found = analysis.atomistic
     assert summary["atomistic"]["tracer_diffusivity"]["exponent"] == pytest.approx(1, abs=0.15)  # free walkers
     assert found.diffusivity.diffusivity.value == pytest.approx(0.15**2 / 2 / 0.5, rel=0.3)  # sigma^2 / 2 / interval
-    assert summary["atomistic"]["conductivity_S_per_cm"]["total"]["value"] == pytest.approx(found.conductivity.total.value)
+    assert summary["atomistic"]["conductivity_S_per_cm"]["total"]["value"] == pytest.approx(
+        found.conductivity.total.value
+    )
     assert found.rdf.pairs == (("Li", "Li"), ("Li", "S"))
     with open(folder / "radial_distribution.csv") as file:
         rows = [row for row in csv.DictReader(file) if row["state"] == "1" and row["element"] == "S"]
