@@ -65,7 +65,7 @@ class GDyNetEstimator(BaseEstimator):
         For `gdynet_tf.analysis`: ``ga.load_chi(estimator.run_, "test")``, ``ga.load_system(estimator.run_)``. Holds
         ``config`` and, once saved, ``path``.
     model_ : GDyNet or VAMPnet
-    history_ : list of dict
+    history_ : DataFrame
         Of the best training: epoch, train_vamp2 (mean of the batches), validation_vamp2 (exact), seconds.
     scores_ : dict
         vamp2 of train, validation and test, populations, crispness, collapsed, agreement of the trainings.

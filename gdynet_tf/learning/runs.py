@@ -20,6 +20,7 @@ from gdynet_tf.analysis import (
     restart_agreement,
 )
 from gdynet_tf.analysis.runs import Run, chi_of_blocks, load_run, segment_blocks
+from gdynet_tf.errors import InputError
 from gdynet_tf.files import write_json
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.graphs.store import write_graphs
@@ -153,9 +154,11 @@ def load_trained_run(path: str | Path) -> TrainedRun:
     Raises
     ------
     InputError
-        If it is missing, unfinished or damaged.
+        If it is missing, unfinished or damaged, or a network was applied, not trained in it.
     """
     run = load_run(path)
+    if not (run.path / "history.csv").is_file():
+        raise InputError(f"{path}: no history.csv in it: a network was applied here, not trained")
     explanation = run.path / "explanation.json"
     return TrainedRun(
         path=run.path,

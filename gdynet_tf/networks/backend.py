@@ -12,7 +12,9 @@ def load_tensorflow() -> None:
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         os.dup2(nowhere.fileno(), 2)
         try:
-            import tensorflow  # noqa: F401
+            import tensorflow as tf
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+    # Warnings about retracing, which systems and batches of different sizes bring with them.
+    tf.get_logger().setLevel("ERROR")

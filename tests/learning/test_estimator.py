@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -49,7 +50,7 @@ def fitted(graphs):
 
 
 def _without_times(content):
-    """Of scores or history, everything but the wall clock."""
+    """Of scores, everything but the wall clock."""
     if isinstance(content, dict):
         return {key: _without_times(value) for key, value in content.items() if key != "seconds"}
     return [_without_times(item) for item in content] if isinstance(content, list) else content
@@ -62,7 +63,7 @@ def test_same_bits_as_the_run_directory(fitted, tmp_path):
     np.testing.assert_array_equal(fitted.run_.chi_arrays()[0], np.load(tmp_path / "run" / "chi" / "bond.npy"))
     assert _without_times(json.loads(json.dumps(fitted.scores_))) == _without_times(scores)
     other = gd.GDyNetEstimator.load(tmp_path / "run")
-    assert _without_times(other.history_) == _without_times(fitted.history_)
+    pd.testing.assert_frame_equal(other.history_.drop(columns="seconds"), fitted.history_.drop(columns="seconds"))
     for a, b in zip(fitted.model_.get_weights(), other.model_.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     described = {**fitted.run_.config, "graphs": None, "created": None}
@@ -111,6 +112,7 @@ def test_save_and_load(graphs, tmp_path):
     in_memory = ga.load_system(estimator.run_, "test")
     path = estimator.save(tmp_path / "runs" / "mine")
     names = {"config.json", "history.csv", "scores.json", "best.weights.h5", "model.keras", "chi", "graphs"}
+    names |= {"explanation.json"}
     assert {file.name for file in path.iterdir()} == names
     run = ga.load_run(path)
     assert run.config == estimator.run_.config
@@ -118,7 +120,7 @@ def test_save_and_load(graphs, tmp_path):
     np.testing.assert_array_equal(ga.load_system(run, "test").positions[0], in_memory.positions[0])
     loaded = gd.GDyNetEstimator.load(path)
     np.testing.assert_array_equal(loaded.transform(graphs)[0], estimator.transform(graphs)[0])
-    assert loaded.history_ == estimator.history_
+    pd.testing.assert_frame_equal(loaded.history_, estimator.history_)
     assert loaded.scores_ == estimator.scores_
     params = {**estimator.get_params(), "split": loaded.split_, "progress": True}
     assert loaded.get_params() == params
@@ -140,6 +142,9 @@ def test_saving_does_not_destroy(fitted, graphs, tmp_path):
     other = gd.GDyNetEstimator.load(path).save(tmp_path / "other")
     gd.GDyNetEstimator.load(path).save(other, overwrite=True)
     assert ga.load_run(other).tau == 2
+    (other / "history.csv").unlink()
+    with pytest.raises(InputError, match=r"other: no history\.csv in it: a network was applied here, not trained"):
+        gd.GDyNetEstimator.load(other)
 
 
 def test_report_of_a_saved_run(graphs, tmp_path):
