@@ -102,7 +102,9 @@ class TestMDAnalysis:
         source = universe(elements=["Li", "O", "O"], names=["LI", "O1", "O2"])
         source.trajectory[3]
         found = Trajectory.from_mdanalysis(source, "name O*", start=1, stride=2)
-        np.testing.assert_allclose(found.positions, positions()[1::2, 1:], atol=1e-6)
+        whole = Trajectory.from_mdanalysis(source)
+        followed = whole.select(start=1).unwrap().positions[::2, 1:]  # through the frames that are left out
+        np.testing.assert_allclose(found.positions, followed, atol=1e-6)
         assert found.frame_interval == 1.0
         assert source.trajectory.frame == 3
         group = source.select_atoms("name O2")
@@ -154,7 +156,8 @@ def files(tmp_path):
 class TestRead:
     def test_with_topology(self, files):
         found = read(files / "t.xtc", topology=files / "t.gro", stride=2)
-        np.testing.assert_allclose(found.positions, positions()[::2], atol=0.006)  # XTC keeps 0.01 Å
+        followed = Trajectory.from_arrays(positions(), found.lattices[0], [3, 8, 8]).unwrap().positions[::2]
+        np.testing.assert_allclose(found.positions, followed, atol=0.006)  # XTC keeps 0.01 Å
         np.testing.assert_array_equal(found.atomic_numbers, [3, 8, 8])
         assert (found.frame_interval, found.time_unit, found.name) == (4.0, "ps", "t")
         assert [source.rsplit(".", 1)[1] for source in found.sources] == ["xtc", "gro"]
