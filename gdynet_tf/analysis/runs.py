@@ -1,8 +1,12 @@
 """A run directory, read for analysis."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,12 +14,17 @@ from gdynet_tf.analysis.chi import Chi
 from gdynet_tf.errors import InputError
 from gdynet_tf.findings import Finding
 
-__all__ = ["Run", "load_chi", "load_run", "segment_blocks"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gdynet_tf.graphs.dataset import GraphDataset
+
+__all__ = ["Run", "chi_of_blocks", "load_chi", "load_run", "segment_blocks"]
 
 _SPLITS = ("all", "train", "validation", "test")
 
 
-def segment_blocks(segments):
+def segment_blocks(segments: Sequence[Sequence[int]]) -> list[tuple[int, int, int]]:
     """Blocks of frames that the segments of all trajectories are.
 
     Parameters
@@ -40,34 +49,35 @@ class Run:
 
     Attributes
     ----------
-    path : Path
+    path : Path or None
+        The run directory; None for a run in memory.
     config : dict
         Content of ``config.json``.
     scores : dict
         Content of ``scores.json``.
     """
 
-    path: Path
-    config: dict
-    scores: dict
+    path: Path | None
+    config: dict[str, Any]
+    scores: dict[str, Any]
 
     @property
-    def tau(self):
+    def tau(self) -> int:
         """Lag time in frames."""
         return self.config["tau"]
 
     @property
-    def frame_interval(self):
+    def frame_interval(self) -> float:
         """Time between frames in ``time_unit``."""
         return self.config["data"]["frame_interval"]
 
     @property
-    def time_unit(self):
+    def time_unit(self) -> str:
         """Unit of all times."""
         return self.config["data"]["time_unit"]
 
     @property
-    def history(self):
+    def history(self) -> pd.DataFrame | None:
         """``history.csv`` as a DataFrame with a row an epoch; None for a run that was not trained, but applied."""
         import pandas as pd
 
@@ -75,11 +85,11 @@ class Run:
         return pd.read_csv(file) if file.is_file() else None
 
     @property
-    def findings(self):
+    def findings(self) -> list[Finding]:
         """What was found when chi was made, as when a model meets elements that it was not trained on."""
         return [Finding(**content) for content in self.scores.get("findings", [])]
 
-    def blocks(self, split="all"):
+    def blocks(self, split: str = "all") -> list[tuple[int, int, int]]:
         """Blocks (trajectory, start, stop) of frames of a part of the data.
 
         Parameters
@@ -96,8 +106,81 @@ class Run:
             return [tuple(block) for block in self.config["split"][split]]
         return segment_blocks([trajectory["segments"] for trajectory in self.config["data"]["trajectories"]])
 
+    def chi_arrays(self) -> list[np.ndarray]:
+        """State probabilities of all frames, (F, n_targets, n_states) float32 for each trajectory; memory-mapped.
 
-def load_run(path):
+        Raises
+        ------
+        InputError
+            If a file is missing or does not fit ``config.json``.
+        """
+        arrays = []
+        for trajectory in self.config["data"]["trajectories"]:
+            file = self.path / "chi" / f"{trajectory['name']}.npy"
+            try:
+                array = np.load(file, mmap_mode="r", allow_pickle=False)
+            except (OSError, ValueError, EOFError) as error:
+                raise InputError(f"{file}: cannot be read: {error}") from None
+            n_frames = sum(trajectory["segments"])
+            if array.ndim != 3 or len(array) != n_frames or array.shape[2] != self.config["n_states"]:
+                raise InputError(
+                    f"{file}: altered, shape {array.shape} where config.json says {n_frames} frames and "
+                    f"{self.config['n_states']} states"
+                )
+            arrays.append(array)
+        return arrays
+
+    def graphs(self) -> GraphDataset:
+        """The graphs that the run was trained on.
+
+        Raises
+        ------
+        InputError
+            If the graph directory is gone or is another one.
+        """
+        from gdynet_tf.graphs.store import open_graphs
+
+        graphs = open_graphs(self.config["graphs"]["path"])
+        if graphs.sha256 != self.config["graphs"]["sha256"]:
+            raise InputError(f"{graphs.path}: is not the graph directory that {self.path} was trained on")
+        return graphs
+
+
+def chi_of_blocks(
+    arrays: Sequence[np.ndarray],
+    blocks: Sequence[tuple[int, int, int]],
+    tau: int,
+    frame_interval: float,
+    time_unit: str,
+) -> Chi:
+    """The frames of some blocks as one `Chi`.
+
+    Parameters
+    ----------
+    arrays : list of (F, n_targets, n_states) arrays
+        All frames of each trajectory.
+    blocks : list of (trajectory, start, stop)
+    tau : int
+        Lag time in frames.
+    frame_interval : float
+        In ``time_unit``.
+    time_unit : str
+
+    Returns
+    -------
+    Chi
+        Of views.
+    """
+    return Chi(
+        segments=tuple(arrays[trajectory][start:stop] for trajectory, start, stop in blocks),
+        tau=tau,
+        frame_interval=frame_interval,
+        time_unit=time_unit,
+        trajectories=tuple(trajectory for trajectory, _, _ in blocks),
+    )
+
+
+def load_run(path: str | Path) -> Run:
     """Open a run directory.
 
     Parameters
@@ -134,7 +217,7 @@ def load_run(path):
     return run
 
 
-def load_chi(run, split="all"):
+def load_chi(run: str | Path | Run, split: str = "all") -> Chi:
     """State probabilities of a run, one array per trajectory or segment.
 
     Parameters
@@ -154,20 +237,7 @@ def load_chi(run, split="all"):
         If a file is missing or does not fit ``config.json``.
     """
     run = run if isinstance(run, Run) else load_run(run)
-    arrays = []
-    for trajectory in run.config["data"]["trajectories"]:
-        file = run.path / "chi" / f"{trajectory['name']}.npy"
-        try:
-            array = np.load(file, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise InputError(f"{file}: cannot be read: {error}") from None
-        n_frames = sum(trajectory["segments"])
-        if array.ndim != 3 or len(array) != n_frames or array.shape[2] != run.config["n_states"]:
-            raise InputError(
-                f"{file}: altered, shape {array.shape} where config.json says {n_frames} frames and "
-                f"{run.config['n_states']} states"
-            )
-        arrays.append(array)
+    arrays = run.chi_arrays()
     blocks = run.blocks(split)
     if not blocks:
         raise InputError(f"{run.path / 'config.json'}: altered, no block of frames for {split}")
@@ -175,10 +245,4 @@ def load_chi(run, split="all"):
         trajectory, start, stop = block
         if not (0 <= trajectory < len(arrays) and 0 <= start < stop <= len(arrays[trajectory])):
             raise InputError(f"{run.path / 'config.json'}: altered, block {list(block)} of {split} is not in the data")
-    return Chi(
-        segments=[arrays[trajectory][start:stop] for trajectory, start, stop in blocks],
-        tau=run.tau,
-        frame_interval=run.frame_interval,
-        time_unit=run.time_unit,
-        trajectories=[trajectory for trajectory, _, _ in blocks],
-    )
+    return chi_of_blocks(arrays, blocks, run.tau, run.frame_interval, run.time_unit)

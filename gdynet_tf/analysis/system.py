@@ -184,15 +184,10 @@ def load_system(run, split="all"):
     InputError
         If the graph directory is gone or is another one.
     """
-    from gdynet_tf.files import digest
-    from gdynet_tf.graphs.store import open_graphs
-
     run = run if isinstance(run, Run) else load_run(run)
     if run.config.get("model") == "vampnet" and run.config["data"]["group_size"] > 1:
         raise InputError(f"{run.path}: a global model: its states are of the system as a whole, not of an atom")
-    graphs = open_graphs(run.config["graphs"]["path"])
-    if digest(graphs.path / "meta.json") != run.config["graphs"]["sha256"]:
-        raise InputError(f"{graphs.path}: is not the graph directory that {run.path} was trained on")
+    graphs = run.graphs()
     blocks = run.blocks(split)
     arrays = {
         name: [graphs.array(trajectory, name)[start:stop] for trajectory, start, stop in blocks]

@@ -1,17 +1,20 @@
 """gdynet-build-graphs: trajectory files in, a graph directory out."""
 
 import argparse
-from dataclasses import replace
+from collections.abc import Sequence
 
 from gdynet_tf.errors import InputError, run_command
 from gdynet_tf.graphs.build import build_graphs
-from gdynet_tf.graphs.targets import select_targets
-from gdynet_tf.trajectory import EXAMPLE, concatenate, read_trajectory
+from gdynet_tf.graphs.executors import available_cores
+from gdynet_tf.graphs.targets import find_targets
+from gdynet_tf.trajectory import EXAMPLE, Trajectory, concatenate, read
 
 __all__ = ["main"]
 
+_READING = ("species", "frame_interval", "time_unit", "start", "stop", "stride")
 
-def _parser():
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="build_graphs.py",
         description="Write the graphs of a trajectory: nearest neighbours and distances.",
@@ -53,75 +56,49 @@ def _parser():
     return parser
 
 
-def _read(args):
-    """Trajectories with their time scale."""
-    if args.frame_interval is not None and not args.frame_interval > 0:
-        raise InputError(f"--frame-interval {args.frame_interval:g}: must be a positive time")
-    if args.time_unit and args.frame_interval is None:
-        raise InputError(f"--time-unit {args.time_unit}: needs --frame-interval")
+def _read(args: argparse.Namespace) -> list[Trajectory]:
     if not args.trajectories:
         print(f"no trajectory named: using the example, Li in FCC sulfur, {EXAMPLE}")
-    trajectories = []
-    for path in args.trajectories or [EXAMPLE]:
-        trajectory = read_trajectory(path, species=args.species)
-        if args.frame_interval is not None:
-            known = (trajectory.frame_interval, trajectory.time_unit)
-            given = (args.frame_interval, args.time_unit or "ps")
-            if known not in ((None, None), given):
-                raise InputError(f"--frame-interval {given[0]:g} {given[1]}: {path} says {known[0]:g} {known[1]}")
-            trajectory = replace(trajectory, frame_interval=given[0], time_unit=given[1])
-        trajectories.append(trajectory.select(args.start, args.stop, args.stride).unwrap())
-        for finding in trajectories[-1].findings:
-            print(f"{path}: {finding.severity}: {finding}")
+    options = {name: getattr(args, name) for name in _READING}
+    trajectories = [trajectory.unwrap() for trajectory in read(args.trajectories or [EXAMPLE], **options)]
+    for trajectory in trajectories:
+        for finding in trajectory.findings:
+            print(f"{trajectory.origin}: {finding.severity}: {finding}")
     if trajectories[0].frame_interval is None:
         print("the files do not tell the time between frames: times are in frames (--frame-interval sets it)")
     return [concatenate(trajectories)] if args.concatenate else trajectories
 
 
-def _targets(args, trajectory):
-    if args.targets:
-        return select_targets(
-            args.targets,
-            trajectory.atomic_numbers,
-            trajectory.positions[0],
-            trajectory.lattices[0],
-            trajectory.periodic,
-        )
-    if trajectory.targets is None:
-        raise InputError(f"{trajectory.sources[0]}: names no targets; --targets does, e.g. --targets Li")
-    return trajectory.targets
-
-
-def _count(n, noun):
+def _count(n: int, noun: str) -> str:
     return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
-def _run(argv):
+def _run(argv: Sequence[str] | None) -> None:
     args = _parser().parse_args(argv)
     if args.n_workers is not None and args.n_workers < 1:
         raise InputError(f"--n-workers {args.n_workers}: must be at least 1")
     trajectories = _read(args)
     first = trajectories[0]
-    targets = _targets(args, first)
+    targets = find_targets(args.targets, first)
     n_frames = sum(len(t.positions) for t in trajectories)
     print(
         f"{n_frames} frames of {len(first.atomic_numbers)} atoms, {args.n_neighbors} neighbours, "
         f"{_count(len(targets), 'target')} of {_count(targets.shape[1], 'atom')}"
     )
-    out = build_graphs(
+    build_graphs(
         trajectories,
-        args.out,
         targets,
+        out=args.out,
         n_neighbors=args.n_neighbors,
         edges=args.edges,
         expansion={name: getattr(args, name) for name in ("dmin", "dmax", "step", "sigma")},
-        n_workers=args.n_workers,
+        n_workers=args.n_workers or available_cores(),
         overwrite=args.overwrite,
         resume=args.resume,
     )
-    print(f"written: {out}; next: python train.py --graphs {out} --n-states 2 --tau FRAMES")
+    print(f"written: {args.out}; next: python train.py --graphs {args.out} --n-states 2 --tau FRAMES")
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     return run_command(_run, argv)

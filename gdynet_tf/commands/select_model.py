@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gdynet_tf.commands.train import load_tensorflow
 from gdynet_tf.errors import InputError, run_command
+from gdynet_tf.networks.backend import load_tensorflow
 
 __all__ = ["main"]
 

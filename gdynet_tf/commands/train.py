@@ -1,20 +1,27 @@
 """gdynet-train: a graph directory in, a run directory out."""
 
 import argparse
-import os
 import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 from gdynet_tf.commands.settings import RecordedSplit, parse_with_settings
 from gdynet_tf.errors import InputError, run_command
+from gdynet_tf.graphs.dataset import GraphDataset
+from gdynet_tf.graphs.store import open_inputs
+from gdynet_tf.learning.pairs import lagged_pairs
+from gdynet_tf.learning.settings import TrainingSettings, check_run_directory, new_config, resume_config
+from gdynet_tf.learning.splits import split_by_name, split_by_time
+from gdynet_tf.networks.backend import load_tensorflow
 
-__all__ = ["load_tensorflow", "main"]
+__all__ = ["main"]
+
+_OPTIONS = {"validation": "val"}  # argument of the library -> option
 
 
-_SIZES = {"gdynet": (3, 16), "vampnet": (3, 64)}  # n_conv, n_features
-
-
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="train.py",
         description="Learn the states of the targets and how they change, by maximising VAMP-2.",
@@ -31,12 +38,14 @@ def _parser():
     parser.add_argument("--tau", type=int, metavar="T", help="lag time in frames")
     parser.add_argument(
         "--model",
-        choices=tuple(_SIZES),
+        choices=("gdynet", "vampnet"),
         default="gdynet",
         help="gdynet: states of each target; vampnet: a plain network on the targets' coordinates, for the state of "
         "the system as a whole (default: %(default)s)",
     )
-    parser.add_argument("--n-conv", type=int, help="convolutions, or hidden layers of a vampnet (default: 3)")
+    parser.add_argument(
+        "--n-conv", type=int, default=3, help="convolutions, or hidden layers of a vampnet (default: 3)"
+    )
     parser.add_argument("--n-features", type=int, help="length of an embedding (default: 16; vampnet: 64)")
     parser.add_argument(
         "--variant",
@@ -75,51 +84,26 @@ def _parser():
     return parser
 
 
-def _check(args):
-    """Options that can be judged without the data."""
-    for option, least in (("n_states", 2), ("tau", 1)):
-        value = getattr(args, option)
-        name = "--" + option.replace("_", "-")
-        if value is None and not args.resume:
-            raise InputError(f"{name} is needed")
-        if value is not None and value < least:
-            raise InputError(f"{name} {value}: must be at least {least}")
-    for option in ("n_conv", "n_features", "epochs", "patience", "n_restarts", "batch_size"):
-        value = getattr(args, option)
-        if value is not None and value < 1:
-            raise InputError(f"--{option.replace('_', '-')} {value}: must be at least 1")
-    if not 0 < args.learning_rate < 10:
-        raise InputError(f"--learning-rate {args.learning_rate:g}: must be a positive number below 10")
-    if args.seed is not None and not 0 <= args.seed < 2**31:
-        raise InputError(f"--seed {args.seed}: must be from 0 to {2**31 - 1}")
+def _settings(args: argparse.Namespace) -> TrainingSettings:
+    """The settings of the training, judged without the data."""
+    for option in ("n_states", "tau"):
+        if getattr(args, option) is None:
+            raise InputError(f"`{option}` is needed")
+    return TrainingSettings(
+        **{field.name: getattr(args, field.name) for field in fields(TrainingSettings) if field.name in args}
+    )
 
 
-def _run(argv):
+def _run(argv: Sequence[str] | None) -> None:
     args = parse_with_settings(_parser(), argv)
-    _check(args)
     if args.resume:
         _resume(args)
     else:
         _start(args)
 
 
-def load_tensorflow():
-    """Import TensorFlow without what its C++ side says on stderr before any setting can silence it."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    stderr = os.dup(2)
-    with open(os.devnull, "w", encoding="utf-8") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            import tensorflow  # noqa: F401
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-
-
-def _start(args):
-    from gdynet_tf.graphs.store import open_inputs
-    from gdynet_tf.learning.splits import split_by_name, split_by_time
-
+def _start(args: argparse.Namespace) -> None:
+    settings = _settings(args)
     graphs = open_inputs(args.graphs, args.model)
     if args.val or args.test:
         split = split_by_name(graphs.names, graphs.segments, args.tau, args.val or [], args.test or [])
@@ -129,49 +113,35 @@ def _start(args):
         split = split_by_time(graphs.segments, args.tau, tuple(args.split))
     kind = "" if args.model == "gdynet" else f"_{args.model}"
     run = Path(args.run or f"runs/{Path(args.graphs).resolve().name}{kind}_n{args.n_states}_tau{args.tau}")
-    if run.exists():
-        if not args.overwrite:
-            raise InputError(f"{run}: exists; --resume continues it, --overwrite replaces it, --run names another")
-        if not (run / "config.json").is_file():
-            raise InputError(f"{run}: exists and is no run directory; it is not overwritten")
+    if run.exists() and not args.overwrite:
+        raise InputError(f"{run}: exists; --resume continues it, --overwrite replaces it, --run names another")
+    check_run_directory(run, args.overwrite, [graphs.path])
     print(f"graphs: {graphs.path} ({', '.join(_source(graphs))})")
 
     load_tensorflow()
-    from gdynet_tf.learning.pairs import lagged_pairs
-    from gdynet_tf.learning.runs import new_config, train_run
-    from gdynet_tf.learning.training import TrainingSettings, best_precision, default_batch_size
+    from gdynet_tf.learning.runs import train_run
+    from gdynet_tf.learning.training import best_precision
 
-    n_pairs = len(lagged_pairs(split.train, args.tau))
-    batch_size = args.batch_size or default_batch_size(graphs.n_targets, n_pairs)
-    if batch_size > n_pairs:
-        raise InputError(f"--batch-size {batch_size}: there are only {n_pairs} training pairs")
-    settings = TrainingSettings(
-        n_states=args.n_states,
-        tau=args.tau,
-        model=args.model,
-        n_conv=args.n_conv or _SIZES[args.model][0],
-        n_features=args.n_features or _SIZES[args.model][1],
-        variant=args.variant,
-        batch_size=batch_size,
-        epochs=args.epochs,
-        learning_rate=args.learning_rate,
-        patience=args.patience,
-        precision=getattr(args, "precision", best_precision()),
-    )
+    if "precision" not in args:
+        settings = replace(settings, precision=best_precision())
     config = new_config(graphs, split, settings, args.seed, args.n_restarts)
-    print(f"run: {run}, seed {config['seed']}, {n_pairs} training pairs, {batch_size} in a batch, {settings.precision}")
+    n_pairs = len(lagged_pairs(split.train, args.tau))
+    print(
+        f"run: {run}, seed {config['seed']}, {n_pairs} training pairs, {config['batch_size']} in a batch, "
+        f"{config['precision']}"
+    )
     if run.exists():
         shutil.rmtree(run)
     _tell(train_run(graphs, run, config), run)
 
 
-def _resume(args):
+def _resume(args: argparse.Namespace) -> None:
     if not args.run:
         raise InputError("--resume: --run names the run directory to continue")
     if args.config:
         raise InputError(f"--config {args.config}: --resume goes on with the settings of {args.run}")
     load_tensorflow()
-    from gdynet_tf.learning.runs import resume_config, train_run
+    from gdynet_tf.learning.runs import train_run
 
     run = Path(args.run)
     config, graphs = resume_config(run)
@@ -185,11 +155,11 @@ def _resume(args):
     _tell(train_run(graphs, run, config, resume=True), run)
 
 
-def _source(graphs):
+def _source(graphs: GraphDataset) -> list[str]:
     return sorted({Path(source["path"]).name for entry in graphs.meta["trajectories"] for source in entry["sources"]})
 
 
-def _tell(scores, run):
+def _tell(scores: Mapping[str, Any], run: Path) -> None:
     """The result in a few lines."""
     vamp2 = scores["vamp2"]
     print(f"VAMP-2: train {vamp2['train']:.4f}, validation {vamp2['validation']:.4f}, test {vamp2['test']:.4f}")
@@ -211,6 +181,6 @@ def _tell(scores, run):
     print(f"written: {run}; next: python analysis/report.py {run}")
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    return run_command(_run, argv)
+    return run_command(_run, argv, _OPTIONS)

@@ -60,7 +60,7 @@ def nearest_neighbors(
     n_frames, n_atoms = positions.shape[:2]
     if not periodic.any() and n_neighbors > n_atoms - 1:
         raise InputError(
-            f"--n-neighbors {n_neighbors}: only {n_atoms - 1} neighbours can be reached, "
+            f"`n_neighbors={n_neighbors}`: only {n_atoms - 1} neighbours can be reached, "
             f"the system has {n_atoms} atoms and no periodic direction"
         )
     neighbors = np.empty((n_frames, n_atoms, n_neighbors), np.int32)

@@ -1,166 +1,37 @@
-"""The graph directory: what is in it, how it is opened and checked. `build` writes it.
+"""The graph directory: how it is written, opened and checked.
 
 ``meta.json`` describes every array (shape, dtype, digest), so that a directory that was cut short or altered does
-not open. Arrays are memory-mapped and opened anew for each read: pages go back to the system with the map, so
-resident memory does not grow with the trajectory.
+not open. Everything is written to ``NAME.partial`` and renamed at the end, so a directory called NAME is always whole.
 """
 
 import json
-from dataclasses import dataclass
-from functools import cached_property
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from gdynet_tf.errors import InputError
-from gdynet_tf.files import digest
+from gdynet_tf.files import digest, write_json
+from gdynet_tf.graphs.dataset import GraphDataset, as_inputs
 
-__all__ = ["FORMAT_VERSION", "CoordinateDataset", "GraphDataset", "open_graphs", "open_inputs"]
+__all__ = [
+    "FORMAT_VERSION",
+    "PartialDirectory",
+    "check_output",
+    "free_space",
+    "open_graphs",
+    "open_inputs",
+    "write_graphs",
+]
 
 FORMAT_VERSION = 1
 
 
-@dataclass(frozen=True)
-class GraphDataset:
-    """An open graph directory.
-
-    Attributes
-    ----------
-    path : Path
-    meta : dict
-        Content of ``meta.json``.
-    """
-
-    path: Path
-    meta: dict
-
-    @property
-    def names(self):
-        """Names of the trajectories."""
-        return [entry["name"] for entry in self.meta["trajectories"]]
-
-    @property
-    def segments(self):
-        """Frames of each segment, a list per trajectory."""
-        return [list(entry["segments"]) for entry in self.meta["trajectories"]]
-
-    @property
-    def n_frames(self):
-        """Frames of each trajectory."""
-        return [sum(segments) for segments in self.segments]
-
-    @property
-    def edge_array(self):
-        """``"edges"`` or ``"distances"``: the array that holds the edges."""
-        return "edges" if self.meta["edges"] == "gaussian" else "distances"
-
-    @cached_property
-    def atomic_numbers(self):
-        """(N,) int32."""
-        return np.load(self.path / "atomic_numbers.npy")
-
-    @cached_property
-    def targets(self):
-        """(n_targets, k) int32."""
-        return np.load(self.path / "targets.npy")
-
-    @property
-    def n_targets(self):
-        """Rows of chi in a frame."""
-        return len(self.targets)
-
-    @property
-    def constants(self):
-        """Inputs of the model that are the same in all frames."""
-        return {"atomic_numbers": self.atomic_numbers, "targets": self.targets}
-
-    @property
-    def input_shapes(self):
-        """Name -> shape and dtype of a frame of what `read` returns."""
-        shape = (self.meta["n_atoms"], self.meta["n_neighbors"])
-        return {
-            "neighbors": (shape, np.int32),
-            self.edge_array: (self.array(0, self.edge_array).shape[1:], np.float32),
-        }
-
-    def array(self, trajectory, name):
-        """Memory map of ``neighbors``, ``edges`` or ``distances``, ``lattices`` or ``positions``.
-
-        Parameters
-        ----------
-        trajectory : int
-            Index into `names`.
-        name : str
-
-        Returns
-        -------
-        (F, ...) memory map
-        """
-        return np.load(self.path / self.names[trajectory] / f"{name}.npy", mmap_mode="r")
-
-    def read(self, trajectories, frames):
-        """The graphs of some frames, as the model takes them.
-
-        Parameters
-        ----------
-        trajectories : (B,) int array
-            Index into `names` for each row.
-        frames : (B, ...) int array
-
-        Returns
-        -------
-        dict
-            ``neighbors`` (B, ..., N, M) int32 and ``edges`` (B, ..., N, M, G) or ``distances`` (B, ..., N, M)
-            float32.
-        """
-        graph = {}
-        for name, (shape, dtype) in self.input_shapes.items():
-            graph[name] = np.empty((*frames.shape, *shape), dtype)
-            for index in np.unique(trajectories):
-                chosen = trajectories == index
-                graph[name][chosen] = self._frames(index, name, frames[chosen])
-        return graph
-
-    def _frames(self, trajectory, name, frames):
-        return self.array(trajectory, name)[frames]
-
-
-@dataclass(frozen=True)
-class CoordinateDataset(GraphDataset):
-    """The same directory, seen as a VAMPnet sees it: the coordinates of all targets, one state for the whole.
-
-    Raises
-    ------
-    InputError
-        If the system is not periodic in all directions.
-    """
-
-    def __post_init__(self):
-        if not all(self.meta["periodic"]):
-            raise InputError(f"{self.path}: --model vampnet needs a system that is periodic in all directions")
-
-    @property
-    def n_targets(self):
-        """One: the system as a whole."""
-        return 1
-
-    @property
-    def constants(self):
-        """None."""
-        return {}
-
-    @property
-    def input_shapes(self):
-        """``coordinates``: cosine and sine of the fractional coordinates, which do not jump at the border."""
-        return {"coordinates": ((6 * self.targets.size,), np.float32)}
-
-    def _frames(self, trajectory, name, frames):
-        positions = self.array(trajectory, "positions")[frames][..., self.targets.ravel(), :]  # (..., T k, 3)
-        angle = 2 * np.pi * positions @ np.linalg.inv(self.array(trajectory, "lattices")[frames])
-        return np.concatenate([np.cos(angle), np.sin(angle)], axis=-1).reshape(*frames.shape, -1)
-
-
-def open_graphs(path):
+def open_graphs(path: str | Path) -> GraphDataset:
     """Open a graph directory and check that it is whole.
 
     Parameters
@@ -200,7 +71,7 @@ def open_graphs(path):
     return GraphDataset(path, meta)
 
 
-def open_inputs(path, model):
+def open_inputs(path: str | Path, model: str) -> GraphDataset:
     """Open a graph directory as the inputs of a model.
 
     Parameters
@@ -216,11 +87,10 @@ def open_inputs(path, model):
     ------
     InputError
     """
-    graphs = open_graphs(path)
-    return CoordinateDataset(graphs.path, graphs.meta) if model == "vampnet" else graphs
+    return as_inputs(open_graphs(path), model)
 
 
-def _check_array(file, entry):
+def _check_array(file: Path, entry: Mapping[str, Any]) -> None:
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -231,3 +101,154 @@ def _check_array(file, entry):
         raise InputError(f"{file}: altered, {found[1]} {tuple(found[0])} where meta.json says {said}")
     if digest(file) != entry["sha256"]:
         raise InputError(f"{file}: altered since it was written (digest differs); build the graphs again")
+
+
+def check_output(out: Path, overwrite: bool, resume: bool) -> None:
+    """Whether a graph directory may be written there.
+
+    Parameters
+    ----------
+    out : Path
+    overwrite, resume : bool
+        Whether one that exists is replaced, and an interrupted build continued.
+
+    Raises
+    ------
+    InputError
+    """
+    partial = PartialDirectory(out, {}).path
+    if overwrite:
+        if out.exists() and not ((out / "meta.json").is_file() or (out.is_dir() and not any(out.iterdir()))):
+            raise InputError(f"{out}: exists and is no graph directory; it is not overwritten")
+        shutil.rmtree(partial, ignore_errors=True)
+    elif out.exists():
+        raise InputError(f"{out}: exists; `overwrite=True` replaces it, `out` names another")
+    elif partial.exists() and not resume:
+        raise InputError(
+            f"{partial}: left by an interrupted build; `resume=True` continues it, `overwrite=True` starts afresh"
+        )
+
+
+def free_space(path: Path) -> int:
+    """Bytes free where a directory is to be written, or the first folder above it that exists is."""
+    path = path.absolute()
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
+@dataclass
+class PartialDirectory:
+    """A graph directory while it is written.
+
+    Attributes
+    ----------
+    out : Path
+        The name that it gets by `finish`; until then it is ``out.partial``.
+    meta : dict
+        What ``meta.json`` will say, but for the arrays.
+    done : list of str
+        Keys of the pieces that are written, noted in a journal from which a later build resumes.
+    """
+
+    out: Path
+    meta: dict[str, Any]
+    done: list[str] = field(default_factory=list)
+
+    @property
+    def path(self) -> Path:
+        """Where it is written."""
+        return self.out.with_name(self.out.name + ".partial")
+
+    @property
+    def _settings(self) -> str:
+        return json.dumps(self.meta, sort_keys=True)
+
+    def resume(self) -> bool:
+        """Take up `done` from an interrupted build; whether there is one.
+
+        Raises
+        ------
+        InputError
+            If it was begun with other settings.
+        """
+        if not (self.path / "journal.json").is_file():
+            return False
+        journal = json.loads((self.path / "journal.json").read_text(encoding="utf-8"))
+        if journal["settings"] != self._settings:
+            raise InputError(f"{self.path}: was begun with other settings or sources; `overwrite=True` starts afresh")
+        self.done = journal["done"]
+        return True
+
+    def start(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Begin anew, with the arrays that belong to no trajectory."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.path.mkdir(parents=True)
+        for name, array in arrays.items():
+            self.write(name, array)
+
+    def write(self, name: str, array: np.ndarray) -> None:
+        """Write an array that is known."""
+        self.allocate(name, array.shape, array.dtype)[...] = array
+
+    def allocate(self, name: str, shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> np.ndarray:
+        """Make room for an array that is still to be computed; memory-mapped."""
+        file = self.path / f"{name}.npy"
+        file.parent.mkdir(exist_ok=True)
+        return np.lib.format.open_memmap(file, mode="w+", dtype=dtype, shape=shape)
+
+    def note(self, *keys: str) -> None:
+        """Add pieces to the journal."""
+        self.done += keys
+        write_json(self.path / "journal.json", {"settings": self._settings, "done": self.done})
+
+    def finish(self) -> GraphDataset:
+        """Describe every array in ``meta.json`` and give the directory its name."""
+        (self.path / "journal.json").unlink(missing_ok=True)
+        meta = {**self.meta, "arrays": _describe(self.path)}
+        meta["trajectories"] = [
+            {**entry, "arrays": _describe(self.path / entry["name"])} for entry in meta["trajectories"]
+        ]
+        meta["created"] = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+        write_json(self.path / "meta.json", meta)
+        if self.out.exists():
+            shutil.rmtree(self.out)
+        self.path.rename(self.out)
+        return GraphDataset(self.out, meta)
+
+
+def _describe(folder: Path) -> dict[str, dict[str, Any]]:
+    described = {}
+    for file in sorted(folder.glob("*.npy")):
+        array = np.load(file, mmap_mode="r")
+        described[file.stem] = {
+            "shape": list(array.shape),
+            "dtype": array.dtype.str,
+            "sha256": digest(file),
+        }
+    return described
+
+
+def write_graphs(graphs: GraphDataset, out: str | Path) -> GraphDataset:
+    """Write graphs in memory as the directory that they would have been built into.
+
+    Parameters
+    ----------
+    graphs : GraphDataset
+    out : path-like
+        Does not exist.
+
+    Returns
+    -------
+    GraphDataset
+        Of the directory.
+
+    Raises
+    ------
+    InputError
+        If ``out`` exists.
+    """
+    check_output(Path(out), overwrite=False, resume=False)
+    partial = PartialDirectory(Path(out), graphs.meta)
+    partial.start(graphs.memory)
+    return partial.finish()

@@ -1,6 +1,7 @@
 """Which atoms, or groups of atoms, are asked for their states."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,16 +10,64 @@ from scipy.sparse.csgraph import connected_components
 
 from gdynet_tf.errors import InputError
 from gdynet_tf.graphs.neighbors import nearest_neighbors
+from gdynet_tf.trajectory import Trajectory
 from gdynet_tf.trajectory.elements import atomic_number, symbol
 
-__all__ = ["select_targets"]
+__all__ = ["find_targets", "select_targets"]
 
 _BOND_FACTOR = 1.25  # two atoms are bonded when closer than this times the sum of their covalent radii
 _MAX_BONDS = 12
 _IONS = frozenset((3, 11, 19, 37, 55, 87, 4, 12, 20, 38, 56, 88))  # alkali and alkaline earth metals
 
 
-def select_targets(selection, atomic_numbers, positions, lattice, periodic=(True, True, True)):
+def find_targets(targets: str | Path | np.ndarray | Sequence | None, trajectory: Trajectory) -> np.ndarray:
+    """Targets however they are given.
+
+    Parameters
+    ----------
+    targets : str, path, (n_targets,) or (n_targets, k) int array, or None
+        A selection for `select_targets`, whose bonds are looked for in the first frame; a file of indices; indices,
+        the k atoms of a row being one target; or None: those that the trajectory names.
+    trajectory : Trajectory
+
+    Returns
+    -------
+    (n_targets, k) int32
+
+    Raises
+    ------
+    InputError
+        If there are none, or an index is not one of the atoms or stands there twice.
+    """
+    if targets is None:
+        if trajectory.targets is None:
+            raise InputError(f"{trajectory.origin}: names no targets; `targets` does, e.g. `targets='Li'`")
+        return trajectory.targets
+    if isinstance(targets, str | Path):
+        first = (trajectory.positions[0], trajectory.lattices[0])
+        return select_targets(str(targets), trajectory.atomic_numbers, *first, trajectory.periodic)
+    indices, n_atoms = np.asarray(targets), len(trajectory.atomic_numbers)
+    if indices.ndim not in (1, 2) or not indices.size:
+        raise InputError(f"targets must be a non-empty (n_targets,) or (n_targets, k) array, got shape {indices.shape}")
+    if not np.issubdtype(indices.dtype, np.integer):
+        raise InputError(f"targets must be atom indices, got an array of {indices.dtype}")
+    indices = indices.reshape(len(indices), -1)
+    outside = indices[(indices < 0) | (indices >= n_atoms)]
+    if outside.size:
+        raise InputError(f"target {outside[0]} is not one of the {n_atoms} atoms (0 to {n_atoms - 1})")
+    values, counts = np.unique(indices, return_counts=True)
+    if counts.max() > 1:
+        raise InputError(f"target {values[counts > 1][0]} stands in targets twice")
+    return indices.astype(np.int32)
+
+
+def select_targets(
+    selection: str,
+    atomic_numbers: np.ndarray,
+    positions: np.ndarray,
+    lattice: np.ndarray,
+    periodic: Sequence[bool] = (True, True, True),
+) -> np.ndarray:
     """Targets from a selection.
 
     Parameters
@@ -57,13 +106,13 @@ def select_targets(selection, atomic_numbers, positions, lattice, periodic=(True
         return _from_file(selection, len(atomic_numbers))
     there = ", ".join(f"{name} ({n})" for name, n in Counter(names.tolist()).items())
     if _is_element(missing[0]):
-        raise InputError(f"--targets {selection}: no {missing[0]} in the system; there are {there}")
-    raise InputError(f"--targets {selection}: {missing[0]!r} is neither an element nor a file; there are {there}")
+        raise InputError(f"`targets='{selection}'`: no {missing[0]} in the system; there are {there}")
+    raise InputError(f"`targets='{selection}'`: {missing[0]!r} is neither an element nor a file; there are {there}")
 
 
 def _is_element(name):
     try:
-        return bool(atomic_number(name, "--targets"))
+        return bool(atomic_number(name, "`targets`"))
     except InputError:
         return False
 
@@ -105,7 +154,7 @@ def _molecules(formula, atomic_numbers, positions, lattice, periodic):
     try:
         wanted = Composition(formula)
     except ValueError:
-        raise InputError(f"--targets molecules {formula}: {formula!r} is not a chemical formula") from None
+        raise InputError(f"`targets='molecules {formula}'`: {formula!r} is not a chemical formula") from None
     label = _bonded_components(atomic_numbers, positions, lattice, periodic)
     names = np.array([symbol(z) for z in atomic_numbers])
     members = [np.flatnonzero(label == i) for i in range(label.max() + 1)]
@@ -114,7 +163,7 @@ def _molecules(formula, atomic_numbers, positions, lattice, periodic):
     if not chosen:
         counts = Counter(composition.hill_formula.replace(" ", "") for composition in found).most_common(8)
         there = ", ".join(f"{name} ({n})" for name, n in counts)
-        raise InputError(f"--targets molecules {formula}: there is none; bonds give {there}")
+        raise InputError(f"`targets='molecules {formula}'`: there is none; bonds give {there}")
     return np.array([atoms[np.lexsort((atoms, atomic_numbers[atoms]))] for atoms in chosen], np.int32)
 
 

@@ -1,21 +1,24 @@
 """State probabilities of every frame, each frame evaluated once, and exact scores from them."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import keras
 import numpy as np
 from keras import ops
 from tqdm import tqdm
 
 from gdynet_tf.analysis.kinetics.covariances import lagged_sums
+from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.learning.pairs import frame_batches
 from gdynet_tf.learning.vamp import vamp2
 
-__all__ = ["predict_blocks", "stream_vamp2", "write_chi"]
+__all__ = ["predict_blocks", "predict_chi", "stream_vamp2", "write_chi"]
 
 _VALUES_PER_BATCH = 500_000
 
 
-def predict_blocks(model, graphs, block):
+def predict_blocks(model: keras.Model, graphs: GraphDataset, block: tuple[int, int, int]) -> Iterator[np.ndarray]:
     """Yield chi of consecutive frames of a block, batch by batch.
 
     Parameters
@@ -38,7 +41,7 @@ def predict_blocks(model, graphs, block):
         left -= len(chi)
 
 
-def stream_vamp2(model, graphs, blocks, tau):
+def stream_vamp2(model: keras.Model, graphs: GraphDataset, blocks: Sequence[tuple[int, int, int]], tau: int) -> float:
     """VAMP-2 score of all pairs of the blocks at once.
 
     Parameters
@@ -58,8 +61,47 @@ def stream_vamp2(model, graphs, blocks, tau):
     return float(vamp2(*(ops.convert_to_tensor(matrix) for matrix in covariances)))
 
 
-def write_chi(model, graphs, folder, progress=True):
-    """Write ``NAME.npy`` (F, n_targets, n_states) float32 for every trajectory.
+def predict_chi(
+    model: keras.Model, graphs: GraphDataset, folder: str | Path | None = None, progress: bool = True
+) -> list[np.ndarray]:
+    """State probabilities of every frame of every trajectory.
+
+    Parameters
+    ----------
+    model : GDyNet
+    graphs : GraphDataset
+    folder : path-like, optional
+        Gets ``NAME.npy`` of each trajectory; by default everything stays in memory.
+    progress : bool
+
+    Returns
+    -------
+    list of (F, n_targets, n_states) float32
+        Memory-mapped when written to ``folder``.
+    """
+    if folder is not None:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    arrays = []
+    with tqdm(total=sum(graphs.n_frames), unit="frame", desc="chi", disable=not progress) as bar:
+        for trajectory, (name, n_frames) in enumerate(zip(graphs.names, graphs.n_frames, strict=True)):
+            shape = (n_frames, graphs.n_targets, model.n_states)
+            if folder is None:
+                out = np.empty(shape, np.float32)
+            else:
+                out = np.lib.format.open_memmap(Path(folder) / f"{name}.npy", mode="w+", dtype=np.float32, shape=shape)
+            done = 0
+            for chi in predict_blocks(model, graphs, (trajectory, 0, n_frames)):
+                out[done : done + len(chi)] = chi
+                done += len(chi)
+                bar.update(len(chi))
+            if isinstance(out, np.memmap):
+                out.flush()
+            arrays.append(out)
+    return arrays
+
+
+def write_chi(model: keras.Model, graphs: GraphDataset, folder: str | Path, progress: bool = True) -> None:
+    """Write ``NAME.npy`` (F, n_targets, n_states) float32 for every trajectory: `predict_chi` for its files alone.
 
     Parameters
     ----------
@@ -68,17 +110,4 @@ def write_chi(model, graphs, folder, progress=True):
     folder : path-like
     progress : bool
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    shape = (graphs.n_targets, model.n_states)
-    with tqdm(total=sum(graphs.n_frames), unit="frame", desc="chi", disable=not progress) as bar:
-        for trajectory, (name, n_frames) in enumerate(zip(graphs.names, graphs.n_frames, strict=True)):
-            out = np.lib.format.open_memmap(
-                folder / f"{name}.npy", mode="w+", dtype=np.float32, shape=(n_frames, *shape)
-            )
-            done = 0
-            for chi in predict_blocks(model, graphs, (trajectory, 0, n_frames)):
-                out[done : done + len(chi)] = chi
-                done += len(chi)
-                bar.update(len(chi))
-            out.flush()
+    predict_chi(model, graphs, folder, progress)

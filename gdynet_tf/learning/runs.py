@@ -1,18 +1,17 @@
 """A run: one or more trainings of the same network, the best of them identified, scored and applied to every frame."""
 
+from __future__ import annotations
+
 import json
-import platform
-import secrets
 import shutil
-import time
-from dataclasses import asdict
-from importlib.metadata import version
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
-from gdynet_tf._version import __version__
 from gdynet_tf.analysis import (
     canonical_correlations,
     collapsed_states,
@@ -20,129 +19,222 @@ from gdynet_tf.analysis import (
     populations,
     restart_agreement,
 )
-from gdynet_tf.analysis.runs import Run, load_chi
+from gdynet_tf.analysis.runs import Run, chi_of_blocks, load_run, segment_blocks
 from gdynet_tf.errors import InputError
-from gdynet_tf.files import digest, write_json
-from gdynet_tf.graphs.store import open_inputs
+from gdynet_tf.files import write_json
+from gdynet_tf.graphs.dataset import GraphDataset
+from gdynet_tf.graphs.store import write_graphs
 from gdynet_tf.learning.identification import identify_states
-from gdynet_tf.learning.prediction import predict_blocks, stream_vamp2, write_chi
+from gdynet_tf.learning.prediction import predict_blocks, predict_chi, stream_vamp2
+from gdynet_tf.learning.settings import (
+    TrainingSettings,
+    check_run_directory,
+    graphs_reference,
+    new_config,
+    resume_config,
+)
 from gdynet_tf.learning.splits import Split
-from gdynet_tf.learning.training import TrainingSettings, train_network
+from gdynet_tf.learning.training import read_history, train_network, write_history
 from gdynet_tf.networks.attribution import attribute_states
 from gdynet_tf.networks.explanation import explain_states
+from gdynet_tf.networks.gdynet import load_model
 
-__all__ = ["new_config", "resume_config", "train_run"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "TrainedRun",
+    "fit_run",
+    "load_trained_run",
+    "new_config",
+    "resume_config",
+    "train_run",
+]
 
 _AGREEMENT_SAMPLES = 200_000  # frames x targets compared between restarts
 
 
-def new_config(graphs, split, settings, seed=None, n_restarts=1):
-    """Everything that the result follows from, as ``config.json`` holds it.
+@dataclass(frozen=True, eq=False)
+class TrainedRun(Run):
+    """A run with what it was made of, on disk or in memory; for analyses it is a `Run` like any other.
 
-    Parameters
+    Attributes
     ----------
-    graphs : GraphDataset
-    split : Split
-    settings : TrainingSettings
-    seed : int, optional
-        Drawn when not given.
-    n_restarts : int
-        Trainings, with the seeds seed, seed + 1, ...
-
-    Returns
-    -------
-    dict
+    model : GDyNet or VAMPnet
+        In float32, with its state map.
+    epochs : list of dict
+        Of the best training: epoch, train_vamp2, validation_vamp2, seconds.
+    chi : list of (F, n_targets, n_states) float32
+        Of every trajectory.
+    explanation : dict or None
+        What tells the states of a GDyNet apart.
+    memory : GraphDataset or None
+        The graphs when they are in no directory.
     """
-    packages = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn")
-    return {
-        "seed": secrets.randbelow(2**31) if seed is None else seed,
-        "n_restarts": n_restarts,
-        **asdict(settings),
-        "split": split.to_dict(),
-        "graphs": {"path": str(graphs.path.resolve()), "sha256": digest(graphs.path / "meta.json")},
-        "data": {
-            "frame_interval": graphs.meta["frame_interval"],
-            "time_unit": graphs.meta["time_unit"],
-            "n_atoms": graphs.meta["n_atoms"],
-            "n_targets": graphs.n_targets,
-            "group_size": graphs.targets.size // graphs.n_targets,
-            "n_neighbors": graphs.meta["n_neighbors"],
-            "trajectories": [
-                {key: entry[key] for key in ("name", "segments", "sources")} for entry in graphs.meta["trajectories"]
-            ],
-        },
-        "versions": {
-            "gdynet_tf": __version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in packages},
-        },
-        "backend": keras.backend.backend(),
-        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-    }
+
+    model: keras.Model = field(repr=False)
+    epochs: list[dict[str, Any]] = field(repr=False)
+    chi: list[np.ndarray] = field(repr=False)
+    explanation: dict[str, Any] | None = field(default=None, repr=False)
+    memory: GraphDataset | None = field(default=None, repr=False)
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """The best training with a row an epoch."""
+        import pandas as pd
+
+        return pd.DataFrame(self.epochs)
+
+    def chi_arrays(self) -> list[np.ndarray]:
+        """State probabilities of all frames, (F, n_targets, n_states) float32 for each trajectory."""
+        return self.chi
+
+    def graphs(self) -> GraphDataset:
+        """The graphs that the run was trained on."""
+        return super().graphs() if self.memory is None else self.memory
+
+    def save(self, path: str | Path, overwrite: bool = False) -> TrainedRun:
+        """Write the run directory, and in it the graphs when they are in memory.
+
+        Parameters
+        ----------
+        path : path-like
+        overwrite : bool
+            Replace a run directory that exists.
+
+        Returns
+        -------
+        TrainedRun
+            On disk.
+
+        Raises
+        ------
+        InputError
+            If ``path`` exists, or holds what would be overwritten by itself.
+        """
+        path = Path(path)
+        recorded = self.config["graphs"]["path"]
+        check_run_directory(path, overwrite, [p for p in (recorded, self.path) if p is not None])
+        if path.exists():
+            shutil.rmtree(path)
+        path.mkdir(parents=True)
+        config = self.config
+        if self.memory is not None:
+            graphs = write_graphs(self.memory, path / "graphs")
+            config = {**config, "graphs": graphs_reference(graphs)}
+        write_json(path / "config.json", config)
+        (path / "chi").mkdir()
+        for trajectory, array in zip(config["data"]["trajectories"], self.chi, strict=True):
+            np.save(path / "chi" / f"{trajectory['name']}.npy", array)
+        saved = replace(self, path=path, config=config, memory=None)
+        saved.write_results()
+        return saved
+
+    def write_results(self) -> None:
+        """Write history.csv, best.weights.h5, model.keras, explanation.json and, at the end, scores.json."""
+        write_history(self.path / "history.csv", self.epochs)
+        self.model.save_weights(self.path / "best.weights.h5")
+        self.model.save(self.path / "model.keras")
+        if self.explanation is not None:
+            write_json(self.path / "explanation.json", self.explanation)
+        write_json(self.path / "scores.json", self.scores)
 
 
-def resume_config(run):
-    """Configuration of an interrupted run, after a check that its graphs are still the same.
+def load_trained_run(path: str | Path) -> TrainedRun:
+    """Open a run directory with its network.
 
     Parameters
     ----------
-    run : path-like
+    path : path-like
 
     Returns
     -------
-    config : dict
-    graphs : GraphDataset
+    TrainedRun
 
     Raises
     ------
     InputError
+        If it is missing, unfinished or damaged, or a network was applied, not trained in it.
     """
-    file = Path(run) / "config.json"
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-        graphs = open_inputs(config["graphs"]["path"], config["model"])
-    except FileNotFoundError:
-        raise InputError(f"{run}: no config.json in it, there is nothing to resume") from None
-    except (ValueError, KeyError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{file}: cannot be read: {error!r}") from None
-    if digest(graphs.path / "meta.json") != config["graphs"]["sha256"]:
-        raise InputError(f"{graphs.path}: is not the graph directory that {run} was begun with")
-    return config, graphs
+    run = load_run(path)
+    if not (run.path / "history.csv").is_file():
+        raise InputError(f"{path}: no history.csv in it: a network was applied here, not trained")
+    explanation = run.path / "explanation.json"
+    return TrainedRun(
+        path=run.path,
+        config=run.config,
+        scores=run.scores,
+        model=load_model(run.path),
+        epochs=read_history(run.path / "history.csv"),
+        chi=run.chi_arrays(),
+        explanation=json.loads(explanation.read_text(encoding="utf-8")) if explanation.is_file() else None,
+    )
 
 
-def train_run(graphs, run, config, *, resume=False, progress=True):
-    """Train, identify the states, score them and write chi of every frame.
+def train_run(
+    graphs: GraphDataset,
+    run: str | Path,
+    config: dict[str, Any],
+    *,
+    resume: bool = False,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """`fit_run` into a run directory, for its scores alone.
 
     Parameters
     ----------
     graphs : GraphDataset
     run : path-like
-        Directory; gets config.json, history.csv, best.weights.h5, model.keras, checkpoints/, chi/, explanation.json
-        (of a GDyNet: what tells its states apart) and, at the end, scores.json.
     config : dict
         From `new_config` or `resume_config`.
-    resume : bool
-        Continue from the checkpoints.
-    progress : bool
+    resume, progress : bool
 
     Returns
     -------
     dict
         Content of ``scores.json``.
     """
-    run = Path(run)
-    run.mkdir(parents=True, exist_ok=True)
-    write_json(run / "config.json", config)
+    return fit_run(graphs, config, run, resume=resume, progress=progress).scores
+
+
+def fit_run(
+    graphs: GraphDataset,
+    config: dict[str, Any],
+    path: str | Path | None = None,
+    *,
+    resume: bool = False,
+    progress: bool = True,
+) -> TrainedRun:
+    """Train, identify the states, score them and take chi of every frame.
+
+    Parameters
+    ----------
+    graphs : GraphDataset
+    config : dict
+        From `new_config` or `resume_config`.
+    path : path-like, optional
+        Directory; gets config.json, history.csv, best.weights.h5, model.keras, checkpoints/, chi/, explanation.json
+        (of a GDyNet: what tells its states apart) and, at the end, scores.json. By default everything stays in memory.
+    resume : bool
+        Continue from the checkpoints.
+    progress : bool
+
+    Returns
+    -------
+    TrainedRun
+    """
+    path = None if path is None else Path(path)
+    if path is not None:
+        path.mkdir(parents=True, exist_ok=True)
+        write_json(path / "config.json", config)
     settings = TrainingSettings(**{name: config[name] for name in TrainingSettings.__dataclass_fields__})
     split = Split.from_dict(config["split"])
-    restarts, models, chis = [], [], []
+    restarts, models, histories, samples = [], [], [], []
     for k in range(config["n_restarts"]):
         seed = config["seed"] + k
         if progress and config["n_restarts"] > 1:
             print(f"training {k + 1} of {config['n_restarts']}, seed {seed}", flush=True)
-        folder = run / "checkpoints" / f"seed_{seed}"
+        folder = None if path is None else path / "checkpoints" / f"seed_{seed}"
         model, history = train_network(graphs, split, settings, seed, folder, resume=resume, progress=progress)
         subspace_test = stream_vamp2(model, graphs, split.test, settings.tau)
         identified = identify_states(model, graphs, split.train, settings.tau)
@@ -159,44 +251,52 @@ def train_run(graphs, run, config, *, resume=False, progress=True):
             }
         )
         models.append(model)
-        chis.append(_sample(model, graphs, split.validation))
+        histories.append(history)
+        samples.append(_sample(model, graphs, split.validation))
     chosen = max(range(len(restarts)), key=lambda k: restarts[k]["validation_vamp2"])
-    model, seed = models[chosen], restarts[chosen]["seed"]
-    shutil.copyfile(run / "checkpoints" / f"seed_{seed}" / "history.csv", run / "history.csv")
-    model.save_weights(run / "best.weights.h5")
-    model.save(run / "model.keras")
-    write_chi(model, graphs, run / "chi", progress=progress)
+    model = models[chosen]
+    chi = predict_chi(model, graphs, None if path is None else path / "chi", progress)
+    explanation = None
     if settings.model == "gdynet":
-        explanation = explain_states(attribute_states(model, graphs, split.validation))
-        write_json(run / "explanation.json", explanation.to_dict())
+        explanation = explain_states(attribute_states(model, graphs, split.validation)).to_dict()
+    units = (settings.tau, graphs.meta["frame_interval"], graphs.meta["time_unit"])
+    every = chi_of_blocks(chi, segment_blocks(graphs.segments), *units)
     scores = {
-        "best_seed": seed,
+        "best_seed": restarts[chosen]["seed"],
         "vamp2": {
             name: stream_vamp2(model, graphs, getattr(split, name), settings.tau)
             for name in ("train", "validation", "test")
         },
         "restarts": restarts,
-    }
-    test = load_chi(Run(run, config, {}), "test")
-    every = load_chi(Run(run, config, {}))
-    scores |= {
         "crispness": crispness(every),
         "populations": populations(every).tolist(),
-        "collapsed": collapsed_states(test, settings.tau).messages,
-        "agreement": _agreement(chis, chosen),
+        "collapsed": collapsed_states(chi_of_blocks(chi, split.test, *units), settings.tau).messages,
+        "agreement": _agreement(samples, chosen),
     }
-    write_json(run / "scores.json", scores)
-    return scores
+    memory = graphs if graphs.path is None else None
+    run = TrainedRun(
+        path=path,
+        config=config,
+        scores=scores,
+        model=model,
+        epochs=histories[chosen],
+        chi=chi,
+        explanation=explanation,
+        memory=memory,
+    )
+    if path is not None:
+        run.write_results()
+    return run
 
 
-def _sample(model, graphs, blocks):
+def _sample(model: keras.Model, graphs: GraphDataset, blocks: Sequence[tuple[int, int, int]]) -> list[np.ndarray]:
     """chi (1 array per block) of evenly spaced frames, for the comparison of restarts."""
     n_samples = sum(stop - start for _, start, stop in blocks) * graphs.n_targets
     stride = max(1, n_samples // _AGREEMENT_SAMPLES)
     return [np.concatenate([chi[::stride] for chi in predict_blocks(model, graphs, block)]) for block in blocks]
 
 
-def _agreement(chis, chosen):
+def _agreement(chis: list[list[np.ndarray]], chosen: int) -> dict[str, Any] | None:
     """How far the other trainings found the same subspace and the same states; None for a single training."""
     if len(chis) < 2:
         return None

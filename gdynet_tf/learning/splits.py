@@ -54,10 +54,10 @@ def split_by_time(segments, tau, fractions=(0.70, 0.15, 0.15)):
     """
     longest = max(max(lengths) for lengths in segments)
     if not 1 <= tau < longest:
-        raise InputError(f"--tau {tau}: must be from 1 to {longest - 1}, the longest segment has {longest} frames")
+        raise InputError(f"`tau={tau}`: must be from 1 to {longest - 1}, the longest segment has {longest} frames")
     if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
         raise InputError(
-            f"--split {' '.join(map(str, fractions))}: three positive fractions that add up to 1 are needed"
+            f"`split={' '.join(map(str, fractions))}`: three positive fractions that add up to 1 are needed"
         )
     total = sum(sum(lengths) for lengths in segments)
     cuts = [round(total * fractions[0]), round(total * (fractions[0] + fractions[1]))]
@@ -66,7 +66,7 @@ def split_by_time(segments, tau, fractions=(0.70, 0.15, 0.15)):
     for name, blocks in vars(split).items():
         if not blocks:
             raise InputError(
-                f"--tau {tau}: no pair is left for {name} ({total} frames in segments of at most {longest}, "
+                f"`tau={tau}`: no pair is left for {name} ({total} frames in segments of at most {longest}, "
                 f"split {' '.join(map(str, fractions))}); a shorter lag or other fractions are needed"
             )
     return split
@@ -113,7 +113,7 @@ def time_folds(segments, tau, n_splits, validation=0.15):
     try:
         indices = list(TimeSeriesSplit(n_splits, gap=tau).split(np.zeros(total)))
     except ValueError as error:
-        raise InputError(f"--n-splits {n_splits}: {error} ({total} frames, lag time {tau})") from None
+        raise InputError(f"`n_splits={n_splits}`: {error} ({total} frames, lag time {tau})") from None
     for k, (train, test) in enumerate(indices):
         cut = round(len(train) * (1 - validation))
         ranges = [(0, cut), (cut + tau, len(train)), (test[0], test[-1] + 1)]
@@ -121,7 +121,7 @@ def time_folds(segments, tau, n_splits, validation=0.15):
         for name, blocks in vars(fold).items():
             if not blocks:
                 raise InputError(
-                    f"--n-splits {n_splits}: no pair is left for {name} in fold {k + 1} ({total} frames, lag time "
+                    f"`n_splits={n_splits}`: no pair is left for {name} in fold {k + 1} ({total} frames, lag time "
                     f"{tau}); fewer splits or a shorter lag are needed"
                 )
         folds.append(fold)
@@ -149,15 +149,17 @@ def split_by_name(names, segments, tau, validation, test):
     InputError
         If a name is unknown or used twice, or a part holds no pair.
     """
-    for option, chosen in (("--val", validation), ("--test", test)):
+    for part, chosen in (("validation", validation), ("test", test)):
         if not chosen:
-            raise InputError(f"{option}: --val and --test are given together, each naming at least one trajectory")
+            raise InputError(
+                f"`{part}`: `validation` and `test` are given together, each naming at least one trajectory"
+            )
         for name in chosen:
             if name not in names:
-                raise InputError(f"{option} {name}: no such trajectory; there are {', '.join(names)}")
+                raise InputError(f"`{part}={name}`: no such trajectory; there are {', '.join(names)}")
     twice = set(validation) & set(test)
     if twice:
-        raise InputError(f"--val and --test: {', '.join(sorted(twice))} is named in both")
+        raise InputError(f"`validation` and `test`: {', '.join(sorted(twice))} is named in both")
     parts = {"train": [], "validation": [], "test": []}
     for block in segment_blocks(segments):
         name = names[block[0]]
@@ -166,5 +168,5 @@ def split_by_name(names, segments, tau, validation, test):
             parts[part].append(block)
     for part, blocks in parts.items():
         if not blocks:
-            raise InputError(f"--tau {tau}: no pair is left for {part}; its segments must be longer than the lag")
+            raise InputError(f"`tau={tau}`: no pair is left for {part}; its segments must be longer than the lag")
     return Split(*(tuple(blocks) for blocks in parts.values()))

@@ -4,73 +4,43 @@ import csv
 import json
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import keras
 from tqdm import tqdm
 
 from gdynet_tf.errors import TrainingError
+from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.learning.pairs import lagged_pairs, pair_batches
 from gdynet_tf.learning.prediction import stream_vamp2
+from gdynet_tf.learning.settings import TrainingSettings, default_batch_size
+from gdynet_tf.learning.splits import Split
 from gdynet_tf.learning.vamp import VAMPLoss
 from gdynet_tf.networks.gdynet import GDyNet
 from gdynet_tf.networks.vampnet import VAMPnet
 
-__all__ = ["TrainingSettings", "best_precision", "default_batch_size", "float32_model", "train_network"]
+__all__ = [
+    "TrainingSettings",
+    "best_precision",
+    "default_batch_size",
+    "float32_model",
+    "read_history",
+    "train_network",
+    "write_history",
+]
 
-_SAMPLES_PER_BATCH = 2000  # frames x targets; fewer bias the covariances and so the gradient
 _GAIN = 1e-3  # a smaller rise of the validation score does not count: 1 % of a process would be 0.01
 
 
-@dataclass(frozen=True)
-class TrainingSettings:
-    """What a training depends on besides the graphs, the split and the seed.
-
-    Attributes
-    ----------
-    n_states : int
-    tau : int
-        Lag time in frames.
-    model : {"gdynet", "vampnet"}
-    n_conv, n_features : int
-        Of a VAMPnet, number and width of the hidden layers.
-    variant : {"paper", "gdynet2019"}
-    batch_size : int
-        Pairs of frames in a batch.
-    epochs : int
-        At most so many.
-    learning_rate : float
-        Of Adam.
-    patience : int
-        Epochs without a validation score better by 0.001 after which training stops.
-    precision : {"float32", "mixed_float16"}
-    """
-
-    n_states: int
-    tau: int
-    model: str = "gdynet"
-    n_conv: int = 3
-    n_features: int = 16
-    variant: str = "paper"
-    batch_size: int = 2000
-    epochs: int = 100
-    learning_rate: float = 3e-3
-    patience: int = 8
-    precision: str = "float32"
-
-
-def default_batch_size(n_targets, n_pairs):
-    """Pairs of frames that hold at least 2,000 target samples, or all pairs if they are fewer."""
-    return min(-(-_SAMPLES_PER_BATCH // n_targets), n_pairs)
-
-
-def best_precision():
+def best_precision() -> str:
     """``"mixed_float16"`` where a GPU is there, else ``"float32"``."""
     return "mixed_float16" if keras.distribution.list_devices("gpu") else "float32"
 
 
-def _new_model(settings, graphs):
+def _new_model(settings: TrainingSettings, graphs: GraphDataset) -> keras.Model:
     if settings.model == "vampnet":
         (n_coordinates,), _ = graphs.input_shapes["coordinates"]
         return VAMPnet(settings.n_states, n_coordinates, settings.n_conv, settings.n_features, settings.precision)
@@ -84,7 +54,7 @@ def _new_model(settings, graphs):
     )
 
 
-def float32_model(model):
+def float32_model(model: keras.Model) -> keras.Model:
     """The same network in full precision, with a copy of the weights."""
     copy = type(model).from_config({**model.get_config(), "precision": "float32"})
     copy.set_weights(model.get_weights())
@@ -104,36 +74,58 @@ class _BatchBar(keras.callbacks.Callback):
 
 @dataclass
 class _Checkpoint:
-    """Where a training stands; written after every epoch, so that --resume continues to the same result."""
+    """Where a training stands; written after every epoch, so that a resumed one comes to the same result.
 
-    folder: Path
-    history: list
+    Without a folder the best weights stay in memory, and nothing can be resumed.
+    """
+
+    folder: Path | None
+    history: list[dict[str, Any]] = field(default_factory=list)
     model_file: str = ""
+    best_weights: list | None = None
 
     @classmethod
-    def load(cls, folder):
-        content = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    def load(cls, folder: Path) -> "_Checkpoint":
+        content = json.loads((folder / "checkpoints" / "state.json").read_text(encoding="utf-8"))
         return cls(folder, content["history"], content["model_file"])
 
-    def save(self, model):
-        """The model first, then the small file that names it: whichever is interrupted, the old pair holds."""
+    def save(self, model: keras.Model) -> None:
+        """Note the epoch that has ended, and keep its weights when it is the best.
+
+        The model is written first, then the small file that names it: whichever is interrupted, the old pair holds.
+        """
+        is_best = self.best == len(self.history) - 1
+        if self.folder is None:
+            self.best_weights = model.get_weights() if is_best else self.best_weights
+            return
+        if is_best:
+            model.save_weights(self.folder / "best.weights.h5")
         old, self.model_file = self.model_file, f"epoch_{len(self.history):04d}.keras"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        model.save(self.folder / self.model_file)
-        temporary = self.folder / "state.tmp"
+        states = self.folder / "checkpoints"
+        states.mkdir(parents=True, exist_ok=True)
+        model.save(states / self.model_file)
+        temporary = states / "state.tmp"
         content = {"history": self.history, "model_file": self.model_file}
         temporary.write_text(json.dumps(content), encoding="utf-8")
-        os.replace(temporary, self.folder / "state.json")
+        os.replace(temporary, states / "state.json")
         if old:
-            (self.folder / old).unlink(missing_ok=True)
+            (states / old).unlink(missing_ok=True)
+        write_history(self.folder / "history.csv", self.history)
+
+    def restore_best(self, model: keras.Model) -> None:
+        """Give the model the weights of its best epoch."""
+        if self.folder is None:
+            model.set_weights(self.best_weights)
+        else:
+            model.load_weights(self.folder / "best.weights.h5")
 
     @property
-    def best(self):
+    def best(self) -> int:
         """Index of the epoch with the highest validation score; -1 before the first."""
         scores = [row["validation_vamp2"] for row in self.history]
         return max(range(len(scores)), key=scores.__getitem__) if scores else -1
 
-    def finished(self, settings):
+    def finished(self, settings: TrainingSettings) -> bool:
         """Whether the last epoch is reached or the score has not risen for ``patience`` epochs."""
         reached, since = -float("inf"), 0
         for row in self.history:
@@ -143,7 +135,16 @@ class _Checkpoint:
         return len(self.history) >= settings.epochs or since >= settings.patience
 
 
-def train_network(graphs, split, settings, seed, folder, *, resume=False, progress=True):
+def train_network(
+    graphs: GraphDataset,
+    split: Split,
+    settings: TrainingSettings,
+    seed: int,
+    folder: str | Path | None = None,
+    *,
+    resume: bool = False,
+    progress: bool = True,
+) -> tuple[keras.Model, list[dict[str, Any]]]:
     """Train one network and return it with the weights of its best epoch.
 
     Parameters
@@ -153,8 +154,8 @@ def train_network(graphs, split, settings, seed, folder, *, resume=False, progre
     settings : TrainingSettings
     seed : int
         Of the initial weights and the order of the pairs.
-    folder : path-like
-        Gets ``history.csv``, ``best.weights.h5`` and ``checkpoints/``.
+    folder : path-like, optional
+        Gets ``history.csv``, ``best.weights.h5`` and ``checkpoints/``; by default nothing is written.
     resume : bool
         Continue from the checkpoint in ``folder`` if there is one.
     progress : bool
@@ -171,14 +172,17 @@ def train_network(graphs, split, settings, seed, folder, *, resume=False, progre
     TrainingError
         If the loss is no number.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    pairs = lagged_pairs(split.train, settings.tau)
+    settings = settings.for_data(graphs.n_targets, len(pairs))
+    folder = None if folder is None else Path(folder)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(seed)
-    if resume and (folder / "checkpoints" / "state.json").is_file():
-        checkpoint = _Checkpoint.load(folder / "checkpoints")
+    if resume and folder is not None and (folder / "checkpoints" / "state.json").is_file():
+        checkpoint = _Checkpoint.load(folder)
         model = keras.models.load_model(folder / "checkpoints" / checkpoint.model_file)
     else:
-        checkpoint = _Checkpoint(folder / "checkpoints", [])
+        checkpoint = _Checkpoint(folder)
         model = _new_model(settings, graphs)
         # XLA is three times faster on a CPU too, where Keras's "auto" leaves it off.
         jit_compile = keras.backend.backend() != "torch"
@@ -186,7 +190,6 @@ def train_network(graphs, split, settings, seed, folder, *, resume=False, progre
         if settings.precision == "mixed_float16":
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         model.compile(optimizer=optimizer, loss=VAMPLoss(), jit_compile=jit_compile)
-    pairs = lagged_pairs(split.train, settings.tau)
     while not checkpoint.finished(settings):
         epoch, began = len(checkpoint.history), time.monotonic()
         batches = pair_batches(graphs, pairs, settings.tau, settings.batch_size, seed, epoch)
@@ -196,9 +199,10 @@ def train_network(graphs, split, settings, seed, folder, *, resume=False, progre
             callbacks = [_BatchBar(bar), keras.callbacks.TerminateOnNaN()]
             loss = model.fit(batches, verbose=0, shuffle=False, callbacks=callbacks).history["loss"][0]
         if loss != loss:
+            where, kept = (f"{folder}: ", "; best.weights.h5 holds the best epoch before") if folder else ("", "")
             raise TrainingError(
-                f"{folder}: the loss is not a number in epoch {epoch + 1}; a smaller --learning-rate "
-                f"(now {settings.learning_rate:g}) helps most often; best.weights.h5 holds the best epoch before"
+                f"{where}the loss is not a number in epoch {epoch + 1}; a smaller `learning_rate` "
+                f"(now {settings.learning_rate:g}) helps most often{kept}"
             )
         row = {
             "epoch": epoch + 1,
@@ -207,10 +211,7 @@ def train_network(graphs, split, settings, seed, folder, *, resume=False, progre
             "seconds": round(time.monotonic() - began, 2),
         }
         checkpoint.history.append(row)
-        if checkpoint.best == epoch:
-            model.save_weights(folder / "best.weights.h5")
         checkpoint.save(model)
-        _write_history(folder / "history.csv", checkpoint.history)
         if progress:
             best = checkpoint.history[checkpoint.best]
             tqdm.write(
@@ -218,12 +219,29 @@ def train_network(graphs, split, settings, seed, folder, *, resume=False, progre
                 f"validation {row['validation_vamp2']:.4f} (best {best['validation_vamp2']:.4f} "
                 f"in epoch {best['epoch']})  {row['seconds']:.1f} s"
             )
-    model.load_weights(folder / "best.weights.h5")
+    checkpoint.restore_best(model)
     return float32_model(model), checkpoint.history
 
 
-def _write_history(path, history):
+def write_history(path: Path, history: Sequence[Mapping[str, Any]]) -> None:
+    """Write the history of a training as CSV.
+
+    Parameters
+    ----------
+    path : Path
+    history : list of dict
+        From `train_network`.
+    """
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(history[0]))
         writer.writeheader()
         writer.writerows(history)
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """The history that `write_history` has written."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return [
+            {name: int(value) if name == "epoch" else float(value) for name, value in row.items()}
+            for row in csv.DictReader(file)
+        ]

@@ -1,12 +1,17 @@
 """The one Trajectory type that every reader returns."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from gdynet_tf.errors import InputError
 from gdynet_tf.findings import Finding
 from gdynet_tf.trajectory.cells import coarse_steps, completed_lattices, unwrap
+from gdynet_tf.trajectory.objects import elements_of, fields_of_ase, fields_of_mdanalysis
 
 __all__ = ["Trajectory", "concatenate"]
 
@@ -14,6 +19,8 @@ __all__ = ["Trajectory", "concatenate"]
 @dataclass(frozen=True)
 class Trajectory:
     """Frames of one system, equally spaced in time.
+
+    Made by `read` from files, or by `from_ase`, `from_mdanalysis` and `from_arrays` from what is in memory.
 
     Attributes
     ----------
@@ -50,16 +57,16 @@ class Trajectory:
     positions: np.ndarray = field(repr=False)
     lattices: np.ndarray = field(repr=False)
     atomic_numbers: np.ndarray = field(repr=False)
-    periodic: tuple = (True, True, True)
+    periodic: tuple[bool, ...] = (True, True, True)
     frame_interval: float | None = None
     time_unit: str | None = None
-    segments: tuple = ()
+    segments: tuple[int, ...] = ()
     targets: np.ndarray | None = field(default=None, repr=False)
     unwrapped: bool = False
-    sources: tuple = ()
+    sources: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         set_ = object.__setattr__
         set_(self, "positions", np.asarray(self.positions, np.float64))
         set_(self, "lattices", np.asarray(self.lattices, np.float64))
@@ -73,50 +80,175 @@ class Trajectory:
         set_(self, "lattices", completed_lattices(self.lattices, self.periodic))
         self._check_lattices()
 
+    @classmethod
+    def from_ase(
+        cls,
+        frames: Sequence[Any],
+        *,
+        frame_interval: float | None = None,
+        time_unit: str | None = None,
+        name: str = "trajectory",
+    ) -> Trajectory:
+        """From a list of ASE's Atoms.
+
+        Parameters
+        ----------
+        frames : list of ase.Atoms
+            Of the same atoms; positions and cells in Å.
+        frame_interval : float, optional
+            Time between frames in ``time_unit``, which ASE's frames do not know.
+        time_unit : str, optional
+            "ps" when a frame interval is given.
+        name : str
+
+        Returns
+        -------
+        Trajectory
+
+        Raises
+        ------
+        InputError
+            If there is no frame, or atoms or periodicity change.
+        """
+        return cls(name=name, **fields_of_ase(frames, name), **_time_scale(frame_interval, time_unit))
+
+    @classmethod
+    def from_mdanalysis(
+        cls,
+        universe: Any,
+        select: str | None = None,
+        *,
+        start: int | None = None,
+        stop: int | None = None,
+        stride: int | None = None,
+        name: str = "trajectory",
+    ) -> Trajectory:
+        """From an MDAnalysis universe or a group of its atoms.
+
+        All frames from start to stop are read, so that paths can be followed, and every stride-th is kept.
+
+        Parameters
+        ----------
+        universe : MDAnalysis.Universe or MDAnalysis.AtomGroup
+            Positions and box in Å, times in ps. A universe whose format has no times gives none, unless it was opened
+            with ``dt=``, ps. Elements are those of its topology, or guessed from the names of the atoms, which a
+            warning tells. It stays at the frame where it is.
+        select : str, optional
+            Atoms to take, in MDAnalysis's selection language; default all. Neighbours are sought among these.
+        start, stop, stride : int, optional
+        name : str
+
+        Returns
+        -------
+        Trajectory
+
+        Raises
+        ------
+        InputError
+            If the selection is none or empty, elements cannot be told, or frames are not equally spaced in time.
+        """
+        whole = cls(name=name, **fields_of_mdanalysis(universe, select, start, stop, name))
+        return whole if stride is None else whole.select(stride=stride)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        positions: np.ndarray,
+        lattices: np.ndarray,
+        species: Sequence[int] | Sequence[str] | np.ndarray,
+        *,
+        frame_interval: float | None = None,
+        time_unit: str | None = None,
+        periodic: Sequence[bool] = (True, True, True),
+        segments: Sequence[int] = (),
+        name: str = "trajectory",
+    ) -> Trajectory:
+        """From arrays.
+
+        Parameters
+        ----------
+        positions : (F, N, 3) array
+            Å, wrapped or not.
+        lattices : (3, 3) or (F, 3, 3) array
+            Å, rows are lattice vectors.
+        species : (N,) int or str
+            Atomic numbers or element symbols.
+        frame_interval : float, optional
+            Time between frames in ``time_unit``.
+        time_unit : str, optional
+            "ps" when a frame interval is given.
+        periodic : tuple of bool
+            Along each lattice vector.
+        segments : sequence of int
+            Frames of each contiguous piece; default one piece.
+        name : str
+
+        Returns
+        -------
+        Trajectory
+
+        Raises
+        ------
+        InputError
+            If the arrays do not fit together or hold impossible values.
+        """
+        lattices = np.asarray(lattices, np.float64)
+        if lattices.shape == (3, 3):
+            lattices = np.broadcast_to(lattices, (len(positions), 3, 3))
+        return cls(
+            name=name,
+            positions=positions,
+            lattices=lattices,
+            atomic_numbers=elements_of(species, f"{name}: species"),
+            periodic=tuple(periodic),
+            segments=tuple(segments),
+            **_time_scale(frame_interval, time_unit),
+        )
+
     @property
-    def _file(self):
+    def origin(self) -> str:
+        """The file or name by which messages call it."""
         return self.sources[0] if self.sources else self.name
 
-    def _check(self):
-        file, shape = self._file, self.positions.shape
+    def _check(self) -> None:
+        origin, shape = self.origin, self.positions.shape
         if len(shape) != 3 or shape[2] != 3:
-            raise InputError(f"{file}: coordinates must have shape (frames, atoms, 3), got {shape}")
+            raise InputError(f"{origin}: coordinates must have shape (frames, atoms, 3), got {shape}")
         n_frames, n_atoms, _ = shape
         if not n_frames:
-            raise InputError(f"{file}: holds no frame")
+            raise InputError(f"{origin}: holds no frame")
         if not n_atoms:
-            raise InputError(f"{file}: holds no atom")
+            raise InputError(f"{origin}: holds no atom")
         if self.atomic_numbers.shape != (n_atoms,):
-            raise InputError(f"{file}: {self.atomic_numbers.size} atom types for {n_atoms} atoms")
+            raise InputError(f"{origin}: {self.atomic_numbers.size} atom types for {n_atoms} atoms")
         wrong = (self.atomic_numbers < 1) | (self.atomic_numbers > 99)
         if wrong.any():
-            raise InputError(f"{file}: atomic number {self.atomic_numbers[wrong][0]} is not between 1 and 99")
+            raise InputError(f"{origin}: atomic number {self.atomic_numbers[wrong][0]} is not between 1 and 99")
         if self.lattices.shape != (n_frames, 3, 3):
             raise InputError(
-                f"{file}: lattices of shape {self.lattices.shape} for {n_frames} frames, ({n_frames}, 3, 3) is needed"
+                f"{origin}: lattices of shape {self.lattices.shape} for {n_frames} frames, ({n_frames}, 3, 3) is needed"
             )
         if not np.isfinite(self.positions).all():
             frame, atom, axis = np.argwhere(~np.isfinite(self.positions))[0]
             raise InputError(
-                f"{file}: coordinate {'xyz'[axis]} of atom {atom} in frame {frame} is "
+                f"{origin}: coordinate {'xyz'[axis]} of atom {atom} in frame {frame} is "
                 f"{self.positions[frame, atom, axis]}"
             )
         if not np.isfinite(self.lattices).all():
             frame = np.argwhere(~np.isfinite(self.lattices))[0][0]
-            raise InputError(
-                f"{file}: lattice of frame {frame} holds {self.lattices[frame][~np.isfinite(self.lattices[frame])][0]}"
-            )
+            wrong = self.lattices[frame][~np.isfinite(self.lattices[frame])][0]
+            raise InputError(f"{origin}: lattice of frame {frame} holds {wrong}")
         if self.frame_interval is not None and not (np.isfinite(self.frame_interval) and self.frame_interval > 0):
-            raise InputError(f"{file}: frame interval {self.frame_interval} is not a positive time")
+            raise InputError(f"{origin}: frame interval {self.frame_interval} is not a positive time")
         if sum(self.segments) != n_frames or min(self.segments) < 1:
-            raise InputError(f"{file}: segments {self.segments} do not add up to {n_frames} frames")
+            raise InputError(f"{origin}: segments {self.segments} do not add up to {n_frames} frames")
         if self.targets is not None and (
             not self.targets.size or self.targets.min() < 0 or self.targets.max() >= n_atoms
         ):
             found = self.targets.max() if self.targets.size else "none"
-            raise InputError(f"{file}: target index {found} is not one of the {n_atoms} atoms")
+            raise InputError(f"{origin}: target index {found} is not one of the {n_atoms} atoms")
 
-    def _check_lattices(self):
+    def _check_lattices(self) -> None:
         lengths = np.linalg.norm(self.lattices, axis=-1)
         volume = np.linalg.det(self.lattices)
         # A flat cell has a determinant that is rounding error beside the product of its edges.
@@ -124,9 +256,9 @@ class Trajectory:
         if flat.any():
             frame = int(np.argmax(flat))
             rows = " ".join(f"{x:g}" for x in self.lattices[frame].ravel())
-            raise InputError(f"{self._file}: lattice of frame {frame} has no volume ({rows})")
+            raise InputError(f"{self.origin}: lattice of frame {frame} has no volume ({rows})")
 
-    def unwrap(self) -> "Trajectory":
+    def unwrap(self) -> Trajectory:
         """The same with every atom followed by its nearest image within each segment; itself when the file has done so.
 
         Returns
@@ -148,7 +280,7 @@ class Trajectory:
             self, positions=positions, unwrapped=True, findings=self.findings + ((coarse,) if coarse else ())
         )
 
-    def select(self, start=None, stop=None, stride=None):
+    def select(self, start: int | None = None, stop: int | None = None, stride: int | None = None) -> Trajectory:
         """Frames ``start:stop:stride``, as Python slices count them, within each segment alike.
 
         Atoms are followed through all frames before some are left out, or they would be lost between those chosen.
@@ -162,11 +294,11 @@ class Trajectory:
         Trajectory
         """
         if stride is not None and stride < 1:
-            raise InputError(f"--stride must be at least 1, got {stride}")
+            raise InputError(f"`stride={stride}`: must be at least 1")
         chosen = np.arange(len(self.positions))[start:stop:stride]
         if not len(chosen):
             raise InputError(
-                f"{self._file}: --start {start} --stop {stop} --stride {stride} selects none of "
+                f"{self.origin}: `start={start}` `stop={stop}` `stride={stride}` selects none of "
                 f"{len(self.positions)} frames"
             )
         counts = np.histogram(chosen, np.concatenate([[0], np.cumsum(self.segments)]))[0]
@@ -180,7 +312,14 @@ class Trajectory:
         )
 
 
-def concatenate(trajectories):
+def _time_scale(frame_interval: float | None, time_unit: str | None) -> dict[str, Any]:
+    """Both, the unit being ps unless it is told."""
+    if time_unit and frame_interval is None:
+        raise InputError(f"`time_unit={time_unit}`: needs `frame_interval`")
+    return {"frame_interval": frame_interval, "time_unit": time_unit or ("ps" if frame_interval is not None else None)}
+
+
+def concatenate(trajectories: Sequence[Trajectory]) -> Trajectory:
     """Several trajectories as the segments of one run.
 
     Parameters
@@ -201,12 +340,11 @@ def concatenate(trajectories):
     first = trajectories[0]
     for other in trajectories[1:]:
         if len(other.atomic_numbers) != len(first.atomic_numbers):
-            raise InputError(
-                f"{other._file}: {len(other.atomic_numbers)} atoms where {first._file} has {len(first.atomic_numbers)}"
-            )
+            n, expected = len(other.atomic_numbers), len(first.atomic_numbers)
+            raise InputError(f"{other.origin}: {n} atoms where {first.origin} has {expected}")
         for field_ in ("atomic_numbers", "periodic", "frame_interval", "time_unit"):
             if not np.array_equal(getattr(first, field_), getattr(other, field_)):
-                raise InputError(f"{other._file}: {field_.replace('_', ' ')} differ from those of {first._file}")
+                raise InputError(f"{other.origin}: {field_.replace('_', ' ')} differ from those of {first.origin}")
     return replace(
         first,
         positions=np.concatenate([t.positions for t in trajectories]),

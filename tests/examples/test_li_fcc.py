@@ -102,7 +102,7 @@ def test_dynamics_and_figures_of_perfect_jumps(sites, tmp_path, monkeypatch, cap
     trajectory = Trajectory(
         "walk", np.stack([x, sulfur], axis=1), np.tile(np.eye(3) * 6.5, (len(path), 1, 1)), [3, 16], unwrapped=True
     )
-    build_graphs([trajectory], tmp_path / "g", [[0]], n_neighbors=2, edges="distance", n_workers=1, progress=False)
+    build_graphs([trajectory], [[0]], out=tmp_path / "g", n_neighbors=2, edges="distance", progress=False)
     run = tmp_path / "r"
     (run / "chi").mkdir(parents=True)
     np.save(run / "chi" / "walk.npy", np.eye(2, dtype=np.float32)[sites.KINDS[path]][:, None])

@@ -45,3 +45,14 @@ class TestNotebooks:
         assert float(re.search(r"VAMP-2 ([\d.]+)", said)[1]) > 1.3
         assert len(re.findall(r"state \d: population [\d.]+, D [\d.]+ Å²/ps", said)) == 2
         assert next(tmp_path.glob("*/mine.png")).stat().st_size > 20_000
+
+    def test_from_memory(self, tmp_path, monkeypatch):
+        notebook = nbformat.read(EXAMPLES / "from_memory.ipynb", as_version=4)
+        assert sum(len(cell.source.splitlines()) for cell in notebook.cells if cell.cell_type == "code") < 20
+        said, n_pictures = executed("from_memory.ipynb", tmp_path, monkeypatch)
+        assert n_pictures == 2
+        assert float(re.search(r"VAMP-2 ([\d.]+)", said)[1]) > 1.3
+        large, small = map(float, re.search(r"populations \[([\d.]+)\s+([\d.]+)\]", said).groups())
+        assert 0.8 < large < 0.97
+        assert large + small == pytest.approx(1, abs=0.011)
+        assert not list(tmp_path.iterdir())  # all in memory

@@ -193,7 +193,7 @@ def run(slab, tmp_path):
     outside = np.abs(z - (LOW + HIGH) / 2) - HALF
     states = np.digitize(-outside, [-4, 0, 4])  # 0 melt ... 3 crystal
     everything = np.arange(slab.positions.shape[1])[:, None]
-    build_graphs([slab], tmp_path / "g", everything, n_neighbors=4, edges="distance", n_workers=1, progress=False)
+    build_graphs([slab], everything, out=tmp_path / "g", n_neighbors=4, edges="distance", progress=False)
     run = tmp_path / "r"
     (run / "chi").mkdir(parents=True)
     np.save(run / "chi" / "slab.npy", np.eye(4, dtype=np.float32)[states])
@@ -214,7 +214,7 @@ def as_written(run, atoms, frames):
 def test_states_of_atoms_that_are_no_targets(slab, tmp_path, monkeypatch):
     """A network trained on half of the atoms says of these what chi says, and of the others something."""
     half = np.arange(0, slab.positions.shape[1], 2)
-    build_graphs([slab], tmp_path / "g", half[:, None], n_neighbors=4, edges="distance", n_workers=1, progress=False)
+    build_graphs([slab], half[:, None], out=tmp_path / "g", n_neighbors=4, edges="distance", progress=False)
     graphs = open_graphs(tmp_path / "g")
     settings = TrainingSettings(n_states=2, tau=1, n_conv=1, n_features=4, batch_size=10, epochs=1)
     config = new_config(graphs, split_by_time(graphs.segments, 1), settings, seed=1)

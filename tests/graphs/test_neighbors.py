@@ -129,6 +129,6 @@ def test_no_frame_and_no_periodic_direction(path):
     np.testing.assert_array_equal(neighbors[0], [[1, 2], [0, 2], [1, 0]])
     np.testing.assert_array_equal(distances[0], [[1, 3], [1, 2], [2, 3]])
     assert nearest_neighbors(line[:0], np.empty((0, 3, 3)), 2)[0].shape == (0, 3, 2)
-    message = "--n-neighbors 3: only 2 neighbours can be reached, the system has 3 atoms and no periodic direction"
+    message = "`n_neighbors=3`: only 2 neighbours can be reached, the system has 3 atoms and no periodic direction"
     with pytest.raises(InputError, match=message):
         nearest_neighbors(line, np.eye(3)[None], 3, (False, False, False))

@@ -9,7 +9,9 @@ import pytest
 from gdynet_tf.errors import InputError
 from gdynet_tf.files import digest
 from gdynet_tf.graphs import build as module
-from gdynet_tf.graphs.build import build_graphs, graph_size
+from gdynet_tf.graphs import chunks, store
+from gdynet_tf.graphs.build import build_graphs
+from gdynet_tf.graphs.chunks import graph_size
 from gdynet_tf.graphs.expansion import expand_distances
 from gdynet_tf.graphs.neighbors import nearest_neighbors
 from gdynet_tf.graphs.store import open_graphs
@@ -36,8 +38,8 @@ def build(tmp_path):
     """Build into tmp_path/graphs, quietly."""
 
     def run(trajectories=None, **options):
-        options = {"n_neighbors": 5, "n_workers": 1, "progress": False, **options}
-        return build_graphs(trajectories or [walk()], tmp_path / "graphs", TARGETS, **options)
+        options = {"n_neighbors": 5, "edges": "gaussian", "out": tmp_path / "graphs", "progress": False, **options}
+        return build_graphs(trajectories or [walk()], TARGETS, **options)
 
     return run
 
@@ -48,7 +50,7 @@ def test_content(build, edges):
         walk(segments=(4, 5), frame_interval=0.5, time_unit="ps"),
         walk("a", 3, seed=1, frame_interval=0.5, time_unit="ps"),
     )
-    graphs = open_graphs(build([a, b], edges=edges))
+    graphs = build([a, b], edges=edges)
     assert graphs.names == ["a", "a_2"]
     assert graphs.segments == [[4, 5], [3]]
     assert graphs.n_frames == [9, 3]
@@ -64,13 +66,13 @@ def test_content(build, edges):
 
 
 def test_positions_are_unwrapped_within_segments(build):
-    graphs = open_graphs(build([walk(segments=(4, 5))]))
+    graphs = build([walk(segments=(4, 5))])
     steps = np.abs(np.diff(graphs.array(0, "positions"), axis=0)).max(axis=(1, 2))
     assert np.delete(steps, 3).max() < 3  # half the cell
 
 
 def test_read_mixes_trajectories(build):
-    graphs = open_graphs(build([walk(), walk("b", 7, seed=1)], edges="distance"))
+    graphs = build([walk(), walk("b", 7, seed=1)], edges="distance")
     found = graphs.read(np.array([1, 0, 1]), np.array([[6, 0], [8, 1], [2, 2]]))
     assert found["neighbors"].shape == (3, 2, 6, 5)
     assert found["neighbors"].dtype == np.int32
@@ -79,12 +81,64 @@ def test_read_mixes_trajectories(build):
 
 
 def test_workers_and_chunks_change_nothing(build, tmp_path, monkeypatch):
-    one = open_graphs(build())
+    one = build()
     content = [np.array(one.array(0, name)) for name in ("neighbors", "edges")]
-    monkeypatch.setattr(module, "_CHUNK_BYTES", 1)
-    two = open_graphs(build(n_workers=2, overwrite=True))
+    monkeypatch.setattr(chunks, "_CHUNK_BYTES", 1)
+    two = build(n_workers=2, overwrite=True)
     for name, expected in zip(("neighbors", "edges"), content, strict=True):
         np.testing.assert_array_equal(two.array(0, name), expected)
+
+
+@pytest.mark.parametrize("edges", ["gaussian", "distance"])
+def test_graphs_in_memory_are_those_of_the_directory(build, tmp_path, edges):
+    """Through every property that a training uses, and to the byte once they are written."""
+    trajectories = [walk(segments=(4, 5)), walk("b", 3, seed=1)]
+    there, here = build(trajectories, edges=edges), build(trajectories, edges=edges, out=None)
+    assert here.path is None
+    assert (here.names, here.segments, here.n_targets) == (there.names, there.segments, there.n_targets)
+    assert here.input_shapes == there.input_shapes
+    for name in ("neighbors", here.edge_array, "lattices", "positions"):
+        for trajectory in (0, 1):
+            found, expected = here.array(trajectory, name), there.array(trajectory, name)
+            assert found.dtype == expected.dtype
+            np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(here.constants["targets"], there.constants["targets"])
+    store.write_graphs(here, tmp_path / "copy")
+    files = [file.relative_to(tmp_path / "copy") for file in (tmp_path / "copy").rglob("*.npy")]
+    assert len(files) == 10
+    for file in files:
+        assert (tmp_path / "copy" / file).read_bytes() == (tmp_path / "graphs" / file).read_bytes()
+    metas = [json.loads((tmp_path / name / "meta.json").read_text()) for name in ("copy", "graphs")]
+    assert {**metas[0], "created": None} == {**metas[1], "created": None}
+    assert list(metas[0]) == list(metas[1])
+    assert open_graphs(tmp_path / "copy").names == here.names
+    with pytest.raises(InputError, match="copy: exists"):
+        store.write_graphs(here, tmp_path / "copy")
+
+
+def test_digest_in_memory_follows_the_content():
+    digests = [
+        build_graphs(walk(seed=seed), TARGETS, n_neighbors=m, progress=False).sha256
+        for seed, m in ((0, 5), (0, 5), (1, 5), (0, 4))
+    ]
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3
+
+
+def test_workers_fill_the_memory_too(build, monkeypatch):
+    one = build(out=None)
+    monkeypatch.setattr(chunks, "_CHUNK_BYTES", 10_000)
+    two = build(out=None, n_workers=2)
+    np.testing.assert_array_equal(two.array(0, "edges"), one.array(0, "edges"))
+
+
+def test_progress_tells_the_size(build, capsys):
+    build(progress=True)
+    said = capsys.readouterr()
+    assert "graphs: " in said.out
+    assert "kB to write" in said.out
+    build(overwrite=True)
+    assert capsys.readouterr().out == ""
 
 
 def test_size_is_what_is_written(build, tmp_path):
@@ -95,8 +149,8 @@ def test_size_is_what_is_written(build, tmp_path):
 
 
 def test_too_large_for_the_disk(build, tmp_path, monkeypatch):
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 1000))
-    with pytest.raises(InputError, match=r"graphs: .* kB do not fit on the disk \(1 kB free\); --edges distance takes"):
+    monkeypatch.setattr(store.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 1000))
+    with pytest.raises(InputError, match=r"graphs: .* do not fit on the disk \(1 kB free\); `edges='distance'` takes"):
         build()
     with pytest.raises(InputError, match=r"do not fit on the disk \(1 kB free\)$"):
         build(edges="distance")
@@ -104,14 +158,14 @@ def test_too_large_for_the_disk(build, tmp_path, monkeypatch):
 
 
 def test_failure_leaves_nothing(build, tmp_path):
-    with pytest.raises(InputError, match="--n-neighbors 6: only 5 neighbours can be reached"):
+    with pytest.raises(InputError, match="`n_neighbors=6`: only 5 neighbours can be reached"):
         build([walk(periodic=(False,) * 3)], n_neighbors=6)
     assert not list(tmp_path.iterdir())
 
 
 def test_interrupted_build_resumes(build, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_CHUNK_BYTES", 1)
-    real, calls = module._build_chunk, []
+    monkeypatch.setattr(chunks, "_CHUNK_BYTES", 1)
+    real, calls = module.write_chunk, []
 
     def interrupted(*arguments):
         if len(calls) == 4:
@@ -119,18 +173,18 @@ def test_interrupted_build_resumes(build, tmp_path, monkeypatch):
         calls.append(arguments[1])
         real(*arguments)
 
-    monkeypatch.setattr(module, "_build_chunk", interrupted)
+    monkeypatch.setattr(module, "write_chunk", interrupted)
     with pytest.raises(KeyboardInterrupt):
         build()
     assert not (tmp_path / "graphs").exists()
     with pytest.raises(InputError, match=r"graphs\.partial: not a graph directory \(an interrupted build\)"):
         open_graphs(tmp_path / "graphs.partial")
-    with pytest.raises(InputError, match=r"graphs\.partial: left by an interrupted build; --resume continues it"):
+    with pytest.raises(InputError, match=r"graphs\.partial: left by an interrupted build; `resume=True` continues it"):
         build()
     with pytest.raises(InputError, match=r"graphs\.partial: was begun with other settings or sources"):
         build(resume=True, n_neighbors=4)
-    monkeypatch.setattr(module, "_build_chunk", lambda *a: (calls.append(a[1]), real(*a)))
-    graphs = open_graphs(build(resume=True))
+    monkeypatch.setattr(module, "write_chunk", lambda *a: (calls.append(a[1]), real(*a)))
+    graphs = build(resume=True)
     assert calls == list(range(9))  # every chunk once
     np.testing.assert_array_equal(
         graphs.array(0, "neighbors"), nearest_neighbors(walk().positions, walk().lattices, 5)[0]
@@ -139,9 +193,9 @@ def test_interrupted_build_resumes(build, tmp_path, monkeypatch):
 
 def test_existing_output(build, tmp_path):
     build()
-    with pytest.raises(InputError, match="graphs: exists; --overwrite replaces it, --out names another"):
+    with pytest.raises(InputError, match="graphs: exists; `overwrite=True` replaces it, `out` names another"):
         build()
-    assert open_graphs(build(overwrite=True, edges="distance")).edge_array == "distances"
+    assert build(overwrite=True, edges="distance").edge_array == "distances"
     shutil.rmtree(tmp_path / "graphs")
     (tmp_path / "graphs").mkdir()
     (tmp_path / "graphs" / "thesis.tex").write_text("precious")
@@ -152,10 +206,10 @@ def test_existing_output(build, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n_neighbors": 0}, "--n-neighbors must be at least 1, got 0"),
-        ({"edges": "cosine"}, "--edges must be gaussian or distance, got cosine"),
-        ({"expansion": {"sigma": 0}}, "--sigma must be positive, got 0"),
-        ({"expansion": {"step": -1}}, "--dmin, --dmax, --step: Gaussian centres need dmin < dmax"),
+        ({"n_neighbors": 0}, "`n_neighbors=0`: must be at least 1"),
+        ({"edges": "cosine"}, "`edges='cosine'`: must be gaussian or distance"),
+        ({"expansion": {"sigma": 0}}, "`sigma=0`: must be positive"),
+        ({"expansion": {"step": -1}}, "`dmin`, `dmax`, `step`: Gaussian centres need dmin < dmax"),
         (
             {"trajectories": [walk(), walk("b", n_atoms=4)]},
             "b: atomic numbers of 4 atoms differ .* of 6 atoms",
@@ -171,16 +225,25 @@ def test_bad_settings(build, tmp_path, options, message):
 
 @pytest.mark.parametrize(
     ("targets", "message"),
-    [([], "non-empty"), ([[6]], "target 6 is not one of the 6 atoms"), ([0, 1], r"got shape \(2,\)")],
+    [
+        ([], r"non-empty .* got shape \(0,\)"),
+        ([[6]], r"target 6 is not one of the 6 atoms \(0 to 5\)"),
+        ([0, -1], "target -1 is not one of the 6 atoms"),
+        ([0.5], "targets must be atom indices, got an array of float64"),
+        ([[0, 1], [1, 2]], "target 1 stands in targets twice"),
+        ("Na", "`targets='Na'`: no Na in the system; there are Li"),
+        (None, "a: names no targets; `targets` does, e.g. `targets='Li'`"),
+    ],
 )
 def test_bad_targets(tmp_path, targets, message):
     with pytest.raises(InputError, match=message):
-        build_graphs([walk()], tmp_path / "graphs", targets, n_workers=1, progress=False)
+        build_graphs([walk()], targets, n_neighbors=3, out=tmp_path / "graphs")
+    assert not list(tmp_path.iterdir())
 
 
 def test_no_trajectory(tmp_path):
     with pytest.raises(InputError, match="no trajectory to build graphs from"):
-        build_graphs([], tmp_path / "graphs", TARGETS)
+        build_graphs([], TARGETS)
 
 
 def _shorten(path):
@@ -218,7 +281,7 @@ def _edit_meta(path, **changes):
     ],
 )
 def test_altered_directory_does_not_open(build, tmp_path, damage, message):
-    damage(build())
+    damage(build().path)
     with pytest.raises(InputError, match=message):
         open_graphs(tmp_path / "graphs")
 

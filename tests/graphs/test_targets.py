@@ -63,10 +63,10 @@ def test_file(select, tmp_path):
 @pytest.mark.parametrize(
     ("selection", "message"),
     [
-        ("Na", r"--targets Na: no Na in the system; there are H \(6\), O \(3\), Li \(1\)"),
-        ("O,Xx", r"--targets O,Xx: 'Xx' is neither an element nor a file; there are H \(6\)"),
-        ("molecules CO2", r"--targets molecules CO2: there is none; bonds give H2O \(3\), Li \(1\)"),
-        ("molecules water", r"--targets molecules water: 'water' is not a chemical formula"),
+        ("Na", r"`targets='Na'`: no Na in the system; there are H \(6\), O \(3\), Li \(1\)"),
+        ("O,Xx", r"`targets='O,Xx'`: 'Xx' is neither an element nor a file; there are H \(6\)"),
+        ("molecules CO2", r"`targets='molecules CO2'`: there is none; bonds give H2O \(3\), Li \(1\)"),
+        ("molecules water", r"`targets='molecules water'`: 'water' is not a chemical formula"),
     ],
 )
 def test_bad_selection(select, selection, message):

@@ -47,11 +47,11 @@ def test_whole_trajectories():
 @pytest.mark.parametrize(
     ("tau", "fractions", "message"),
     [
-        (100, (0.7, 0.15, 0.15), "--tau 100: must be from 1 to 99, the longest segment has 100 frames"),
-        (0, (0.7, 0.15, 0.15), "--tau 0: must be from 1 to 99"),
-        (40, (0.7, 0.15, 0.15), "--tau 40: no pair is left for validation"),
-        (5, (0.7, 0.3, 0.0), "--split 0.7 0.3 0.0: three positive fractions that add up to 1"),
-        (5, (0.7, 0.2, 0.2), "--split 0.7 0.2 0.2: three positive fractions that add up to 1"),
+        (100, (0.7, 0.15, 0.15), "`tau=100`: must be from 1 to 99, the longest segment has 100 frames"),
+        (0, (0.7, 0.15, 0.15), "`tau=0`: must be from 1 to 99"),
+        (40, (0.7, 0.15, 0.15), "`tau=40`: no pair is left for validation"),
+        (5, (0.7, 0.3, 0.0), "`split=0.7 0.3 0.0`: three positive fractions that add up to 1"),
+        (5, (0.7, 0.2, 0.2), "`split=0.7 0.2 0.2`: three positive fractions that add up to 1"),
     ],
 )
 def test_bad_split_by_time(tau, fractions, message):
@@ -62,11 +62,11 @@ def test_bad_split_by_time(tau, fractions, message):
 @pytest.mark.parametrize(
     ("validation", "test", "tau", "message"),
     [
-        (["x"], ["b"], 5, "--val x: no such trajectory; there are a, b, c"),
-        (["b"], [], 5, "--test: --val and --test are given together"),
-        (["b"], ["b"], 5, "--val and --test: b is named in both"),
-        (["b"], ["c"], 30, "--tau 30: no pair is left for test"),
-        (["a", "b"], ["c"], 5, "--tau 5: no pair is left for train"),
+        (["x"], ["b"], 5, "`validation=x`: no such trajectory; there are a, b, c"),
+        (["b"], [], 5, "`test`: `validation` and `test` are given together"),
+        (["b"], ["b"], 5, "`validation` and `test`: b is named in both"),
+        (["b"], ["c"], 30, "`tau=30`: no pair is left for test"),
+        (["a", "b"], ["c"], 5, "`tau=5`: no pair is left for train"),
     ],
 )
 def test_bad_split_by_name(validation, test, tau, message):
@@ -87,7 +87,7 @@ def graphs(tmp_path):
         Trajectory(name, rng.random((n, 4, 3)) * 5, np.repeat(np.eye(3)[None] * 5, n, axis=0), [3, 8, 8, 8])
         for name, n in (("a", 30), ("b", 20))
     ]
-    build_graphs(trajectories, tmp_path / "g", [[0]], n_neighbors=3, edges="distance", n_workers=1, progress=False)
+    build_graphs(trajectories, [[0]], out=tmp_path / "g", n_neighbors=3, edges="distance", progress=False)
     return open_graphs(tmp_path / "g")
 
 
@@ -149,7 +149,7 @@ def test_folds_are_blocks_of_time(segments):
 
 
 def test_too_many_folds():
-    with pytest.raises(InputError, match=r"--n-splits 50: Cannot have number of folds=51 .* \(40 frames, lag time 2\)"):
+    with pytest.raises(InputError, match=r"`n_splits=50`: Cannot have number of folds=51 .* \(40 frames, lag time 2\)"):
         time_folds([[40]], 2, 50)
-    with pytest.raises(InputError, match="--n-splits 3: no pair is left for validation in fold 1"):
+    with pytest.raises(InputError, match="`n_splits=3`: no pair is left for validation in fold 1"):
         time_folds([[100]], 8, 3)

@@ -97,7 +97,7 @@ def graphs(tmp_path_factory):
     cells = np.repeat(np.eye(3)[None] * 20, 6000, axis=0)
     trajectory = Trajectory("md", positions, cells, [3, 8], frame_interval=0.5, time_unit="ps")
     out = tmp_path_factory.mktemp("g") / "graphs"
-    build_graphs([trajectory], out, [[0]], n_neighbors=2, edges="distance", n_workers=1, progress=False)
+    build_graphs([trajectory], [[0]], out=out, n_neighbors=2, edges="distance", progress=False)
     return out
 
 

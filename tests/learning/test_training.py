@@ -43,7 +43,7 @@ def state():
 @pytest.fixture(scope="module")
 def graphs(tmp_path_factory):
     out = tmp_path_factory.mktemp("graphs") / "g"
-    build_graphs([switching(3000, 0)[1]], out, [[0]], n_neighbors=2, edges="distance", n_workers=1, progress=False)
+    build_graphs([switching(3000, 0)[1]], [[0]], out=out, n_neighbors=2, edges="distance", progress=False)
     return open_graphs(out)
 
 
@@ -203,9 +203,13 @@ def test_nothing_to_resume(tmp_path, finished):
 def test_divergence_ends_with_advice(graphs, split, tmp_path):
     from dataclasses import replace
 
-    settings = replace(SETTINGS, learning_rate=float("inf"))
-    with pytest.raises(TrainingError, match=r"loss is not a number in epoch 1; a smaller --learning-rate \(now inf\)"):
+    settings = replace(SETTINGS, epochs=1)
+    object.__setattr__(settings, "learning_rate", float("inf"))  # none that is allowed diverges for certain
+    message = r"the loss is not a number in epoch 1; a smaller `learning_rate` \(now inf\) helps most often"
+    with pytest.raises(TrainingError, match=rf"{tmp_path}: {message}; best\.weights\.h5 holds the best epoch before"):
         train_network(graphs, split, settings, 0, tmp_path, progress=False)
+    with pytest.raises(TrainingError, match=rf"^{message}$"):
+        train_network(graphs, split, settings, 0, progress=False)
 
 
 def test_early_stopping():
@@ -265,7 +269,7 @@ def test_memory_does_not_grow_with_the_trajectory(tmp_path):
         out = tmp_path / str(n_frames)
         positions = np.random.default_rng(0).random((n_frames, 4, 3)) * 5
         trajectory = Trajectory("t", positions, np.repeat(np.eye(3)[None] * 5, n_frames, axis=0), [3, 8, 8, 8])
-        build_graphs([trajectory], out, [[0]], n_workers=1, progress=False)
+        build_graphs([trajectory], [[0]], edges="gaussian", out=out, progress=False)
         script = (
             "import resource, numpy as np\n"
             "from gdynet_tf.graphs.store import open_graphs\n"

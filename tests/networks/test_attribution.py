@@ -56,7 +56,7 @@ def window_network():
 
 def open_second_sulfur(folder, edges="distance", **how):
     trajectory = second_sulfur(0, **how)
-    build_graphs([trajectory], folder, [[0]], n_neighbors=5, edges=edges, n_workers=1, progress=False)
+    build_graphs([trajectory], [[0]], out=folder, n_neighbors=5, edges=edges, progress=False)
     return open_graphs(folder)
 
 
@@ -177,7 +177,7 @@ def test_a_pair_of_atoms_has_one_distance(tmp_path):
         moved = positions.copy()
         moved[:, 1, 0] += move
         trajectory = Trajectory(name, moved, cells, [3, 16, 8], (False,) * 3)
-        build_graphs([trajectory], tmp_path / name, [[0], [1]], **build)
+        build_graphs([trajectory], [[0], [1]], out=tmp_path / name, **build)
         found.append(attribute_states(model, open_graphs(tmp_path / name), [(0, 0, n_frames)], 2 * n_frames))
     assert len(found[0].chi) == 2 * n_frames
     of_lithium = [a.chi[:n_frames] for a in found]

@@ -5,7 +5,6 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from gdynet_tf.graphs.build import build_graphs
-from gdynet_tf.graphs.store import open_graphs
 from gdynet_tf.learning.prediction import predict_blocks
 from gdynet_tf.networks.gdynet import GDyNet
 from gdynet_tf.trajectory import Trajectory
@@ -25,16 +24,14 @@ def model():
 
 
 @pytest.fixture
-def chi(model, tmp_path):
+def chi(model):
     """Function from positions, lattice, atomic numbers, targets to chi."""
-    count = []
 
     def evaluate(positions, lattice=CELL, numbers=NUMBERS, targets=TARGETS, **options):
-        count.append(1)
         trajectory = Trajectory("t", positions, np.repeat(lattice[None], len(positions), axis=0), numbers)
-        options = {"n_neighbors": 6, "n_workers": 1, "progress": False, **options}
-        out = build_graphs([trajectory], tmp_path / str(len(count)), targets, **options)
-        return np.concatenate(list(predict_blocks(model, open_graphs(out), (0, 0, len(positions)))))
+        options = {"n_neighbors": 6, "edges": "gaussian", "progress": False, **options}
+        graphs = build_graphs(trajectory, targets, **options)
+        return np.concatenate(list(predict_blocks(model, graphs, (0, 0, len(positions)))))
 
     return evaluate
 

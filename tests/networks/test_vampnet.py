@@ -33,7 +33,7 @@ def hopping(n_frames=2000, seed=0, periodic=(True, True, True)):
 @pytest.fixture(scope="module")
 def graphs(tmp_path_factory):
     out = tmp_path_factory.mktemp("graphs") / "g"
-    build_graphs([hopping()[1]], out, [[0]], n_neighbors=2, edges="distance", n_workers=1, progress=False)
+    build_graphs([hopping()[1]], [[0]], out=out, n_neighbors=2, edges="distance", progress=False)
     return open_inputs(out, "vampnet")
 
 
@@ -92,7 +92,7 @@ def test_run_tells_equal_sites_apart(graphs, tmp_path):
 
 def test_global_model_of_several_targets_has_no_surroundings(tmp_path):
     out = tmp_path / "g"
-    build_graphs([hopping(200)[1]], out, [[0], [1]], n_neighbors=2, edges="distance", n_workers=1, progress=False)
+    build_graphs([hopping(200)[1]], [[0], [1]], out=out, n_neighbors=2, edges="distance", progress=False)
     graphs = open_inputs(out, "vampnet")
     settings = TrainingSettings(2, 2, model="vampnet", n_conv=1, n_features=4, batch_size=50, epochs=1)
     config = new_config(graphs, split_by_time(graphs.segments, 2), settings, seed=3)
@@ -104,6 +104,6 @@ def test_global_model_of_several_targets_has_no_surroundings(tmp_path):
 
 def test_slab_is_refused(tmp_path):
     trajectory = hopping(50, periodic=(True, True, False))[1]
-    build_graphs([trajectory], tmp_path / "g", [[0]], n_neighbors=1, edges="distance", n_workers=1, progress=False)
-    with pytest.raises(InputError, match="g: --model vampnet needs a system that is periodic in all directions"):
+    build_graphs([trajectory], [[0]], out=tmp_path / "g", n_neighbors=1, edges="distance", progress=False)
+    with pytest.raises(InputError, match="g: `model=vampnet` needs a system that is periodic in all directions"):
         open_inputs(tmp_path / "g", "vampnet")

@@ -249,7 +249,7 @@ def build(path, targets=((0,), (1,)), step=0.15, periodic=(True, True, True), dr
     positions = rng.random((6, 3)) * 9 + moved
     cells = np.repeat(np.eye(3)[None] * 9, 3000, axis=0)
     trajectory = Trajectory("md", positions, cells, [3, 3, 16, 16, 16, 16], periodic=periodic)
-    build_graphs([trajectory], path, targets, n_neighbors=3, edges="distance", n_workers=1, progress=False)
+    build_graphs([trajectory], targets, out=path, n_neighbors=3, edges="distance", progress=False)
     return path
 
 

@@ -75,9 +75,9 @@ def test_select():
     assert part.frame_interval == 1.0
     assert t.select(stop=-4).segments == (4, 2)
     assert t.select(start=5).segments == (5,)
-    with pytest.raises(InputError, match="--start 10 --stop None --stride None selects none of 10 frames"):
+    with pytest.raises(InputError, match="`start=10` `stop=None` `stride=None` selects none of 10 frames"):
         t.select(10)
-    with pytest.raises(InputError, match="--stride must be at least 1, got 0"):
+    with pytest.raises(InputError, match="`stride=0`: must be at least 1"):
         t.select(stride=0)
 
 

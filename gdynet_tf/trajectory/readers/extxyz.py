@@ -1,8 +1,7 @@
 """Extended XYZ, read by ASE."""
 
-import numpy as np
-
 from gdynet_tf.errors import InputError
+from gdynet_tf.trajectory.objects import fields_of_ase
 from gdynet_tf.trajectory.readers.text import open_text, stem
 from gdynet_tf.trajectory.trajectory import Trajectory
 
@@ -30,18 +29,4 @@ def read_extxyz(path):
             raise
         except Exception as error:  # ASE raises many kinds for a malformed file
             raise InputError(f"{path}: cannot be read as extended XYZ: {error}") from None
-    if not frames:
-        raise InputError(f"{path}: holds no frame")
-    for n, frame in enumerate(frames):
-        if len(frame) != len(frames[0]):
-            raise InputError(f"{path}: frame {n} has {len(frame)} atoms, frame 0 has {len(frames[0])}")
-        if not np.array_equal(frame.numbers, frames[0].numbers) or (frame.pbc != frames[0].pbc).any():
-            raise InputError(f"{path}: elements or periodicity change in frame {n}")
-    return Trajectory(
-        name=stem(path),
-        positions=np.stack([frame.positions for frame in frames]),
-        lattices=np.stack([frame.cell.array for frame in frames]),
-        atomic_numbers=frames[0].numbers,
-        periodic=tuple(frames[0].pbc),
-        sources=(str(path),),
-    )
+    return Trajectory(name=stem(path), sources=(str(path),), **fields_of_ase(frames, str(path)))

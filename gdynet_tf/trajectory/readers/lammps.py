@@ -194,7 +194,7 @@ def _atomic_numbers(path: str | Path, frame: Frame, species: Sequence[str] | Non
     columns, table = frame["columns"], frame["table"]
     if "element" in columns:
         if species:
-            raise InputError(f"--species {' '.join(species)}: {path} has the elements itself")
+            raise InputError(f"`species={' '.join(species)}`: {path} has the elements itself")
         return np.array([atomic_number(symbol, path) for symbol in table[:, columns.index("element")]])
     types = np.ones(len(table), int)
     if "type" in columns:
@@ -203,11 +203,11 @@ def _atomic_numbers(path: str | Path, frame: Frame, species: Sequence[str] | Non
     if not species:
         what = f"types {' '.join(map(str, seen))}" if "type" in columns else "no type column"
         raise InputError(
-            f"{path}: {what} and no elements; --species names the element of each type, e.g. --species Li S"
+            f"{path}: {what} and no elements; `species` names the element of each type, e.g. `species=Li S`"
         )
     if max(seen) > len(species) or min(seen) < 1:
-        raise InputError(f"--species {' '.join(species)}: {path} has types {' '.join(map(str, seen))}")
-    numbers = np.array([atomic_number(symbol, "--species") for symbol in species])
+        raise InputError(f"`species={' '.join(species)}`: {path} has types {' '.join(map(str, seen))}")
+    numbers = np.array([atomic_number(symbol, "`species`") for symbol in species])
     return numbers[types - 1]
 
 

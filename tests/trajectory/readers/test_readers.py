@@ -93,7 +93,7 @@ def test_damaged_npz(tmp_path):
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(InputError, match=r"t\.npz: cannot be read as \.npz"):
         read_trajectory(file)
-    with pytest.raises(InputError, match=r"--species Li: .*t\.npz has the elements itself"):
+    with pytest.raises(InputError, match=r"`species=Li`: .*t\.npz has the elements itself"):
         read_trajectory(file, species=["Li"])
 
 
@@ -169,7 +169,7 @@ def test_lammps_images_elements_time_and_boundaries(tmp_path):
     assert (t.frame_interval, t.time_unit) == (0.1, "ps")
     np.testing.assert_array_equal(t.atomic_numbers, [3, 8])
     np.testing.assert_allclose(t.positions[2, 0], [9, 2, -1])
-    with pytest.raises(InputError, match=r"--species Li: .*t\.dump has the elements itself"):
+    with pytest.raises(InputError, match=r"`species=Li`: .*t\.dump has the elements itself"):
         read_trajectory(file, species=["Li"])
 
 
@@ -180,9 +180,9 @@ BOUNDS = np.array([[0, 4]] * 3)
 @pytest.mark.parametrize(
     ("keywords", "species", "message"),
     [
-        ({"rows": ONE}, None, "types 1 2 and no elements; --species names the element of each type"),
-        ({"rows": ONE}, ["Li"], r"--species Li: .*t\.dump has types 1 2"),
-        ({"rows": ONE}, ["Li", "Qq"], "--species: 'Qq' is not an element symbol"),
+        ({"rows": ONE}, None, "types 1 2 and no elements; `species` names the element of each type"),
+        ({"rows": ONE}, ["Li"], r"`species=Li`: .*t\.dump has types 1 2"),
+        ({"rows": ONE}, ["Li", "Qq"], "`species`: 'Qq' is not an element symbol"),
         (
             {"rows": ONE, "header": "id type fx fy fz"},
             ["Li", "O"],
@@ -289,7 +289,7 @@ def test_bad_xdatcar(tmp_path, text, message):
     (tmp_path / "XDATCAR").write_text(text)
     with pytest.raises(InputError, match=f"XDATCAR: {message}"):
         read_trajectory(tmp_path / "XDATCAR")
-    with pytest.raises(InputError, match="--species Li: .*XDATCAR has the elements itself"):
+    with pytest.raises(InputError, match="`species=Li`: .*XDATCAR has the elements itself"):
         read_trajectory(tmp_path / "XDATCAR", species=["Li"])
 
 
@@ -328,7 +328,7 @@ def test_bad_extxyz(tmp_path, text, message):
     with pytest.raises(InputError, match=rf"t\.xyz: {message}"):
         read_trajectory(tmp_path / "t.xyz")
     if text:
-        with pytest.raises(InputError, match=r"--species Li: .*t\.xyz has the elements itself"):
+        with pytest.raises(InputError, match=r"`species=Li`: .*t\.xyz has the elements itself"):
             read_trajectory(tmp_path / "t.xyz", species=["Li"])
 
 

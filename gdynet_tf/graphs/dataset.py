@@ -1,0 +1,199 @@
+"""Graphs as a training reads them, from a directory or from memory."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gdynet_tf.errors import InputError
+from gdynet_tf.files import digest
+
+__all__ = ["CoordinateDataset", "GraphDataset", "as_inputs"]
+
+
+@dataclass(frozen=True, eq=False)
+class GraphDataset:
+    """The graphs of one or more trajectories of the same atoms.
+
+    Arrays of a directory are memory-mapped and opened anew for each read: pages go back to the system with the map, so
+    resident memory does not grow with the trajectory.
+
+    Attributes
+    ----------
+    path : Path or None
+        The graph directory; None for graphs in memory.
+    meta : dict
+        Content of ``meta.json``.
+    memory : mapping of str to array
+        Graphs in memory, by the path that each array would have in a directory ("a/neighbors"); else empty.
+    """
+
+    path: Path | None
+    meta: dict[str, Any] = field(repr=False)
+    memory: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the trajectories."""
+        return [entry["name"] for entry in self.meta["trajectories"]]
+
+    @property
+    def segments(self) -> list[list[int]]:
+        """Frames of each segment, a list per trajectory."""
+        return [list(entry["segments"]) for entry in self.meta["trajectories"]]
+
+    @property
+    def n_frames(self) -> list[int]:
+        """Frames of each trajectory."""
+        return [sum(segments) for segments in self.segments]
+
+    @property
+    def edge_array(self) -> str:
+        """``"edges"`` or ``"distances"``: the array that holds the edges."""
+        return "edges" if self.meta["edges"] == "gaussian" else "distances"
+
+    @cached_property
+    def atomic_numbers(self) -> np.ndarray:
+        """(N,) int32."""
+        return np.array(self._open("atomic_numbers"))
+
+    @cached_property
+    def targets(self) -> np.ndarray:
+        """(n_targets, k) int32."""
+        return np.array(self._open("targets"))
+
+    @property
+    def n_targets(self) -> int:
+        """Rows of chi in a frame."""
+        return len(self.targets)
+
+    @property
+    def constants(self) -> dict[str, np.ndarray]:
+        """Inputs of the model that are the same in all frames."""
+        return {"atomic_numbers": self.atomic_numbers, "targets": self.targets}
+
+    @property
+    def input_shapes(self) -> dict[str, tuple[tuple[int, ...], type]]:
+        """Name -> shape and dtype of a frame of what `read` returns."""
+        shape = (self.meta["n_atoms"], self.meta["n_neighbors"])
+        return {
+            "neighbors": (shape, np.int32),
+            self.edge_array: (self.array(0, self.edge_array).shape[1:], np.float32),
+        }
+
+    @cached_property
+    def sha256(self) -> str:
+        """By which the graphs are known again: digest of ``meta.json``, or of the content of graphs in memory."""
+        if self.path is not None:
+            return digest(self.path / "meta.json")
+        result = hashlib.sha256(json.dumps(self.meta, sort_keys=True).encode())
+        for name, array in sorted(self.memory.items()):
+            result.update(name.encode())
+            result.update(np.ascontiguousarray(array).data)
+        return result.hexdigest()
+
+    def array(self, trajectory: int, name: str) -> np.ndarray:
+        """``neighbors``, ``edges`` or ``distances``, ``lattices`` or ``positions``.
+
+        Parameters
+        ----------
+        trajectory : int
+            Index into `names`.
+        name : str
+
+        Returns
+        -------
+        (F, ...) array
+            Memory-mapped when it lies in a directory.
+        """
+        return self._open(f"{self.names[trajectory]}/{name}")
+
+    def _open(self, name: str) -> np.ndarray:
+        return self.memory[name] if self.path is None else np.load(self.path / f"{name}.npy", mmap_mode="r")
+
+    def read(self, trajectories: np.ndarray, frames: np.ndarray) -> dict[str, np.ndarray]:
+        """The graphs of some frames, as the model takes them.
+
+        Parameters
+        ----------
+        trajectories : (B,) int array
+            Index into `names` for each row.
+        frames : (B, ...) int array
+
+        Returns
+        -------
+        dict
+            ``neighbors`` (B, ..., N, M) int32 and ``edges`` (B, ..., N, M, G) or ``distances`` (B, ..., N, M)
+            float32.
+        """
+        graph = {}
+        for name, (shape, dtype) in self.input_shapes.items():
+            graph[name] = np.empty((*frames.shape, *shape), dtype)
+            for index in np.unique(trajectories):
+                chosen = trajectories == index
+                graph[name][chosen] = self._frames(index, name, frames[chosen])
+        return graph
+
+    def _frames(self, trajectory: int, name: str, frames: np.ndarray) -> np.ndarray:
+        return self.array(trajectory, name)[frames]
+
+
+@dataclass(frozen=True, eq=False)
+class CoordinateDataset(GraphDataset):
+    """The same graphs, seen as a VAMPnet sees them: the coordinates of all targets, one state for the whole.
+
+    Raises
+    ------
+    InputError
+        If the system is not periodic in all directions.
+    """
+
+    def __post_init__(self) -> None:
+        if not all(self.meta["periodic"]):
+            where = f"{self.path}: " if self.path else ""
+            raise InputError(f"{where}`model=vampnet` needs a system that is periodic in all directions")
+
+    @property
+    def n_targets(self) -> int:
+        """One: the system as a whole."""
+        return 1
+
+    @property
+    def constants(self) -> dict[str, np.ndarray]:
+        """None."""
+        return {}
+
+    @property
+    def input_shapes(self) -> dict[str, tuple[tuple[int, ...], type]]:
+        """``coordinates``: cosine and sine of the fractional coordinates, which do not jump at the border."""
+        return {"coordinates": ((6 * self.targets.size,), np.float32)}
+
+    def _frames(self, trajectory: int, name: str, frames: np.ndarray) -> np.ndarray:
+        positions = self.array(trajectory, "positions")[frames][..., self.targets.ravel(), :]  # (..., T k, 3)
+        angle = 2 * np.pi * positions @ np.linalg.inv(self.array(trajectory, "lattices")[frames])
+        return np.concatenate([np.cos(angle), np.sin(angle)], axis=-1).reshape(*frames.shape, -1)
+
+
+def as_inputs(graphs: GraphDataset, model: str) -> GraphDataset:
+    """Graphs as the inputs of a model.
+
+    Parameters
+    ----------
+    graphs : GraphDataset
+    model : {"gdynet", "vampnet"}
+
+    Returns
+    -------
+    GraphDataset or CoordinateDataset
+
+    Raises
+    ------
+    InputError
+        As `CoordinateDataset`.
+    """
+    return CoordinateDataset(graphs.path, graphs.meta, graphs.memory) if model == "vampnet" else graphs

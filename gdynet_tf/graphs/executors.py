@@ -1,0 +1,49 @@
+"""Pieces of work done one after the other, or on several processes of this machine."""
+
+import os
+from collections.abc import Callable, Hashable, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from typing import Any
+
+__all__ = ["available_cores", "run_jobs"]
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_jobs(
+    function: Callable[..., Any],
+    jobs: Mapping[Hashable, tuple],
+    finished: Callable[[Any, Any], None],
+    n_workers: int = 1,
+) -> None:
+    """Call ``function(*arguments)`` for every job, and ``finished(key, result)`` here as each of them ends.
+
+    Parameters
+    ----------
+    function : callable
+        At the top of a module, so that other processes can import it.
+    jobs : mapping
+        Key -> arguments.
+    finished : callable
+    n_workers : int
+        Processes; with 1 everything is done in this one. They are spawned: a script that asks for more needs the usual
+        ``if __name__ == "__main__":``.
+    """
+    if n_workers == 1 or len(jobs) < 2:
+        for key, arguments in jobs.items():
+            finished(key, function(*arguments))
+        return
+    # Forked children of a process with threads, as TensorFlow's, may hang.
+    with ProcessPoolExecutor(min(n_workers, len(jobs)), mp_context=get_context("spawn")) as pool:
+        futures = {pool.submit(function, *arguments): key for key, arguments in jobs.items()}
+        try:
+            for future in as_completed(futures):
+                finished(futures.pop(future), future.result())
+                del future  # and with it the result
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise

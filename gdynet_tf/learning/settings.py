@@ -1,0 +1,256 @@
+"""What the result of a training follows from, as ``config.json`` records it. Loads no network."""
+
+from __future__ import annotations
+
+import json
+import platform
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+from gdynet_tf._version import __version__
+from gdynet_tf.errors import InputError
+from gdynet_tf.graphs.dataset import GraphDataset
+from gdynet_tf.graphs.store import open_inputs
+from gdynet_tf.learning.pairs import lagged_pairs
+from gdynet_tf.learning.splits import Split
+
+__all__ = [
+    "TrainingSettings",
+    "check_run_directory",
+    "default_batch_size",
+    "graphs_reference",
+    "new_config",
+    "resume_config",
+]
+
+_MAX_SEED = 2**31 - 1
+_SAMPLES_PER_BATCH = 2000  # frames x targets; fewer bias the covariances and so the gradient
+_N_FEATURES = {"gdynet": 16, "vampnet": 64}
+_CHOICES = {
+    "model": tuple(_N_FEATURES),
+    "variant": ("paper", "gdynet2019"),
+    "precision": ("float32", "mixed_float16"),
+}
+_LEAST = {"n_states": 2, "tau": 1, "n_conv": 1, "n_features": 1, "epochs": 1, "patience": 1, "batch_size": 1}
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Settings of a training.
+
+    Attributes
+    ----------
+    n_states : int
+    tau : int
+        Lag time in frames.
+    model : {"gdynet", "vampnet"}
+    n_conv : int
+        Convolutions; of a VAMPnet, hidden layers.
+    n_features : int, optional
+        Length of an embedding, or width of the hidden layers; default 16, of a VAMPnet 64.
+    variant : {"paper", "gdynet2019"}
+    batch_size : int, optional
+        Pairs of frames in a batch; default `default_batch_size`, which the data tell.
+    epochs : int
+        At most so many.
+    learning_rate : float
+        Of Adam.
+    patience : int
+        Epochs without a validation score better by 0.001 after which training stops.
+    precision : {"float32", "mixed_float16"}
+
+    Raises
+    ------
+    InputError
+        If a value is out of range.
+    """
+
+    n_states: int
+    tau: int
+    model: str = "gdynet"
+    n_conv: int = 3
+    n_features: int | None = None
+    variant: str = "paper"
+    batch_size: int | None = None
+    epochs: int = 100
+    learning_rate: float = 3e-3
+    patience: int = 8
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise InputError(f"`{name}={getattr(self, name)!r}`: must be {' or '.join(choices)}")
+        if self.n_features is None:
+            object.__setattr__(self, "n_features", _N_FEATURES[self.model])
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if value is None and name == "batch_size":
+                continue
+            if not isinstance(value, Integral):
+                raise InputError(f"`{name}={value!r}`: must be an integer")
+            if value < least:
+                raise InputError(f"`{name}={value}`: must be at least {least}")
+            object.__setattr__(self, name, int(value))
+        if not 0 < self.learning_rate < 10:
+            raise InputError(f"`learning_rate={self.learning_rate:g}`: must be a positive number below 10")
+
+    def for_data(self, n_targets: int, n_pairs: int) -> TrainingSettings:
+        """The same with the batch size that the data tell, unless one is given.
+
+        Parameters
+        ----------
+        n_targets : int
+        n_pairs : int
+            Of the training.
+
+        Returns
+        -------
+        TrainingSettings
+
+        Raises
+        ------
+        InputError
+            If a batch is larger than the data.
+        """
+        if self.batch_size is None:
+            return replace(self, batch_size=default_batch_size(n_targets, n_pairs))
+        if self.batch_size > n_pairs:
+            raise InputError(f"`batch_size={self.batch_size}`: there are only {n_pairs} training pairs")
+        return self
+
+
+def default_batch_size(n_targets: int, n_pairs: int) -> int:
+    """Pairs of frames that hold at least 2,000 target samples, or all pairs if they are fewer."""
+    return min(-(-_SAMPLES_PER_BATCH // n_targets), n_pairs)
+
+
+def new_config(
+    graphs: GraphDataset,
+    split: Split,
+    settings: TrainingSettings,
+    seed: int | None = None,
+    n_restarts: int = 1,
+) -> dict[str, Any]:
+    """Everything that the result follows from, as ``config.json`` holds it.
+
+    Parameters
+    ----------
+    graphs : GraphDataset
+    split : Split
+    settings : TrainingSettings
+    seed : int, optional
+        Drawn when not given.
+    n_restarts : int
+        Trainings, with the seeds seed, seed + 1, ...
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    InputError
+        If the seed or the number of trainings is out of range, or a batch larger than the data.
+    """
+    if seed is not None and not 0 <= seed <= _MAX_SEED:
+        raise InputError(f"`seed={seed}`: must be from 0 to {_MAX_SEED}")
+    if n_restarts < 1:
+        raise InputError(f"`n_restarts={n_restarts}`: must be at least 1")
+    settings = settings.for_data(graphs.n_targets, len(lagged_pairs(split.train, settings.tau)))
+    from keras.backend import backend as keras_backend  # loads TensorFlow
+
+    packages = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn")
+    return {
+        "seed": secrets.randbelow(_MAX_SEED + 1) if seed is None else seed,
+        "n_restarts": n_restarts,
+        **asdict(settings),
+        "split": split.to_dict(),
+        "graphs": graphs_reference(graphs),
+        "data": {
+            "frame_interval": graphs.meta["frame_interval"],
+            "time_unit": graphs.meta["time_unit"],
+            "n_atoms": graphs.meta["n_atoms"],
+            "n_targets": graphs.n_targets,
+            "group_size": graphs.targets.size // graphs.n_targets,
+            "n_neighbors": graphs.meta["n_neighbors"],
+            "trajectories": [
+                {key: entry[key] for key in ("name", "segments", "sources")} for entry in graphs.meta["trajectories"]
+            ],
+        },
+        "versions": {
+            "gdynet_tf": __version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in packages},
+        },
+        "backend": keras_backend(),
+        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+
+
+def graphs_reference(graphs: GraphDataset) -> dict[str, str | None]:
+    """Where graphs are and how they are known again, as ``config.json`` holds it."""
+    return {"path": None if graphs.path is None else str(graphs.path.resolve()), "sha256": graphs.sha256}
+
+
+def resume_config(run: str | Path) -> tuple[dict[str, Any], GraphDataset]:
+    """Configuration of an interrupted run, after a check that its graphs are still the same.
+
+    Parameters
+    ----------
+    run : path-like
+
+    Returns
+    -------
+    config : dict
+    graphs : GraphDataset
+
+    Raises
+    ------
+    InputError
+    """
+    file = Path(run) / "config.json"
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+        graphs = open_inputs(config["graphs"]["path"], config["model"])
+    except FileNotFoundError:
+        raise InputError(f"{run}: no config.json in it, there is nothing to resume") from None
+    except (ValueError, KeyError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{file}: cannot be read: {error!r}") from None
+    if graphs.sha256 != config["graphs"]["sha256"]:
+        raise InputError(f"{graphs.path}: is not the graph directory that {run} was begun with")
+    return config, graphs
+
+
+def check_run_directory(path: Path, overwrite: bool, needed: Sequence[str | Path] = ()) -> None:
+    """Whether a run may be written there.
+
+    Parameters
+    ----------
+    path : Path
+    overwrite : bool
+        Whether a run directory that exists is replaced.
+    needed : list of path-like
+        Directories that must not go with it.
+
+    Raises
+    ------
+    InputError
+    """
+    if not path.exists():
+        return
+    if not overwrite:
+        raise InputError(f"{path}: exists; `overwrite=True` replaces it")
+    if not (path / "config.json").is_file():
+        raise InputError(f"{path}: exists and is no run directory; it is not overwritten")
+    for other in needed:
+        if Path(other).resolve().is_relative_to(path.resolve()):
+            raise InputError(f"{path}: holds {other}, which is still needed; it is not overwritten")

@@ -1,0 +1,197 @@
+"""Frames from objects of other packages, as the fields of a `Trajectory`."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gdynet_tf.errors import InputError
+from gdynet_tf.trajectory.elements import atomic_number
+
+__all__ = ["elements_of", "fields_of_ase", "fields_of_mdanalysis"]
+
+_SAME_TIME = 1e-3  # of a step, by which steps in time may differ: XTC keeps times in single precision
+_SAME_MASS = 0.3  # by which the mass of a guessed element may differ from that in the topology, relative
+
+
+def elements_of(species: Sequence[int] | Sequence[str] | np.ndarray, where: str) -> np.ndarray:
+    """Atomic numbers from atomic numbers or element symbols.
+
+    Parameters
+    ----------
+    species : (N,) sequence of int or str
+    where : str
+        For the message.
+
+    Returns
+    -------
+    (N,) int32
+
+    Raises
+    ------
+    InputError
+        If a symbol is none.
+    """
+    given = np.asarray(species)
+    if given.dtype.kind not in "UO":
+        return given.astype(np.int32)
+    return np.array([atomic_number(str(name), where) for name in given], np.int32)
+
+
+def fields_of_ase(frames: Sequence[Any], where: str) -> dict[str, Any]:
+    """Fields of a trajectory from ASE's frames.
+
+    Parameters
+    ----------
+    frames : list of ase.Atoms
+    where : str
+        File or name, for the message.
+
+    Returns
+    -------
+    dict
+        positions, lattices, atomic_numbers and periodic.
+
+    Raises
+    ------
+    InputError
+        If there are none, or atoms or periodicity change.
+    """
+    if not len(frames):
+        raise InputError(f"{where}: holds no frame")
+    first = frames[0]
+    for n, frame in enumerate(frames):
+        if len(frame) != len(first):
+            raise InputError(f"{where}: frame {n} has {len(frame)} atoms, frame 0 has {len(first)}")
+        if not np.array_equal(frame.numbers, first.numbers) or (frame.pbc != first.pbc).any():
+            raise InputError(f"{where}: elements or periodicity change in frame {n}")
+    return {
+        "positions": np.stack([frame.positions for frame in frames]),
+        "lattices": np.stack([frame.cell.array for frame in frames]),
+        "atomic_numbers": first.numbers,
+        "periodic": tuple(first.pbc),
+    }
+
+
+def fields_of_mdanalysis(
+    universe: Any, select: str | None, start: int | None, stop: int | None, where: str
+) -> dict[str, Any]:
+    """Fields of a trajectory from an MDAnalysis universe, which stays at the frame where it is.
+
+    Parameters
+    ----------
+    universe : MDAnalysis.Universe or MDAnalysis.AtomGroup
+    select : str, optional
+        Atoms to take, in MDAnalysis's selection language.
+    start, stop : int, optional
+    where : str
+        File or name, for the message.
+
+    Returns
+    -------
+    dict
+        positions, lattices, atomic_numbers, periodic, and frame_interval and time_unit where the times are known.
+
+    Raises
+    ------
+    InputError
+        If no frame or atom is selected, elements cannot be told, some frames alone have a box, or they are not equally
+        spaced in time.
+    """
+    from MDAnalysis.exceptions import SelectionError
+    from MDAnalysis.lib.mdamath import triclinic_vectors
+
+    try:
+        atoms = universe.atoms if select is None else universe.select_atoms(select)
+    except SelectionError as error:
+        raise InputError(f"{where}: `select={select!r}`: {error}") from None
+    if not len(atoms):
+        raise InputError(f"{where}: no atom is selected")
+    numbers, frames = _atomic_numbers(atoms, where), atoms.universe.trajectory
+    before, positions, boxes, times = frames.frame, [], [], []
+    for step in frames[start:stop]:
+        positions.append(atoms.positions.astype(np.float64))
+        box = np.zeros(6) if step.dimensions is None else step.dimensions
+        boxes.append(triclinic_vectors(box, dtype=np.float64))
+        times.append(step.time)
+    interval = _time_step(frames)
+    frames[before]
+    if not positions:
+        raise InputError(f"{where}: `start={start}` `stop={stop}` selects none of {len(frames)} frames")
+    lattices = np.stack(boxes)
+    boxed = lattices.any(axis=(1, 2))
+    if boxed.any() and not boxed.all():
+        raise InputError(f"{where}: frame {int(np.argmin(boxed))} has no box, others have one")
+    fields = {
+        "positions": np.stack(positions),
+        "lattices": lattices,
+        "atomic_numbers": numbers,
+        "periodic": (bool(boxed[0]),) * 3,
+    }
+    steps = np.diff(times)
+    if interval is not None and len(steps):
+        interval = float(np.median(steps))
+        odd = np.abs(steps - interval) > _SAME_TIME * abs(interval)
+        if odd.any() or not interval > 0:
+            frame = int(np.argmax(odd))
+            raise InputError(
+                f"{where}: frames are not equally spaced in time: {times[frame]:g} and {times[frame + 1]:g} ps follow "
+                f"each other where {interval:g} ps is usual"
+            )
+    return fields if interval is None else {**fields, "frame_interval": interval, "time_unit": "ps"}
+
+
+def _time_step(frames: Any) -> float | None:
+    """Time between frames, ps; None when the reader does not know it, which MDAnalysis tells by a warning alone."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            return float(frames[0].dt)
+        except UserWarning:
+            return None
+
+
+def _atomic_numbers(atoms: Any, where: str) -> np.ndarray:
+    """From the elements of the topology, else guessed from the names, which a warning tells."""
+    try:
+        given = [str(element).capitalize() for element in atoms.elements]
+    except AttributeError:  # MDAnalysis's NoDataError
+        given = [""]
+    if all(given):
+        return elements_of(given, where)
+    from MDAnalysis.guesser.default_guesser import DefaultGuesser
+
+    names = [str(name) for name in (atoms.names if hasattr(atoms, "names") else atoms.types)]
+    guesser = DefaultGuesser(atoms.universe)
+    guess = {name: str(guesser.guess_atom_element(name)).capitalize() for name in dict.fromkeys(names)}
+    remedy = "; universe.add_TopologyAttr('elements', [...]) tells them"
+    numbers = {}
+    for name, element in guess.items():
+        try:
+            numbers[name] = atomic_number(element, where)
+        except InputError:
+            raise InputError(
+                f"{where}: the topology has no elements and the atom name {name!r} tells none{remedy}"
+            ) from None
+    _check_masses(atoms, names, numbers, guess, where, remedy)
+    said = ", ".join(f"{name} {element}" for name, element in list(guess.items())[:12])
+    warnings.warn(f"{where}: elements are guessed from the atom names: {said}{remedy}", stacklevel=5)
+    return np.array([numbers[name] for name in names], np.int32)
+
+
+def _check_masses(
+    atoms: Any, names: list[str], numbers: dict[str, int], guess: dict[str, str], where: str, remedy: str
+) -> None:
+    """InputError where a guessed element is far from the mass in the topology: CA may be calcium or a carbon."""
+    from ase.data import atomic_masses
+
+    masses = atoms.masses if hasattr(atoms, "masses") else np.zeros(len(names))
+    for name, mass in zip(names, masses, strict=True):
+        expected = atomic_masses[numbers[name]]
+        # Hydrogen is repartitioned or deuterium often, and 0 stands for not known.
+        if numbers[name] != 1 and mass > 0 and abs(mass - expected) > _SAME_MASS * expected:
+            raise InputError(
+                f"{where}: the atom name {name!r} reads as {guess[name]} ({expected:.1f} u), its mass is {mass:.1f} u"
+                f"{remedy}"
+            )

@@ -1,0 +1,31 @@
+"""Messages name arguments; a command tells them as options."""
+
+import pytest
+
+from gdynet_tf.errors import InputError, as_options, run_command
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("`n_states=1`: must be at least 2", "--n-states 1: must be at least 2"),
+        ("`targets='Li'`: no Li", "--targets Li: no Li"),
+        (
+            "g: exists; `overwrite=True` replaces it, `out` names another",
+            "g: exists; --overwrite replaces it, --out names another",
+        ),
+        ("`validation=a`: no such trajectory", "--val a: no such trajectory"),
+        ("run `a-b`: no argument", "run `a-b`: no argument"),
+        ("`start=1` `stop=None` selects none", "--start 1 --stop None selects none"),
+    ],
+)
+def test_arguments_as_options(message, expected):
+    assert as_options(message, {"validation": "val"}) == expected
+
+
+def test_command_shows_options(capsys):
+    def command(argv):
+        raise InputError("`test=x`: wrong")
+
+    assert run_command(command, [], {"test": "check"}) == 2
+    assert capsys.readouterr().err == "error: --check x: wrong\n"
