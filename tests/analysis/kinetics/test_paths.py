@@ -180,6 +180,31 @@ def test_unknown_estimator():
         ga.koopman_matrix(np.eye(2)[[[0], [1], [0]]], 1, "best")
 
 
+def test_path_times_and_their_intervals():
+    """Those of the matrix of all data, each inside its interval; the truth is -1 / Q_ii."""
+    K = np.array([[0.97, 0.02, 0.01], [0.03, 0.95, 0.02], [0.02, 0.04, 0.94]])
+    chi = np.eye(3)[chain(K, 4000, 5)]
+    times = ga.path_times(chi, 3, frame_interval=0.5, time_unit="ps")
+    found = ga.koopman_matrix(chi, 3, "constrained")
+    np.testing.assert_allclose(times.residence.value, ga.residence_times(found, 1.5), rtol=1e-6)
+    np.testing.assert_allclose(times.first_passage.value[:, 1], ga.mean_first_passage_times(found, 1, 1.5), rtol=1e-6)
+    assert times.rates.is_generator
+    assert times.time_unit == "ps"
+    truth = 0.5 * ga.residence_times(K)
+    assert (times.residence.lower < times.residence.value).all()
+    assert (times.residence.value < times.residence.upper).all()
+    assert ((times.residence.lower < truth) & (truth < times.residence.upper)).all()
+    assert np.isnan(np.diag(times.first_passage.lower)).all()  # zero, and no interval
+
+
+def test_a_state_that_was_not_visited_has_no_times():
+    chi = np.eye(3)[chain(np.array([[0.95, 0.05], [0.05, 0.95]]), 2000, 1)]
+    times = ga.path_times(chi, 2)
+    assert np.isnan(times.residence.value).tolist() == [False, False, True]
+    assert np.isfinite(times.residence.lower[:2]).all()
+    assert np.isnan(times.first_passage.value[:, 2]).all()
+
+
 # --- global from local -------------------------------------------------------------------------
 
 

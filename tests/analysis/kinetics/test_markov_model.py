@@ -1,0 +1,41 @@
+"""The reversible Markov model of crisp states."""
+
+import numpy as np
+import pytest
+
+from gdynet_tf import analysis as ga
+from tests.analysis.test_relaxation import two_states
+
+
+def test_a_chain_in_equilibrium():
+    """A relaxation of 20 frames, populations 0.3 and 0.7; 600 relaxation times."""
+    chi = ga.Chi(two_states(20, 4000, 3, p=0.7), 4, frame_interval=0.5, time_unit="ps")
+    model = ga.reversible_markov_model(chi)
+    assert model.states.tolist() == [0, 1]
+    assert model.timescales.lower[0] < 10 < model.timescales.upper[0]
+    assert model.time_unit == "ps"
+    pi = model.stationary_distribution
+    assert (pi.lower < [0.3, 0.7]).all()
+    assert (pi.upper > [0.3, 0.7]).all()
+    np.testing.assert_allclose(pi.value @ model.transition_matrix, pi.value, atol=1e-8)
+    flux = pi.value[:, None] * model.transition_matrix
+    np.testing.assert_allclose(flux, flux.T, atol=1e-8)
+    assert str(pi.basis) == "the posterior of the model"
+    # Copies of one target hold no more than it does.
+    same = ga.reversible_markov_model(np.repeat(two_states(20, 4000, 1), 9, axis=1), 4)
+    one = ga.reversible_markov_model(two_states(20, 4000, 1), 4)
+    width = [m.timescales.upper[0] - m.timescales.lower[0] for m in (same, one)]
+    assert width[0] == pytest.approx(width[1], rel=0.3)
+
+
+def test_states_that_nothing_connects_are_left_out():
+    chi = np.concatenate([two_states(5, 500, 2), np.zeros((500, 2, 1))], axis=2)
+    assert ga.reversible_markov_model(chi, 2).states.tolist() == [0, 1]
+    stuck = np.tile(np.eye(2)[[0, 1]], (50, 1, 1))
+    with pytest.raises(ValueError, match="no two states are connected by transitions both ways"):
+        ga.reversible_markov_model(stuck, 2)
+
+
+def test_fuzzy_states_are_refused():
+    with pytest.raises(ValueError, match="states are not crisp: 0 % of the frames"):
+        ga.reversible_markov_model(0.5 * two_states(5, 500, 2) + 0.25, 2)

@@ -1,0 +1,156 @@
+"""The jackknife and what is made of it: textbook answers first."""
+
+import numpy as np
+import pytest
+from scipy.stats import t as student
+
+from gdynet_tf import analysis as ga
+from gdynet_tf.analysis.uncertainty import BELOW_ONE, POSITIVE, PROBABILITY, jackknife
+from tests.analysis.test_relaxation import two_states
+
+
+def blocks_of(weights, kind="trajectories", **basis):
+    weights = np.asarray(weights, float)
+    return ga.Blocks(ga.Basis(kind, len(weights), **basis), [[]] * len(weights), weights / weights.sum())
+
+
+def copies_of_mean(values, weights):
+    """Of all data first, then without each block."""
+    total, amount = np.sum(values * weights), np.sum(weights)
+    return np.array([total / amount, *((total - values * weights) / (amount - weights))])
+
+
+def test_equal_blocks_are_a_students_interval():
+    values = np.random.default_rng(0).normal(size=12)
+    found = ga.estimate_from_copies(copies_of_mean(values, np.ones(12)), blocks_of(np.ones(12)))
+    half = student.ppf(0.975, 11) * values.std(ddof=1) / np.sqrt(12)
+    np.testing.assert_allclose([found.lower, found.upper], values.mean() + half * np.array([-1, 1]), rtol=1e-6)
+    assert found.value == pytest.approx(values.mean())
+
+
+def test_unequal_blocks_are_weighted():
+    """A mean with amounts m_j, variance 1/m_j each: standard error 1/sqrt(sum m) on average."""
+    rng, weights = np.random.default_rng(1), np.array([1.0, 2, 4, 8, 2, 1, 4, 6])
+    errors = []
+    for _ in range(2000):
+        values = rng.normal(size=8) / np.sqrt(weights)
+        errors.append(jackknife(copies_of_mean(values, weights), blocks_of(weights)).standard_error ** 2)
+    assert np.mean(errors) == pytest.approx(1 / weights.sum(), rel=0.05)
+
+
+def test_bias_of_first_order_is_taken_off():
+    """The square of a mean is biased by the variance of the mean; the jackknife takes off its unbiased estimate."""
+    values = np.random.default_rng(2).normal(2, 1, 10)
+    spread = jackknife(copies_of_mean(values, np.ones(10)) ** 2, blocks_of(np.ones(10)))
+    assert spread.corrected == pytest.approx(values.mean() ** 2 - values.var(ddof=1) / 10)
+
+
+def test_few_blocks_that_matter_have_few_degrees_of_freedom():
+    copies = copies_of_mean(np.eye(20)[0], np.ones(20))
+    assert jackknife(copies, blocks_of(np.ones(20))).degrees == pytest.approx(2, abs=0.5)
+    assert jackknife(copies_of_mean(np.arange(20.0), np.ones(20)), blocks_of(np.ones(20))).degrees == pytest.approx(19)
+
+
+def test_corrections_widen():
+    copies, weights = copies_of_mean(np.arange(10.0), np.ones(10)), np.ones(10)
+    plain = jackknife(copies, blocks_of(weights)).standard_error
+    together = jackknife(copies, blocks_of(weights, "groups of targets", design_effect=1.44)).standard_error
+    assert together / plain == pytest.approx(1.2)
+    time = blocks_of(weights, "time blocks", relaxation=10.0, block_length=50.0)
+    assert jackknife(copies, time).standard_error / plain == pytest.approx(1 / np.sqrt(0.8))
+    assert jackknife(copies, time, per_frame=False).standard_error == plain
+
+
+@pytest.mark.parametrize(
+    ("within", "value"), [(POSITIVE, 0.1), (PROBABILITY, 0.02), (PROBABILITY, 0.99), (BELOW_ONE, 0.98)]
+)
+def test_bounds_stay_where_values_can_be(within, value):
+    copies = np.array([value, *(value + 0.02 * (1 - value) * np.linspace(-0.9, 0.9, 8))])
+    copies = np.concatenate([copies[:1], np.clip(copies[1:], value / 3, 1 - (1 - value) / 3)])
+    found = ga.estimate_from_copies(copies, blocks_of(np.ones(8)), within)
+    assert within[0] < found.lower < value < found.upper < within[1]
+
+
+def test_what_leaves_the_scale_is_linear():
+    """Entries of a Koopman matrix of fuzzy states may be negative."""
+    copies = np.array([-0.01, -0.02, 0.0, -0.015, -0.005, -0.01, -0.01])
+    found = ga.estimate_from_copies(copies, blocks_of(np.ones(6)), PROBABILITY)
+    assert found.lower < -0.01 < found.upper
+
+
+def test_what_was_seen_in_one_block_alone_has_no_interval():
+    copies = np.array([0.01, 0.0, 0.011, 0.011, 0.011, 0.011, 0.011])
+    found = ga.estimate_from_copies(copies, blocks_of(np.ones(6)), PROBABILITY)
+    assert np.isnan([found.lower, found.upper]).all()
+    constant = ga.estimate_from_copies(np.ones(7), blocks_of(np.ones(6)))
+    assert np.isnan(constant.lower)
+
+
+def test_sums_and_chi_lists_agree():
+    chi = ga.Chi(two_states(10, 3000, 2), tau=2)
+    blocks = ga.independent_blocks(chi)
+    by_list = ga.with_interval(ga.populations, chi, within=(0, 1))
+    by_sums = ga.estimated_populations(chi)
+    for name in ("value", "lower", "upper"):
+        np.testing.assert_allclose(getattr(by_list, name), getattr(by_sums, name), rtol=1e-9)
+    counts = [np.ones(segment.shape[:2]) for segment in chi]
+    ratio = ga.estimate_from_sums(lambda x, n: x / n, [blocks.sums(chi), blocks.sums(counts)], blocks, (0, 1))
+    np.testing.assert_allclose(ratio.lower, by_sums.lower, rtol=1e-9)
+    frame = by_list.to_dataframe()
+    assert list(frame.columns) == ["index_0", "value", "lower", "upper", "basis"]
+    assert frame["basis"][0] == str(blocks.basis)
+
+
+def test_any_function_of_chi():
+    """A score, and one that does not exist without a certain block."""
+    chi = [two_states(10, n, 1, seed=n) for n in (1500, 900, 700)]
+    score = ga.with_interval(lambda parts: ga.vamp2_score(parts, 2), chi, 2)
+    assert score.lower < score.value < score.upper
+    assert score.basis.kind == "time blocks"
+
+    def picky(parts):
+        if max(map(len, parts)) < 1500:
+            raise ValueError("needs the long one")
+        return 1.0
+
+    assert np.isnan(ga.with_interval(picky, chi, 2).lower)
+    with pytest.raises(ValueError, match="needs the long one"):
+        ga.with_interval(picky, chi[1:], 2)
+
+
+def test_without_independence_there_is_no_interval():
+    chi = two_states(50, 200, 1)
+    found = ga.with_interval(ga.populations, chi, 5)
+    assert found.basis.kind is None
+    np.testing.assert_allclose(found.value, ga.populations(chi))
+    assert np.isnan([found.lower, found.upper]).all()
+    assert np.isnan(ga.estimated_populations(chi, 5).upper).all()
+
+
+def test_unknown_range():
+    with pytest.raises(ValueError, match=r"within must be one of .*, got \(0\.0, 2\.0\)"):
+        ga.with_interval(ga.populations, two_states(5, 500, 1), 1, within=(0, 2))
+
+
+def test_covariances_without_a_block_by_brute_force():
+    """Of a crisp chain in blocks: total less the pairs whose midpoint lies in the block."""
+    from gdynet_tf.analysis.kinetics.covariances import covariances_without
+
+    chi = ga.as_chi([two_states(5, n, 2, seed=n) for n in (301, 400)])
+    blocks = ga.independent_blocks(chi, 2)
+    lags = [1, 4, 7]
+    found = covariances_without(chi, lags, blocks)
+    for k, lag in enumerate(lags):
+        for b in (0, 3, len(blocks) - 1):
+            kept = []
+            for s, segment in enumerate(chi):
+                cut = [p.frames for p in blocks.pieces[b] if p.segment == s]
+                for t in range(len(segment) - lag):
+                    middle = t + lag // 2
+                    last = len(segment) - 1 - (lag - lag // 2)  # midpoints stop before the end of a segment
+                    inside = any(f.start <= middle < f.stop or (middle > last and f.stop == len(segment)) for f in cut)
+                    if not inside:
+                        kept += [(segment[t, a], segment[t + lag, a]) for a in range(2)]
+            x, y = np.array(kept).transpose(1, 0, 2)
+            np.testing.assert_allclose(found[b + 1, k, 1], x.T @ y / len(x), atol=1e-12)
+        np.testing.assert_allclose(found[0, k], ga.covariances(chi, lag), atol=1e-12)
