@@ -17,7 +17,7 @@ def calibration():
     return module
 
 
-@pytest.mark.parametrize("kind", ["one target, middling", "many targets", "segments of one run"])
+@pytest.mark.parametrize("kind", ["one target, middling", "two targets", "memory, many targets"])
 def test_intervals_hold_the_truth(calibration, kind):
     """24 draws: with 95 % for each, the mean over a quantity's components stays above 85 % in all but rare cases."""
     result = calibration.run(calibration.CASES[kind], 24, seed=1)
@@ -26,7 +26,8 @@ def test_intervals_hold_the_truth(calibration, kind):
         assert found[0].sum() > 0.5 * 24 * found.shape[1]
         assert found[1].sum() / found[0].sum() > 0.85
         assert found[2].sum() == 0  # an estimate lies inside its own interval
-    assert result["verdicts"].get("refuted", 0) <= 4
+    if result["markovian"]:
+        assert result["verdicts"].get("refuted", 0) <= 4
 
 
 def test_what_is_too_short_has_none(calibration):

@@ -70,7 +70,7 @@ class Basis:
         if self.reason == "targets differ":
             return "no interval: targets differ by more than time averages away and are not shown to be independent"
         held = "the slowest relaxation does not decay in the data"
-        if np.isfinite(self.n_relaxations):
+        if np.isfinite(self.relaxation):
             held = f"the data hold {self.n_relaxations:.2g} relaxation times of the {_LEAST * _PER_BLOCK:.0f} needed"
         return f"no interval: {held}, and targets are too few or not shown to be independent"
 

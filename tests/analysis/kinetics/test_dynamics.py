@@ -217,7 +217,7 @@ def test_short_data_are_called_short():
         (0.0165, 80, "more than a third of the longest"),
     ):
         K = np.array([[1 - leave, leave], [leave, 1 - leave]])
-        chi = chain(K, n_frames, 400, seed=5)
+        chi = chain(K, n_frames, 400, seed=6)
         result = ga.implied_timescales(chi, [2])
         _, caveats = ga.assess(chi, result, None, 1.0, 2)
         assert any(words in c for c in caveats)
