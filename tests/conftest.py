@@ -52,3 +52,19 @@ def markov_chain(K, n_frames, n_targets, seed, start=None):
 def chain():
     """Function that makes Markov chains."""
     return markov_chain
+
+
+@pytest.fixture(scope="session")
+def two_states():
+    """Crisp chi of independent targets with two states and one relaxation time."""
+
+    def two_states(relaxation, n_frames, n_targets, seed=0, p=0.5):
+        """Crisp chi of targets with one relaxation time, in frames."""
+        rng = np.random.default_rng(seed)
+        moves = rng.random((n_frames, n_targets)) > np.exp(-1 / relaxation)
+        moves[0] = True
+        last = np.maximum.accumulate(np.where(moves, np.arange(n_frames)[:, None], 0), axis=0)
+        state = np.take_along_axis((rng.random((n_frames, n_targets)) < p).astype(int), last, axis=0)
+        return np.eye(2)[state]
+
+    return two_states

@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 
 from gdynet_tf import analysis as ga
-from tests.analysis.test_relaxation import two_states
 
 
 def kind(chi, tau=2):
     return ga.independent_blocks(chi, tau).basis.kind
 
 
-def test_a_long_run_is_cut_into_blocks_of_time():
+def test_a_long_run_is_cut_into_blocks_of_time(two_states):
     blocks = ga.independent_blocks(two_states(10, 4000, 1), 2)
     assert blocks.basis.kind == "time blocks"
     assert blocks.basis.n_blocks == len(blocks) == 40
@@ -20,7 +19,7 @@ def test_a_long_run_is_cut_into_blocks_of_time():
     np.testing.assert_allclose(blocks.weights, 1 / 40)
 
 
-def test_every_frame_of_every_target_is_in_one_block():
+def test_every_frame_of_every_target_is_in_one_block(two_states):
     for chi in (
         [two_states(10, n, 2, seed=n) for n in (70, 900, 33, 1500)],
         two_states(50, 200, 30, seed=1),
@@ -42,7 +41,7 @@ def test_every_frame_of_every_target_is_in_one_block():
             np.testing.assert_allclose(left + blocks.sums(chi)[b], total)
 
 
-def test_many_short_targets_are_grouped():
+def test_many_short_targets_are_grouped(two_states):
     blocks = ga.independent_blocks(two_states(50, 200, 60), 5)
     assert blocks.basis.kind == "groups of targets"
     assert len(blocks) == 40
@@ -50,13 +49,13 @@ def test_many_short_targets_are_grouped():
     assert 1 <= blocks.basis.design_effect < 1.5
 
 
-def test_few_independent_targets_are_cut_one_by_one():
+def test_few_independent_targets_are_cut_one_by_one(two_states):
     blocks = ga.independent_blocks(two_states(30, 800, 3, seed=1), 3)
     assert blocks.basis.kind == "blocks of single targets"
     assert str(blocks.basis).endswith("frames of single targets")
 
 
-def test_targets_that_move_together_are_not_called_independent():
+def test_targets_that_move_together_are_not_called_independent(two_states):
     """However many copies there are of one short run."""
     basis = ga.independent_blocks(np.repeat(two_states(50, 300, 1, seed=1), 60, axis=1), 5).basis
     assert basis.kind is None
@@ -66,7 +65,7 @@ def test_targets_that_move_together_are_not_called_independent():
     assert kind(np.repeat(two_states(10, 4000, 1), 60, axis=1)) == "time blocks"  # time is enough
 
 
-def test_targets_that_differ_for_good_are_not_averaged_by_time():
+def test_targets_that_differ_for_good_are_not_averaged_by_time(two_states):
     """Half of the targets stays in state 0 for 9 of 10 frames, the others for 1 of 10."""
     alike = [two_states(5, 3000, 10, seed=k, p=p) for k, p in enumerate((0.1, 0.9))]
     chi = np.concatenate(alike, axis=1)
@@ -77,7 +76,7 @@ def test_targets_that_differ_for_good_are_not_averaged_by_time():
     assert basis.reason == "targets differ" or not np.isfinite(basis.relaxation)
 
 
-def test_segments_of_one_run_are_joined():
+def test_segments_of_one_run_are_joined(two_states):
     """40 segments of two relaxation times each: too short alone, and not independent, whatever is declared."""
     segments = np.split(two_states(50, 4000, 1, seed=4), 40)
     for trajectories in (None, range(40), [0] * 40):
@@ -86,7 +85,7 @@ def test_segments_of_one_run_are_joined():
         assert blocks.basis.block_length > 150
 
 
-def test_independent_trajectories_that_do_not_decay():
+def test_independent_trajectories_that_do_not_decay(two_states):
     """Each a third of a relaxation time long: only whole trajectories are independent, if they are declared or many."""
     trajectories = [two_states(300, 100, 1, seed=k) for k in range(60)]
     declared = ga.independent_blocks(ga.Chi(trajectories, trajectories=range(60)), 5)
@@ -104,6 +103,6 @@ def test_nothing_moves():
     assert str(basis) == "no interval: no lasting change of state was seen"
 
 
-def test_one_answer_for_one_chi():
+def test_one_answer_for_one_chi(two_states):
     chi = ga.Chi(two_states(10, 1000, 2), tau=2)
     assert ga.independent_blocks(chi) is ga.independent_blocks(chi, 2)

@@ -4,25 +4,16 @@ import numpy as np
 import pytest
 
 from gdynet_tf import analysis as ga
-
-
-def two_states(relaxation, n_frames, n_targets, seed=0, p=0.5):
-    """Crisp chi of targets with one relaxation time, in frames."""
-    rng = np.random.default_rng(seed)
-    moves = rng.random((n_frames, n_targets)) > np.exp(-1 / relaxation)
-    moves[0] = True
-    last = np.maximum.accumulate(np.where(moves, np.arange(n_frames)[:, None], 0), axis=0)
-    state = np.take_along_axis((rng.random((n_frames, n_targets)) < p).astype(int), last, axis=0)
-    return np.eye(2)[state]
+from gdynet_tf.analysis.relaxation import joint_correlation, target_correlation
 
 
 @pytest.mark.parametrize("relaxation", [5, 40])
-def test_relaxation_of_a_chain(relaxation):
+def test_relaxation_of_a_chain(relaxation, two_states):
     """2,500 or 20,000 relaxation times: a few percent of noise."""
     assert ga.relaxation_time(two_states(relaxation, 5000, 20), 2) == pytest.approx(relaxation, rel=0.15)
 
 
-def test_relaxation_behind_a_fast_one():
+def test_relaxation_behind_a_fast_one(two_states):
     """Half of the variance decays in 2 frames: the implied timescale at a lag of 1 sees it, the moments do not."""
     slow, rng = two_states(50, 20_000, 5), np.random.default_rng(1)
     chi = 0.5 * slow + 0.5 * np.eye(2)[rng.integers(0, 2, slow.shape[:2])]
@@ -35,27 +26,27 @@ def test_what_does_not_decay():
     assert ga.relaxation_time(np.full((50, 2, 2), 0.5), 1) == 0
 
 
-def test_targets_that_do_the_same():
+def test_targets_that_do_the_same(two_states):
     """Design effect: 1 for independent targets, their number for copies, and n (1 + (n - 1) rho) / n in between."""
     free = two_states(10, 4000, 6)
-    design, noise = ga.target_correlation(free, 2)
+    design, noise = target_correlation(free, 2)
     assert abs(design[0] - 1) < 3 * noise[0]
     assert noise[0] < 0.2
     same = np.repeat(free[:, :1], 6, axis=1)
-    assert ga.target_correlation(same, 2)[0][0] == pytest.approx(6)
+    assert target_correlation(same, 2)[0][0] == pytest.approx(6)
     pairs = np.repeat(free[:, :3], 2, axis=1)
-    assert ga.target_correlation(pairs, 2)[0][0] == pytest.approx(2, abs=0.4)
-    assert ga.target_correlation(np.tile(np.eye(2)[[0, 1]], (50, 1, 1)), 1)[1][0] == np.inf  # nothing happened
+    assert target_correlation(pairs, 2)[0][0] == pytest.approx(2, abs=0.4)
+    assert target_correlation(np.tile(np.eye(2)[[0, 1]], (50, 1, 1)), 1)[1][0] == np.inf  # nothing happened
 
 
-def test_correlation_across_joints():
+def test_correlation_across_joints(two_states):
     run = two_states(50, 4000, 4, seed=2)
-    follow, n = ga.joint_correlation(np.split(run, 40), 2)
+    follow, n = joint_correlation(np.split(run, 40), 2)
     assert n == 39 * 4
     assert follow > 0.8
-    apart, _ = ga.joint_correlation([two_states(50, 100, 4, seed=k) for k in range(40)], 2)
+    apart, _ = joint_correlation([two_states(50, 100, 4, seed=k) for k in range(40)], 2)
     assert abs(apart) < 0.3
-    assert ga.joint_correlation([np.full((5, 1, 2), 0.5)] * 2, 1) == (1.0, 1)
+    assert joint_correlation([np.full((5, 1, 2), 0.5)] * 2, 1) == (1.0, 1)
 
 
 def test_transitions_that_lasted():

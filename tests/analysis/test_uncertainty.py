@@ -6,7 +6,6 @@ from scipy.stats import t as student
 
 from gdynet_tf import analysis as ga
 from gdynet_tf.analysis.uncertainty import BELOW_ONE, POSITIVE, PROBABILITY, jackknife
-from tests.analysis.test_relaxation import two_states
 
 
 def blocks_of(weights, kind="trajectories", **basis):
@@ -86,7 +85,7 @@ def test_what_was_seen_in_one_block_alone_has_no_interval():
     assert np.isnan(constant.lower)
 
 
-def test_sums_and_chi_lists_agree():
+def test_sums_and_chi_lists_agree(two_states):
     chi = ga.Chi(two_states(10, 3000, 2), tau=2)
     blocks = ga.independent_blocks(chi)
     by_list = ga.with_interval(ga.populations, chi, within=(0, 1))
@@ -101,7 +100,7 @@ def test_sums_and_chi_lists_agree():
     assert frame["basis"][0] == str(blocks.basis)
 
 
-def test_any_function_of_chi():
+def test_any_function_of_chi(two_states):
     """A score, and one that does not exist without a certain block."""
     chi = [two_states(10, n, 1, seed=n) for n in (1500, 900, 700)]
     score = ga.with_interval(lambda parts: ga.vamp2_score(parts, 2), chi, 2)
@@ -118,7 +117,7 @@ def test_any_function_of_chi():
         ga.with_interval(picky, chi[1:], 2)
 
 
-def test_without_independence_there_is_no_interval():
+def test_without_independence_there_is_no_interval(two_states):
     chi = two_states(50, 200, 1)
     found = ga.with_interval(ga.populations, chi, 5)
     assert found.basis.kind is None
@@ -127,12 +126,12 @@ def test_without_independence_there_is_no_interval():
     assert np.isnan(ga.estimated_populations(chi, 5).upper).all()
 
 
-def test_unknown_range():
+def test_unknown_range(two_states):
     with pytest.raises(ValueError, match=r"within must be one of .*, got \(0\.0, 2\.0\)"):
         ga.with_interval(ga.populations, two_states(5, 500, 1), 1, within=(0, 2))
 
 
-def test_covariances_without_a_block_by_brute_force():
+def test_covariances_without_a_block_by_brute_force(two_states):
     """Of a crisp chain in blocks: total less the pairs whose midpoint lies in the block."""
     from gdynet_tf.analysis.kinetics.covariances import covariances_without
 

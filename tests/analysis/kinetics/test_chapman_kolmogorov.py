@@ -92,3 +92,24 @@ def test_nothing_slow_is_no_markov_model(chain):
     # lambda = -0.8 does not count as slow.
     often = chain(np.array([[0.1, 0.9], [0.9, 0.1]]), 2000, 4, seed=7)
     assert ga.chapman_kolmogorov_test(often, 1, 3).finding.kind == "nothing slow"
+
+
+def test_the_difference_is_known_better_than_either_side(markov):
+    ck = ga.chapman_kolmogorov_test(markov, 2, 4)
+    assert (ck.estimated_interval[0] <= ck.estimated).all()
+    assert (ck.estimated_interval[1] >= ck.estimated).all()
+    np.testing.assert_array_equal(ck.estimated_interval[:, 0], [np.eye(2)] * 2)  # the identity has no error
+    wide, narrow = np.diff(ck.estimated_interval, axis=0)[0], ck.difference.upper - ck.difference.lower
+    assert (narrow[2:] < wide[2:]).all()
+    assert ck.inside[:2].all()
+    np.testing.assert_allclose(ck.difference.value, ck.predicted - ck.estimated)
+
+
+def test_a_test_without_power_says_so(chain):
+    """Three states, 1,200 frames: a deviation below 0.15 would go unseen, which is a warning."""
+    chi = chain(np.array([[0.97, 0.02, 0.01], [0.03, 0.95, 0.02], [0.02, 0.04, 0.94]]), 1200, 1, seed=3)
+    ck = ga.chapman_kolmogorov_test(chi, 5, 4)
+    assert ck.finding.kind == "not refuted"
+    assert ck.noticeable > 0.15
+    assert ck.finding.severity == "warning"
+    assert "only a deviation of" in ck.finding.text

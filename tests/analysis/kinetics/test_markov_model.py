@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from gdynet_tf import analysis as ga
-from tests.analysis.test_relaxation import two_states
 
 
-def test_a_chain_in_equilibrium():
+def test_a_chain_in_equilibrium(two_states):
     """A relaxation of 20 frames, populations 0.3 and 0.7; 600 relaxation times."""
     chi = ga.Chi(two_states(20, 4000, 3, p=0.7), 4, frame_interval=0.5, time_unit="ps")
     model = ga.reversible_markov_model(chi)
@@ -28,7 +27,7 @@ def test_a_chain_in_equilibrium():
     assert width[0] == pytest.approx(width[1], rel=0.3)
 
 
-def test_states_that_nothing_connects_are_left_out():
+def test_states_that_nothing_connects_are_left_out(two_states):
     chi = np.concatenate([two_states(5, 500, 2), np.zeros((500, 2, 1))], axis=2)
     assert ga.reversible_markov_model(chi, 2).states.tolist() == [0, 1]
     stuck = np.tile(np.eye(2)[[0, 1]], (50, 1, 1))
@@ -36,6 +35,6 @@ def test_states_that_nothing_connects_are_left_out():
         ga.reversible_markov_model(stuck, 2)
 
 
-def test_fuzzy_states_are_refused():
+def test_fuzzy_states_are_refused(two_states):
     with pytest.raises(ValueError, match="states are not crisp: 0 % of the frames"):
         ga.reversible_markov_model(0.5 * two_states(5, 500, 2) + 0.25, 2)

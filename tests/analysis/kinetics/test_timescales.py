@@ -88,3 +88,26 @@ def test_default_lags():
     assert (np.diff(lags) > 0).all()
     assert ga.default_lags(10, 95).max() == 23
     assert ga.default_lags(10, 12).max() == 10
+
+
+def test_degenerate_processes_share_an_interval(chain):
+    """Three relaxations of 20 frames: sorted estimates repel each other, the intervals of all hold the truth."""
+    K = np.exp(-1 / 20) * np.eye(4) + (1 - np.exp(-1 / 20)) / 4
+    result = ga.implied_timescales(chain(K, 4000, 4, seed=4), [2, 5])
+    assert (np.diff(result.timescales, axis=0) <= 1e-9).all()
+    assert (result.lower < 20).all()
+    assert (result.upper > 20).all()
+
+
+def test_processes_are_followed_over_lags(chain):
+    """A fast process that looks slow at a long lag, by noise, does not change places with the slow one."""
+    K = np.kron(np.array([[0.99, 0.01], [0.01, 0.99]]), np.array([[0.7, 0.3], [0.3, 0.7]]))
+    result = ga.implied_timescales(chain(K, 5000, 2, seed=5), [1, 2, 4, 8, 16])
+    np.testing.assert_allclose(result.timescales[0], -1 / np.log(0.98), rtol=0.3)
+
+
+def test_an_estimate_lies_inside_its_interval(markov):
+    result = ga.implied_timescales(markov, [1, 2, 4])
+    modulus = np.abs(result.eigenvalues)
+    assert ((result.eigenvalue_bounds[0] < modulus) & (modulus < result.eigenvalue_bounds[1])).all()
+    assert ((result.lower < result.timescales) & (result.timescales < result.upper)).all()
