@@ -6,6 +6,7 @@ The one search and the one sum behind radial distribution functions, coordinatio
 from __future__ import annotations
 
 from collections.abc import Sequence
+
 import numpy as np
 
 from gdynet_tf.analysis.chi import Chi
