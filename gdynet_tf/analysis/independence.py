@@ -15,7 +15,7 @@ from gdynet_tf.analysis.relaxation import (
     target_correlation,
 )
 
-__all__ = ["Basis", "Blocks", "Piece", "independent_blocks"]
+__all__ = ["Basis", "Blocks", "Piece", "blocks_of_time", "groups_of_targets", "independent_blocks", "pieces_of"]
 
 _LEAST, _MOST = 6, 40  # blocks
 _ENOUGH = 20  # blocks of time from which they are preferred to groups of targets
@@ -159,6 +159,22 @@ class Blocks:
         return [segment for segment in left if segment.size]
 
 
+def pieces_of(blocks: Blocks, values: Sequence[np.ndarray]) -> list[list[Piece]]:
+    """Pieces of each block; all data as a single one where there are no blocks.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    values : sequence of arrays
+        One per segment, frames first.
+
+    Returns
+    -------
+    list of list of Piece
+    """
+    return blocks.pieces or [[Piece(n, slice(0, len(segment))) for n, segment in enumerate(values)]]
+
+
 def independent_blocks(chi, tau: int | None = None) -> Blocks:
     """Decide what is independent, from the measured relaxation and the correlation between targets.
 
@@ -196,7 +212,7 @@ def _decide(chi, tau):
         return Blocks(replace(basis, reason="no dynamics"))
     # Blocks of fewer than two lag times would be empty at the lag.
     number = int(min(_MOST, held / _PER_BLOCK, chi.n_frames / (2 * tau)))
-    time = _of_time(chi, number, basis) if number >= _LEAST else Blocks(basis)
+    time = blocks_of_time(chi, number, basis) if number >= _LEAST else Blocks(basis)
     if time and _targets_differ(chi, time):
         time = Blocks(replace(basis, reason="targets differ"))
     if len(time) >= _ENOUGH:
@@ -228,20 +244,33 @@ def _unique(labels):
     return list(dict.fromkeys(labels))
 
 
-def _of_time(chi, number, basis):
-    """Equal blocks of all frames laid end to end."""
-    cuts, offset = np.linspace(0, chi.n_frames, number + 1).round().astype(int), 0
+def blocks_of_time(values: Sequence[np.ndarray], number: int, basis: Basis) -> Blocks:
+    """Equal blocks of all frames, segments laid end to end.
+
+    Parameters
+    ----------
+    values : sequence of arrays
+        One per segment, frames first.
+    number : int
+        Of blocks.
+    basis : Basis
+        What is known besides.
+
+    Returns
+    -------
+    Blocks
+    """
+    n_frames = sum(map(len, values))
+    cuts, offset = np.linspace(0, n_frames, number + 1).round().astype(int), 0
     pieces = [[] for _ in range(number)]
-    for index, segment in enumerate(chi):
+    for index, segment in enumerate(values):
         for block, first, last in zip(pieces, cuts[:-1] - offset, cuts[1:] - offset, strict=True):
             first, last = max(int(first), 0), min(int(last), len(segment))
             if last > first:
                 block.append(Piece(index, slice(first, last)))
         offset += len(segment)
-    length = chi.n_frames / number
-    return Blocks(
-        replace(basis, kind="time blocks", n_blocks=number, block_length=length, reason=""), pieces, _share(pieces)
-    )
+    found = replace(basis, kind="time blocks", n_blocks=number, block_length=n_frames / number, reason="")
+    return Blocks(found, pieces, _share(pieces))
 
 
 def _share(pieces):
@@ -284,7 +313,7 @@ def _of_single_targets(chi, tau, basis):
     number = int(min(basis.n_relaxations / _PER_BLOCK, chi.n_frames / (2 * tau), _MOST / chi.n_targets))
     if number < 2 or number * chi.n_targets < _LEAST or (design := _design_effect(chi, tau)) is None:
         return Blocks(basis)
-    time = _of_time(chi, number, basis)
+    time = blocks_of_time(chi, number, basis)
     if _targets_differ(chi, time):
         return Blocks(replace(basis, reason="targets differ"))
     pieces = [
@@ -300,18 +329,30 @@ def _of_targets(chi, tau, basis):
     """Groups of targets, if the targets are shown to be independent."""
     if chi.n_targets < _LEAST or (design := _design_effect(chi, tau)) is None:
         return Blocks(basis)
-    order = np.random.default_rng(0).permutation(chi.n_targets)  # neighbours in the list may be neighbours in space
-    groups = [np.sort(group) for group in np.array_split(order, min(chi.n_targets, _MOST))]
-    pieces = [[Piece(s, slice(0, len(segment)), group) for s, segment in enumerate(chi)] for group in groups]
+    return groups_of_targets(chi, replace(basis, design_effect=design))
+
+
+def groups_of_targets(values: Sequence[np.ndarray], basis: Basis) -> Blocks:
+    """Groups of targets of equal size, at random.
+
+    Parameters
+    ----------
+    values : sequence of (F, n_targets, ...) arrays
+    basis : Basis
+        What is known besides.
+
+    Returns
+    -------
+    Blocks
+    """
+    n_targets = values[0].shape[1]
+    order = np.random.default_rng(0).permutation(n_targets)  # neighbours in the list may be neighbours in space
+    groups = [np.sort(group) for group in np.array_split(order, min(n_targets, _MOST))]
+    pieces = [[Piece(s, slice(0, len(segment)), group) for s, segment in enumerate(values)] for group in groups]
     found = replace(
-        basis,
-        kind="groups of targets",
-        n_blocks=len(groups),
-        block_length=chi.n_targets / len(groups),
-        design_effect=design,
-        reason="",
+        basis, kind="groups of targets", n_blocks=len(groups), block_length=n_targets / len(groups), reason=""
     )
-    return Blocks(found, pieces, np.array([len(group) for group in groups]) / chi.n_targets)
+    return Blocks(found, pieces, np.array([len(group) for group in groups]) / n_targets)
 
 
 def _of_trajectories(chi, trajectories, basis):

@@ -106,7 +106,10 @@ def states(analysis: Analysis) -> list[tuple[str, list[str]]]:
                     with_interval_text(*row, ".2f") for row in zip(*shown, strict=True)
                 ]
     if found is not None and found.bond_order is not None:
-        rows[f"mean q{found.options.bond_order[0]}"] = [with_interval_text(q) for q in found.bond_order.mean]
+        q = found.bond_order
+        rows[f"mean q{found.options.bond_order[0]}"] = [
+            with_interval_text(*row) for row in zip(q.mean, q.mean_lower, q.mean_upper, strict=True)
+        ]
     if found is not None and found.state_charges is not None:
         rows["charge (e)"] = [with_interval_text(q, digits="+.2f") for q in found.state_charges]
     if found is not None and found.transport is not None:

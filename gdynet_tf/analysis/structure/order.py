@@ -1,18 +1,29 @@
 """Bond-order parameters of the targets, and how any such quantity is distributed in each state."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import eval_legendre
 
-from gdynet_tf.analysis.chi import as_chi
+from gdynet_tf.analysis.chi import Chi, as_chi
+from gdynet_tf.analysis.independence import Basis, pieces_of
+from gdynet_tf.analysis.structure.sampling import blocks_of_quantity, divided_by
 from gdynet_tf.analysis.structure.shells import neighbors_within
-from gdynet_tf.analysis.uncertainty import confidence_interval
+from gdynet_tf.analysis.system import System
+from gdynet_tf.analysis.tables import estimate_table
+from gdynet_tf.analysis.uncertainty import Estimate, estimate_from_sums
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["StateDistribution", "bond_order", "bond_order_of_targets", "state_distribution"]
 
 
-def bond_order(vectors, l):  # noqa: E741
+def bond_order(vectors: np.ndarray, l: int) -> np.ndarray:  # noqa: E741
     """Steinhardt's bond-order parameter q_l of some bonds (Phys. Rev. B 28, 784 (1983)).
 
     q_l^2 = 4 pi / (2 l + 1) sum_m |<Y_lm>|^2, which the addition theorem turns into the mean of the Legendre polynomial
@@ -40,7 +51,12 @@ def bond_order(vectors, l):  # noqa: E741
     return np.sqrt(np.clip(eval_legendre(l, cosines).mean(axis=(-2, -1)), 0, None))
 
 
-def bond_order_of_targets(system, l, n_neighbors, max_frames=200):  # noqa: E741
+def bond_order_of_targets(
+    system: System,
+    l: int,  # noqa: E741
+    n_neighbors: int,
+    max_frames: int = 200,
+) -> tuple[np.ndarray, list[tuple[int, int]]]:
     """q_l of the targets from their nearest atoms, in evenly spaced frames.
 
     Parameters
@@ -97,8 +113,9 @@ class StateDistribution:
     edges : (B + 1,) float
     density, lower, upper : (n_states, B) float
         Probability density; NaN for a state that never occurs.
-    mean : (n_states,) float
-    interval : str
+    mean, mean_lower, mean_upper : (n_states,) float
+    basis : Basis
+        What the intervals rest on.
     """
 
     edges: np.ndarray
@@ -106,10 +123,29 @@ class StateDistribution:
     lower: np.ndarray
     upper: np.ndarray
     mean: np.ndarray
-    interval: str
+    mean_lower: np.ndarray
+    mean_upper: np.ndarray
+    basis: Basis
+
+    @property
+    def interval(self) -> str:
+        """The basis in words, for captions."""
+        return str(self.basis)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """A row for each state and bin.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``state``, ``from``, ``to``, ``density``, ``density_lower``, ``density_upper``, ``basis``.
+        """
+        density = Estimate(value=self.density, lower=self.lower, upper=self.upper, basis=self.basis)
+        axes = [{"state": range(len(self.density))}, {"from": self.edges[:-1], "to": self.edges[1:]}]
+        return estimate_table(axes, {"density": density})
 
 
-def state_distribution(values, p, edges, n_chunks=5):
+def state_distribution(values: np.ndarray, p: Chi | np.ndarray, edges: Sequence[float]) -> StateDistribution:
     """Distribution of a quantity weighted with the probability of each state.
 
     Parameters
@@ -119,29 +155,43 @@ def state_distribution(values, p, edges, n_chunks=5):
         chi of the same frames.
     edges : (B + 1,) array
         Of the bins.
-    n_chunks : int
-        Consecutive parts of time for the 95 % intervals.
 
     Returns
     -------
     StateDistribution
+        With intervals from blocks in which both the states and the quantity have relaxed.
     """
-    values, p, edges = np.asarray(values, np.float64), as_chi(p)[0], np.asarray(edges, np.float64)
+    values, chi, edges = np.asarray(values, np.float64), as_chi(p), np.asarray(edges, np.float64)
+    p = np.asarray(chi[0], np.float64)
     if values.shape != p.shape[:2]:
         raise ValueError(f"values of shape {values.shape} do not fit chi of {p.shape[:2]} (frames, targets)")
+    blocks = blocks_of_quantity(Chi((p,), tau=chi.tau), divided_by([values]))
+    n_states, n_bins = p.shape[2], len(edges) - 1
+    sums = []
+    for pieces in pieces_of(blocks, [values]):
+        counts, moments = np.zeros((n_states, n_bins)), np.zeros((2, n_states))
+        for piece in pieces:
+            v, w = values[piece.frames, piece.targets], p[piece.frames, piece.targets]
+            counts += [np.histogram(v, edges, weights=w[..., i])[0] for i in range(n_states)]
+            moments += w.sum(axis=(0, 1)), np.tensordot(v, w, axes=([0, 1], [0, 1]))
+        sums.append((counts, moments))
+    counts, moments = (np.array(part) for part in zip(*sums, strict=True))
 
-    def histogram(part):
-        counts = [np.histogram(values[part], edges, weights=p[part, :, i])[0] for i in range(p.shape[2])]
-        weights = p[part].sum(axis=(0, 1), dtype=np.float64)[:, None] * np.diff(edges)
-        return np.divide(counts, weights, out=np.full(np.shape(counts), np.nan), where=weights > 0)
+    def ratio(a, b):
+        return np.divide(a, b, out=np.full(a.shape, np.nan), where=b > 0)
 
-    parts = [part for part in np.array_split(np.arange(len(values)), n_chunks) if len(part)]
-    total = p.sum(axis=(0, 1), dtype=np.float64)
-    weighted = np.tensordot(values, p, axes=([0, 1], [0, 1]))
+    def densities(counts, moments):
+        return ratio(counts, np.broadcast_to(moments[0][:, None] * np.diff(edges), counts.shape))
+
+    density = estimate_from_sums(densities, (counts, moments), blocks, (0, np.inf))
+    mean = estimate_from_sums(lambda moments: ratio(moments[1], moments[0]), (moments,), blocks)
     return StateDistribution(
-        edges,
-        histogram(np.arange(len(values))),
-        *confidence_interval([histogram(part) for part in parts]),
-        np.divide(weighted, total, out=np.full(len(total), np.nan), where=total > 0),
-        f"{len(parts)} time chunks",
+        edges=edges,
+        density=density.value,
+        lower=density.lower,
+        upper=density.upper,
+        mean=mean.value,
+        mean_lower=mean.lower,
+        mean_upper=mean.upper,
+        basis=blocks.basis,
     )

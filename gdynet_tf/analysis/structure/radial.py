@@ -1,13 +1,26 @@
 """What the surroundings of each state look like: radial distributions, coordination numbers and charges."""
 
+from __future__ import annotations
+
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdynet_tf.analysis.chi import as_chi
-from gdynet_tf.analysis.structure.shells import shell_sums
-from gdynet_tf.analysis.uncertainty import confidence_interval
+from gdynet_tf.analysis.chi import Chi, as_chi
+from gdynet_tf.analysis.independence import Basis
+from gdynet_tf.analysis.structure.first_shell import first_minimum
+from gdynet_tf.analysis.structure.sampling import block_labels, sampled_chi
+from gdynet_tf.analysis.structure.shells import independent_surroundings, shell_sums
+from gdynet_tf.analysis.system import System
+from gdynet_tf.analysis.tables import estimate_table
+from gdynet_tf.analysis.uncertainty import Estimate, estimate_from_sums
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["ChargeIntegral", "RadialDistribution", "charge_integral", "first_shell", "radial_distribution"]
 
@@ -32,12 +45,13 @@ class RadialDistribution:
         Mean number of atoms up to the outer edge of each shell.
     n_frames : int
         Frames that were counted.
-    interval : str
+    bases : tuple of Basis
+        What the intervals of each pair rest on.
     """
 
     r: np.ndarray
     edges: np.ndarray
-    pairs: tuple
+    pairs: tuple[tuple[str, str], ...]
     g: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
@@ -45,7 +59,41 @@ class RadialDistribution:
     coordination_lower: np.ndarray
     coordination_upper: np.ndarray
     n_frames: int
-    interval: str
+    bases: tuple[Basis, ...]
+
+    @property
+    def interval(self) -> str:
+        """The bases in words, for captions."""
+        return "; ".join(dict.fromkeys(map(str, self.bases)))
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """A row for each state, pair and shell.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``state``, ``target``, ``element``, ``r_angstrom``, ``shell_ends_angstrom``, ``g``, ``g_lower``,
+            ``g_upper``, ``coordination``, ``coordination_lower``, ``coordination_upper``, ``basis``.
+        """
+        import pandas as pd
+
+        state, pair, shell = (index.ravel() for index in np.indices(self.g.shape))
+        return pd.DataFrame(
+            {
+                "state": state,
+                "target": np.array(self.pairs)[pair, 0],
+                "element": np.array(self.pairs)[pair, 1],
+                "r_angstrom": self.r[shell],
+                "shell_ends_angstrom": self.edges[shell + 1],
+                "g": self.g.ravel(),
+                "g_lower": self.lower.ravel(),
+                "g_upper": self.upper.ravel(),
+                "coordination": self.coordination.ravel(),
+                "coordination_lower": self.coordination_lower.ravel(),
+                "coordination_upper": self.coordination_upper.ravel(),
+                "basis": np.array([str(basis) for basis in self.bases])[pair],
+            }
+        )
 
 
 @dataclass(frozen=True)
@@ -59,7 +107,8 @@ class ChargeIntegral:
     charge, lower, upper : (n_states, B + 1) float
         Elementary charges; NaN for a state that never occurs.
     n_frames : int
-    interval : str
+    basis : Basis
+        What the intervals rest on.
     """
 
     radii: np.ndarray
@@ -67,13 +116,30 @@ class ChargeIntegral:
     lower: np.ndarray
     upper: np.ndarray
     n_frames: int
-    interval: str
+    basis: Basis
 
-    def at(self, radius):
+    @property
+    def interval(self) -> str:
+        """The basis in words, for captions."""
+        return str(self.basis)
+
+    def at(self, radius: float) -> np.ndarray:
         """(n_states,) charge within ``radius`` Å."""
         if not 0 <= radius <= self.radii[-1]:
             raise ValueError(f"radius {radius:g} Å is outside 0 to {self.radii[-1]:g} Å")
         return np.array([np.interp(radius, self.radii, row) for row in self.charge])
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """A row for each state and radius.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``state``, ``radius_angstrom``, ``charge_e``, ``charge_lower_e``, ``charge_upper_e``, ``basis``.
+        """
+        charge = Estimate(value=self.charge, lower=self.lower, upper=self.upper, basis=self.basis)
+        axes = [{"state": range(len(self.charge))}, {"radius_angstrom": self.radii}]
+        return estimate_table(axes, {"charge": charge}, "e")
 
 
 def _edges(r_max, bin_width):
@@ -82,35 +148,22 @@ def _edges(r_max, bin_width):
     return np.arange(round(r_max / bin_width) + 1) * bin_width
 
 
-def _sums(chi, system, values, r_max, bin_width, max_frames, n_chunks):
-    system.check(chi)
-    edges, frames = _edges(r_max, bin_width), system.frames(max_frames)
-    n_chunks = max(1, min(n_chunks, len(frames)))
-    sums = shell_sums(chi, system, system.target_positions(), values, edges, frames, n_chunks)
-    return edges, len(frames), sums
-
-
-def _means(numerator, denominator):
-    """Ratio of the sums over all samples, and its interval over the samples; NaN where the denominator vanishes."""
-
-    def ratio(a, b):
-        return np.divide(a, b, out=np.full(np.broadcast_shapes(a.shape, b.shape), np.nan), where=b > 0)
-
-    whole = ratio(numerator.sum(axis=0), denominator.sum(axis=0))
-    return whole, *confidence_interval(ratio(numerator, denominator))
-
-
-def _occupied(weights, n_frames, n_targets):
+def _occupied(weights, n_samples):
     """Weights with those of states that never occur set to zero, so that their results are NaN."""
-    empty = weights.sum(axis=0) < _EMPTY * n_frames * n_targets
-    return np.where(empty, 0.0, weights)
+    return np.where(weights < _EMPTY * n_samples, 0.0, weights)
 
 
-def _said(n_chunks):
-    return f"{n_chunks} time chunks" if n_chunks > 1 else "no interval: a single frame"
+def _ratio(a, b):
+    return np.divide(a, b, out=np.full(np.broadcast_shapes(a.shape, b.shape), np.nan), where=b > 0)
 
 
-def radial_distribution(chi, system, r_max=8.0, bin_width=0.05, max_frames=500, n_chunks=5):
+def radial_distribution(
+    chi: Chi | Sequence[np.ndarray],
+    system: System,
+    r_max: float = 8.0,
+    bin_width: float = 0.05,
+    max_frames: int = 500,
+) -> RadialDistribution:
     """State-weighted radial distribution function of each pair of elements (Xie et al. 2019, Methods).
 
     g_i(r) = sum chi_i n(r) / sum chi_i rho 4 pi r^2 dr, over frames and targets. rho is the mean density of the
@@ -118,19 +171,18 @@ def radial_distribution(chi, system, r_max=8.0, bin_width=0.05, max_frames=500, 
 
     Parameters
     ----------
-    chi : list of (F, n_targets, n_states) arrays
+    chi : Chi or list of (F, n_targets, n_states) arrays
     system : System
         Of the same frames, periodic in all directions.
     r_max, bin_width : float
         Å; r_max may exceed half the cell.
     max_frames : int
         Evenly spaced frames that are counted, at most.
-    n_chunks : int
-        Consecutive parts of time for the 95 % intervals.
 
     Returns
     -------
     RadialDistribution
+        With intervals from blocks in which both the states and the coordination by the element have relaxed.
 
     Raises
     ------
@@ -141,23 +193,44 @@ def radial_distribution(chi, system, r_max=8.0, bin_width=0.05, max_frames=500, 
 
     if not all(system.periodic):
         raise ValueError("a radial distribution needs a system that is periodic in all directions: it has no density")
-    chi, numbers = as_chi(chi), np.unique(system.atomic_numbers)
+    chi, numbers, edges = as_chi(chi), np.unique(system.atomic_numbers), _edges(r_max, bin_width)
     system.check(chi)
+    frames = system.frames(max_frames)
+    sampled = sampled_chi(chi, frames)
     values = (system.atomic_numbers[:, None] == numbers).astype(np.float64)  # (N, S)
-    pairs, parts = [], []
+    volumes = 4 / 3 * np.pi * np.diff(edges**3)  # Å^3
+    pairs, found, bases = [], [], []
     for name, chosen in _kinds_of_targets(system).items():
         own = replace(system, targets=system.targets[chosen])
-        some = chi if len(chosen) == len(system.targets) else [segment[:, chosen] for segment in chi]
-        edges, n_frames, (sums, weights, density) = _sums(some, own, values, r_max, bin_width, max_frames, n_chunks)
-        weights = _occupied(weights, n_frames, len(chosen))
-        density = np.where(weights[..., None] > 0, density, 0.0)
-        shell = 4 / 3 * np.pi * np.diff(edges**3)  # Å^3
-        g = _means(sums, density[..., None] * shell)
-        parts.append((*g, *_means(sums.cumsum(axis=-1), weights[:, :, None, None])))
-        pairs += [(name, symbol(z)) for z in numbers]
-    results = [np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True)]  # (n_states, n_pairs, B)
-    r = (edges[1:] + edges[:-1]) / 2
-    return RadialDistribution(r, edges, tuple(pairs), *results, n_frames, _said(len(sums)))
+        asked = (sampled.map(lambda p, chosen=chosen: p[:, chosen]), own, own.target_positions(), values, edges, frames)
+        blocks = independent_surroundings(*asked)
+        about = partial(_about, n_samples=len(frames) * len(chosen), volumes=volumes)
+        for number, one, sums in zip(numbers, blocks, shell_sums(*asked, blocks), strict=True):
+            both = estimate_from_sums(about, sums, one, (0, np.inf))
+            found.append((both.value, both.lower, both.upper))  # each (2, n_states, B)
+            pairs.append((name, symbol(number)))
+            bases.append(one.basis)
+    value, lower, upper = np.moveaxis(np.array(found), 0, 3)  # each (2, n_states, n_pairs, B)
+    return RadialDistribution(
+        r=(edges[1:] + edges[:-1]) / 2,
+        edges=edges,
+        pairs=tuple(pairs),
+        g=value[0],
+        lower=lower[0],
+        upper=upper[0],
+        coordination=value[1],
+        coordination_lower=lower[1],
+        coordination_upper=upper[1],
+        n_frames=len(frames),
+        bases=tuple(bases),
+    )
+
+
+def _about(shells, weights, density, *, n_samples, volumes):
+    """g and coordination number of an element from the sums of some data, (2, n_states, B)."""
+    weights = _occupied(weights, n_samples)[:, None]
+    ideal = np.where(weights > 0, density[:, None], 0.0) * volumes
+    return np.stack([_ratio(shells, ideal), _ratio(shells.cumsum(axis=-1), weights)])
 
 
 def _kinds_of_targets(system):
@@ -172,7 +245,7 @@ def _kinds_of_targets(system):
     return kinds
 
 
-def first_shell(result, populations):
+def first_shell(result: RadialDistribution, populations: np.ndarray) -> np.ndarray:
     """Outer radius of the first coordination shell of each pair: the first minimum of g after its first maximum.
 
     Parameters
@@ -186,40 +259,30 @@ def first_shell(result, populations):
     (n_pairs,) float
         Å; NaN where g has no maximum followed by a minimum.
     """
-    weights = np.asarray(populations)[:, None, None]
-    g = np.nansum(result.g * weights, axis=0)  # (n_pairs, B)
-    radii = np.full(len(g), np.nan)
-    width = max(1, round(0.3 / (result.edges[1] - result.edges[0])))  # 0.3 Å, below the width of a shell
-    kernel = np.hanning(width + 2)[1:-1]
-    for s, row in enumerate(g):
-        smooth = np.convolve(row, kernel / kernel.sum(), mode="same")
-        above = np.flatnonzero(smooth > 1)
-        if not len(above):
-            continue
-        # The first maximum: the highest point before g falls below 1 again.
-        below = np.flatnonzero(smooth[above[0] :] < 1)
-        if not len(below):
-            continue
-        start = above[0] + below[0]
-        rising = np.flatnonzero(np.diff(smooth[start:]) > 0)
-        if len(rising):
-            radii[s] = result.edges[start + rising[0] + 1]
-    return radii
+    g = np.nansum(result.g * np.asarray(populations)[:, None, None], axis=0)  # (n_pairs, B)
+    return np.array([first_minimum(result.edges, row) for row in g])
 
 
-def charge_integral(chi, system, charges, r_max=8.0, bin_width=0.05, max_frames=500, n_chunks=5):
+def charge_integral(
+    chi: Chi | Sequence[np.ndarray],
+    system: System,
+    charges: Sequence[float],
+    r_max: float = 8.0,
+    bin_width: float = 0.05,
+    max_frames: int = 500,
+) -> ChargeIntegral:
     """Mean charge within a radius of the targets by state (Xie et al. 2019, Fig. 4c).
 
     Parameters
     ----------
-    chi : list of (F, n_targets, n_states) arrays
+    chi : Chi or list of (F, n_targets, n_states) arrays
     system : System
         Of the same frames.
     charges : (N,) array
         Of each atom, elementary charges.
     r_max, bin_width : float
         Å.
-    max_frames, n_chunks : int
+    max_frames : int
         As in `radial_distribution`.
 
     Returns
@@ -227,16 +290,32 @@ def charge_integral(chi, system, charges, r_max=8.0, bin_width=0.05, max_frames=
     ChargeIntegral
         It starts from the mean charge of the targets.
     """
-    chi, charges = as_chi(chi), np.asarray(charges, np.float64)
+    chi, charges, edges = as_chi(chi), np.asarray(charges, np.float64), _edges(r_max, bin_width)
     if charges.shape != system.atomic_numbers.shape or not np.isfinite(charges).all():
         raise ValueError(f"{len(system.atomic_numbers)} finite charges are needed, got shape {charges.shape}")
-    edges, n_frames, (sums, weights, _) = _sums(chi, system, charges[:, None], r_max, bin_width, max_frames, n_chunks)
-    weights = _occupied(weights, n_frames, len(system.targets))[..., None]  # (samples, n_states, 1)
+    system.check(chi)
+    frames = system.frames(max_frames)
+    sampled = sampled_chi(chi, frames)
+    asked = (sampled, system, system.target_positions(), charges[:, None], edges, frames)
+    (blocks,) = independent_surroundings(*asked)
+    ((shells, weights, _),) = shell_sums(*asked, [blocks])
     # A target whose charge differs from the others' needs its own weight.
     own = charges[system.targets].sum(axis=1)
-    frames = system.frames(max_frames)
     start = np.zeros_like(weights)
-    for index, (segment, frame) in enumerate(frames):
-        start[index * len(start) // len(frames), :, 0] += own @ np.asarray(chi[segment][frame], np.float64)
-    total = start + np.concatenate([np.zeros_like(start), sums[:, :, 0].cumsum(axis=-1)], axis=-1)
-    return ChargeIntegral(edges, *_means(total, weights), n_frames, _said(len(sums)))
+    for p, labels in zip(sampled, block_labels(blocks, sampled), strict=True):
+        for block in np.unique(labels):
+            start[block] += ((labels == block)[..., None] * p * own[:, None]).sum(axis=(0, 1))
+
+    def within(shells, weights, start):
+        total = np.concatenate([np.zeros_like(start)[:, None], shells.cumsum(axis=-1)], axis=-1) + start[:, None]
+        return _ratio(total, _occupied(weights, sampled.n_frames * sampled.n_targets)[:, None])
+
+    found = estimate_from_sums(within, (shells, weights, start), blocks)
+    return ChargeIntegral(
+        radii=edges,
+        charge=found.value,
+        lower=found.lower,
+        upper=found.upper,
+        n_frames=len(frames),
+        basis=blocks.basis,
+    )

@@ -1,13 +1,28 @@
 """Where the states are: profiles along the cell and densities in it."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdynet_tf.analysis.chi import as_chi
-from gdynet_tf.analysis.uncertainty import confidence_interval
+from gdynet_tf.analysis.chi import Chi, as_chi
+from gdynet_tf.analysis.independence import Basis, Blocks, Piece, pieces_of
+from gdynet_tf.analysis.structure.sampling import blocks_of_quantity, sampled_chi
+from gdynet_tf.analysis.system import System
+from gdynet_tf.analysis.tables import estimate_table
+from gdynet_tf.analysis.uncertainty import Estimate, estimate_from_sums
+from gdynet_tf.trajectory.cells import plane_spacings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["PopulationProfile", "StateDensity", "population_profile", "state_density"]
+
+_FRAMES = 5000  # in which it is looked how fast targets change their place
+_PARTS = 3  # of the cell, between which they do
 
 
 def _fractional(x, cell, periodic):
@@ -28,9 +43,10 @@ class PopulationProfile:
         Middles of the bins, Å, in the mean cell.
     density, lower, upper : (n_states, B) float
         Targets per Å along the axis.
-    fraction : (n_states, B) float
+    fraction, fraction_lower, fraction_upper : (n_states, B) float
         Share of each state among the targets of a bin; NaN where there never is one.
-    interval : str
+    basis : Basis
+        What the intervals rest on.
     """
 
     axis: int
@@ -39,25 +55,50 @@ class PopulationProfile:
     lower: np.ndarray
     upper: np.ndarray
     fraction: np.ndarray
-    interval: str
+    fraction_lower: np.ndarray
+    fraction_upper: np.ndarray
+    basis: Basis
+
+    @property
+    def interval(self) -> str:
+        """The basis in words, for captions."""
+        return str(self.basis)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """A row for each state and bin.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``axis``, ``state``, ``position_angstrom``, ``density_per_angstrom``, ``fraction`` and their bounds,
+            ``basis``.
+        """
+        axes = [{"state": range(len(self.density))}, {"position_angstrom": self.position}]
+        density = Estimate(value=self.density, lower=self.lower, upper=self.upper, basis=self.basis)
+        fraction = Estimate(value=self.fraction, lower=self.fraction_lower, upper=self.fraction_upper, basis=self.basis)
+        table = estimate_table(axes, {"density": density}, "per_angstrom").drop(columns="basis")
+        table.insert(0, "axis", "xyz"[self.axis])
+        shares = estimate_table(axes, {"fraction": fraction})
+        return table.join(shares.drop(columns=["state", "position_angstrom"]))
 
 
-def population_profile(chi, system, axis=2, bin_width=0.5, n_chunks=5):
+def population_profile(
+    chi: Chi | Sequence[np.ndarray], system: System, axis: int = 2, bin_width: float = 0.5
+) -> PopulationProfile:
     """Profile of the populations along x, y or z of the cell (Xie et al. 2019, Fig. 3c).
 
     Parameters
     ----------
-    chi : list of (F, n_targets, n_states) arrays
+    chi : Chi or list of (F, n_targets, n_states) arrays
     system : System
     axis : {0, 1, 2}
     bin_width : float
         Å.
-    n_chunks : int
-        Consecutive parts of time for the 95 % intervals.
 
     Returns
     -------
     PopulationProfile
+        With intervals from blocks in which both the states and the place along the axis have relaxed.
 
     Raises
     ------
@@ -70,36 +111,66 @@ def population_profile(chi, system, axis=2, bin_width=0.5, n_chunks=5):
         raise ValueError(f"axis must be 0, 1 or 2, got {axis}")
     if not system.periodic[axis]:
         raise ValueError(f"the system is not periodic along {'xyz'[axis]}: there is no cell to refer the profile to")
-    from gdynet_tf.trajectory.cells import plane_spacings
-
     height = float(np.mean(np.concatenate([plane_spacings(np.asarray(cell))[:, axis] for cell in system.lattices])))
     if not 0 < bin_width <= height:
         raise ValueError(f"bin_width must be positive and at most the cell's {height:.4g} Å, got {bin_width:g}")
-    n_bins, n = round(height / bin_width), chi[0].shape[2]
-    # Frames of all segments laid end to end are cut into chunks.
-    cuts = np.linspace(0, sum(map(len, chi)), n_chunks + 1).round().astype(int)
-    counts, frames, offset = np.zeros((n_chunks, n, n_bins)), np.zeros(n_chunks), 0
-    for p, x, cell in zip(chi, system.target_positions(), system.lattices, strict=True):
-        where = _fractional(x, cell, system.periodic)[..., axis]  # (F, T)
-        place = np.minimum((where * n_bins).astype(int), n_bins - 1)
-        for k in range(n_chunks):
-            part = slice(max(cuts[k] - offset, 0), max(cuts[k + 1] - offset, 0))
-            frames[k] += len(place[part])
-            for i in range(n):
-                counts[k, i] += np.bincount(place[part].ravel(), np.asarray(p[part, :, i]).ravel(), n_bins)
-        offset += len(p)
-    width, seen = height / n_bins, frames > 0
-    total = counts.sum(axis=0)
-    lower, upper = confidence_interval(counts[seen] / frames[seen, None, None] / width)
+    n_bins, n = round(height / bin_width), chi.n_states
+    places = [
+        _fractional(x, cell, system.periodic)[..., axis]
+        for x, cell in zip(system.target_positions(), system.lattices, strict=True)
+    ]
+    blocks = _blocks_of_place(chi, system, places)
+    counts, frames = [], []
+    for pieces in pieces_of(blocks, chi):
+        found, seen = np.zeros((n, n_bins)), 0.0
+        for piece in pieces:
+            where = places[piece.segment][piece.frames, piece.targets]
+            p = np.asarray(chi[piece.segment][piece.frames, piece.targets])
+            place = np.minimum((where * n_bins).astype(int), n_bins - 1).ravel()
+            found += [np.bincount(place, p[..., i].ravel(), n_bins) for i in range(n)]
+            seen += where.size / chi.n_targets
+        counts.append(found)
+        frames.append(seen)
+    sums = (np.array(counts), np.array(frames))
+    width = height / n_bins
+    density = estimate_from_sums(lambda c, f: c / f / width, sums, blocks, (0, np.inf))
+    fraction = estimate_from_sums(_fraction, sums[:1], blocks, (0, 1))
     return PopulationProfile(
-        axis,
-        (np.arange(n_bins) + 0.5) * width,
-        total / frames.sum() / width,
-        lower,
-        upper,
-        np.divide(total, total.sum(axis=0), out=np.full_like(total, np.nan), where=total.sum(axis=0) > 0),
-        f"{int(seen.sum())} time chunks",
+        axis=axis,
+        position=(np.arange(n_bins) + 0.5) * width,
+        density=density.value,
+        lower=density.lower,
+        upper=density.upper,
+        fraction=fraction.value,
+        fraction_lower=fraction.lower,
+        fraction_upper=fraction.upper,
+        basis=blocks.basis,
     )
+
+
+def _fraction(counts):
+    total = counts.sum(axis=0)
+    return np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0)
+
+
+def _blocks_of_place(chi, system, places):
+    """What is independent, states and the third of the cell that a target is in taken together."""
+    frames = system.frames(_FRAMES)
+    sampled = sampled_chi(chi, frames)
+    segments, picked = np.array(frames).T
+    angles = [
+        2 * np.pi * (places[k][picked[segments == k]][..., None] - np.arange(_PARTS) / _PARTS)
+        for k in np.unique(segments)
+    ]
+    blocks = blocks_of_quantity(sampled, [(1 + np.cos(a)) / _PARTS for a in angles])
+    # From the sampled frames back to all of them.
+    stride = round(sampled.frame_interval / chi.frame_interval)
+
+    def scaled(piece):
+        last = min(piece.frames.stop * stride, len(chi[piece.segment]))
+        return Piece(piece.segment, slice(piece.frames.start * stride, last), piece.targets)
+
+    return Blocks(blocks.basis, [[scaled(piece) for piece in pieces] for pieces in blocks.pieces], blocks.weights)
 
 
 @dataclass(frozen=True)
@@ -117,8 +188,24 @@ class StateDensity:
     lattice: np.ndarray
     density: np.ndarray
 
+    def to_dataframe(self) -> pd.DataFrame:
+        """A row for each state and voxel.
 
-def state_density(chi, system, spacing=0.25):
+        Returns
+        -------
+        pandas.DataFrame
+            ``state``, ``a``, ``b``, ``c`` (fractional coordinates at which the voxel begins),
+            ``targets_per_angstrom3``.
+        """
+        import pandas as pd
+
+        shape = self.density.shape
+        state, *voxel = (index.ravel() for index in np.indices(shape))
+        places = {name: (k / n).round(6) for name, k, n in zip("abc", voxel, shape[1:], strict=True)}
+        return pd.DataFrame({"state": state, **places, "targets_per_angstrom3": self.density.ravel()})
+
+
+def state_density(chi: Chi | Sequence[np.ndarray], system: System, spacing: float = 0.25) -> StateDensity:
     """Density of chi in space, for targets that visit the same sites again and again.
 
     Parameters
@@ -149,4 +236,4 @@ def state_density(chi, system, spacing=0.25):
         for i in range(n):
             counts[i] += np.bincount(place, np.asarray(p[..., i]).ravel(), counts.shape[1])
     volume = abs(np.linalg.det(lattice)) / counts.shape[1]
-    return StateDensity(lattice, (counts / sum(map(len, chi)) / volume).reshape(n, *shape))
+    return StateDensity(lattice=lattice, density=(counts / chi.n_frames / volume).reshape(n, *shape))

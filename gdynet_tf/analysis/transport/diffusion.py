@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdynet_tf.analysis.independence import Blocks
+from gdynet_tf.analysis.independence import Blocks, pieces_of
 from gdynet_tf.analysis.tables import estimate_table
-from gdynet_tf.analysis.transport.paths import check_positions, independent_motion, neighbor_factor, pieces_of
+from gdynet_tf.analysis.transport.paths import check_positions, independent_motion, neighbor_factor
 from gdynet_tf.analysis.transport.units import BOLTZMANN, seconds
 from gdynet_tf.analysis.uncertainty import Estimate, estimate_from_copies
 from gdynet_tf.findings import Finding

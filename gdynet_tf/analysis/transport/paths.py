@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from gdynet_tf.analysis.independence import Basis, Blocks, Piece
+from gdynet_tf.analysis.independence import Basis, Blocks, blocks_of_time, groups_of_targets
 
-__all__ = ["check_positions", "independent_motion", "neighbor_factor", "pieces_of", "warn_of_jumps"]
+__all__ = ["check_positions", "independent_motion", "neighbor_factor", "warn_of_jumps"]
 
 _LEAST, _MOST, _ENOUGH = 6, 40, 20  # blocks; from the last, blocks of time are preferred to groups of targets
 _DESIGN = 1.5  # widening of the variance of a mean squared displacement up to which targets count as independent
@@ -26,11 +26,6 @@ def check_positions(positions: np.ndarray | Iterable[np.ndarray]) -> list[np.nda
         if not np.isfinite(x).all():
             raise ValueError(f"positions of segment {n} hold values that are not finite")
     return positions
-
-
-def pieces_of(blocks: Blocks, values: Sequence[np.ndarray]) -> list[list[Piece]]:
-    """Pieces of each block; all data as a single one where there are no blocks."""
-    return blocks.pieces or [[Piece(n, slice(0, len(segment))) for n, segment in enumerate(values)]]
 
 
 def independent_motion(positions: Sequence[np.ndarray], lag: int) -> Blocks:
@@ -54,22 +49,10 @@ def independent_motion(positions: Sequence[np.ndarray], lag: int) -> Blocks:
     n_frames, n_targets = sum(map(len, positions)), positions[0].shape[1]
     number = min(_MOST, 2 * n_frames // lag)
     if number < _ENOUGH and n_targets >= _LEAST and _design(positions, lag) < _DESIGN:
-        order = np.random.default_rng(0).permutation(n_targets)  # neighbours in the list may be neighbours in space
-        groups = [np.sort(group) for group in np.array_split(order, min(n_targets, _MOST))]
-        pieces = [[Piece(n, slice(0, len(x)), group) for n, x in enumerate(positions)] for group in groups]
-        basis = Basis("groups of targets", len(groups), n_targets / len(groups))
-        return Blocks(basis, pieces, np.array([len(group) for group in groups]) / n_targets)
+        return groups_of_targets(positions, Basis(None))
     if number < _LEAST:
         return Blocks(Basis(None, relaxation=lag, n_relaxations=n_frames / lag, reason="short"))
-    cuts, offset = np.linspace(0, n_frames, number + 1).round().astype(int), 0
-    pieces = [[] for _ in range(number)]
-    for n, x in enumerate(positions):
-        for block, first, last in zip(pieces, cuts[:-1] - offset, cuts[1:] - offset, strict=True):
-            first, last = max(int(first), 0), min(int(last), len(x))
-            if last > first:
-                block.append(Piece(n, slice(first, last)))
-        offset += len(x)
-    return Blocks(Basis("time blocks", number, n_frames / number), pieces, np.diff(cuts) / n_frames)
+    return blocks_of_time(positions, number, Basis(None))
 
 
 def _design(positions, lag):

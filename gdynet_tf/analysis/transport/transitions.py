@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gdynet_tf.analysis.chi import Chi, as_chi, check_lags
-from gdynet_tf.analysis.independence import Blocks, independent_blocks
+from gdynet_tf.analysis.independence import Blocks, independent_blocks, pieces_of
 from gdynet_tf.analysis.kinetics.koopman import koopman_of
 from gdynet_tf.analysis.kinetics.spectral import stationary_distribution
 from gdynet_tf.analysis.tables import estimate_table
-from gdynet_tf.analysis.transport.paths import check_positions, pieces_of
+from gdynet_tf.analysis.transport.paths import check_positions
 from gdynet_tf.analysis.uncertainty import Estimate, estimate_from_copies
 from gdynet_tf.findings import Finding
 

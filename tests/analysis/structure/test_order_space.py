@@ -64,12 +64,13 @@ def test_state_distribution():
     """Values 0.1 in state 0 and 0.9 in state 1; a third state never occurs."""
     values = np.array([[0.1, 0.9], [0.1, 0.9]])
     chi = np.array([[[1, 0, 0], [0, 1, 0]]] * 2, float)
-    found = ga.state_distribution(values, chi, [0, 0.5, 1], n_chunks=2)
+    found = ga.state_distribution(values, chi, [0, 0.5, 1])
     np.testing.assert_allclose(found.density[:2], [[2, 0], [0, 2]])
     np.testing.assert_allclose(found.mean[:2], [0.1, 0.9])
     assert np.isnan(found.density[2]).all()
     assert np.isnan(found.mean[2])
-    np.testing.assert_allclose(found.lower[:2], found.density[:2])
+    assert np.isnan(found.lower).all()
+    assert found.interval == "no interval: no lasting change of state was seen"
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_profile(slab):
     expected = np.zeros((2, 10))
     expected[0, 2] = expected[1, 7] = 2  # targets per Å
     np.testing.assert_allclose(found.density, expected)
-    np.testing.assert_allclose(found.lower, expected)
+    assert np.isnan(found.lower).all()  # nothing ever moves
     np.testing.assert_allclose(found.position, np.arange(10) + 0.5)
     np.testing.assert_allclose(found.fraction[:, [2, 7]], np.eye(2))
     assert np.isnan(found.fraction[:, 0]).all()
@@ -101,6 +102,47 @@ def test_profile_of_a_triclinic_cell_is_along_the_normal():
     found = ga.population_profile(np.array([[[1.0, 0.0]]]), system, bin_width=1.0)
     assert found.position[-1] == pytest.approx(7.5)  # 8 Å high
     assert found.density[0].argmax() == 4
+
+
+def test_interval_of_a_profile():
+    """A target that wanders through the cell slowly: the interval of a quarter's density holds one quarter."""
+    rng = np.random.default_rng(1)
+    inside, lengths = [], []
+    for _ in range(20):
+        z = rng.uniform(0, 8) + rng.normal(0, 0.4, (4000, 1, 1)).cumsum(axis=0)
+        positions = np.concatenate([np.full((4000, 1, 2), 1.0), z], axis=2)
+        p = rng.random((4000, 1, 1))
+        system = ga.System(positions, np.tile(np.eye(3) * 8, (4000, 1, 1)), [3], [[0]])
+        found = ga.population_profile(np.concatenate([p, 1 - p], axis=2), system, bin_width=2.0)
+        total = 0.25 * 0.5 / 2  # of four bins of 2 Å, for each of the two states
+        inside += ((found.lower[0] < total) & (total < found.upper[0])).tolist()
+        lengths.append(found.basis.block_length)
+        assert ((found.fraction_lower <= found.fraction) & (found.fraction <= found.fraction_upper)).all()
+    assert min(lengths) > 20
+    assert np.mean(inside) > 0.88
+
+
+def test_tables(slab):
+    profile = ga.population_profile(*slab, axis=2, bin_width=1.0)
+    table = profile.to_dataframe()
+    assert len(table) == 20
+    assert set(table["axis"]) == {"z"}
+    np.testing.assert_array_equal(table["density_per_angstrom"], profile.density.ravel())
+    np.testing.assert_array_equal(table["fraction"], profile.fraction.ravel())
+    density = ga.state_density(*slab, spacing=2.0)
+    voxels = density.to_dataframe()
+    assert len(voxels) == density.density.size
+    row = voxels[(voxels["state"] == 1) & (voxels["targets_per_angstrom3"] > 0)].iloc[0]
+    assert row["c"] == 0.6  # 7.2 Å of 10 in five voxels
+    values = np.array([[0.1, 0.9], [0.1, 0.9]])
+    chi = np.array([[[1, 0], [0, 1]]] * 2, float)
+    table = ga.state_distribution(values, chi, [0, 0.5, 1]).to_dataframe()
+    assert table[["state", "from", "to", "density"]].values.tolist() == [
+        [0, 0, 0.5, 2],
+        [0, 0.5, 1, 0],
+        [1, 0, 0.5, 0],
+        [1, 0.5, 1, 2],
+    ]
 
 
 def test_density(slab):

@@ -53,7 +53,7 @@ def test_fcc_shells():
     shell = 4 / 3 * np.pi * (2.9**3 - 2.8**3)
     assert result.g[1, 0, 28] == pytest.approx(12 / (31 / (2 * a) ** 3 * shell), rel=1e-6)
     assert np.isnan(result.lower).all()  # a single frame has no interval
-    assert result.interval == "no interval: a single frame"
+    assert result.interval == "no interval: no lasting change of state was seen"
 
 
 def test_states_are_told_apart():
@@ -70,7 +70,8 @@ def test_states_are_told_apart():
     np.testing.assert_allclose(charge.at(3.25), [-1, -0.5])
     with pytest.raises(ValueError, match="radius 5 Å is outside 0 to 4 Å"):
         charge.at(5)
-    np.testing.assert_allclose(charge.lower, charge.charge, atol=1e-12)  # all chunks agree
+    assert np.isnan(charge.lower).all()
+    assert charge.interval == "no interval: no lasting change of state was seen"
 
 
 def test_against_mdanalysis(gas):
@@ -142,16 +143,121 @@ def test_targets_of_two_elements_are_kept_apart():
     np.testing.assert_allclose(at["Na", "Li"], 0)
 
 
+EDGES = np.arange(0, 8.01, 0.05)
+R = (EDGES[1:] + EDGES[:-1]) / 2
+SHELLS = {  # g, and where it has its first minimum
+    "liquid": (
+        np.where(R < 2, 0, 1 + 4 * np.exp(-(((R - 2.5) / 0.2) ** 2)) - 0.9 * np.exp(-(((R - 3.4) / 0.3) ** 2))),
+        3.4,
+    ),
+    "two shells": (
+        4 * np.exp(-(((R - 2.1) / 0.15) ** 2))
+        + 1.5 * np.exp(-(((R - 3.4) / 0.3) ** 2))
+        + 1 / (1 + np.exp((3.4 - R) / 0.4)),
+        2.475,
+    ),
+    "shallow": (
+        np.where(R < 2.4, 0, 1)
+        * (
+            1
+            + 1.8 * np.exp(-(((R - 2.75) / 0.18) ** 2))
+            - 0.2 * np.exp(-(((R - 3.4) / 0.35) ** 2))
+            + 0.12 * np.exp(-(((R - 4.5) / 0.4) ** 2))
+        ),
+        3.39,
+    ),
+}
+
+
+def distribution(*rows):
+    g = np.array(rows)[None]
+    bases = (ga.Basis(None, reason="short"),) * len(rows)
+    return ga.RadialDistribution(
+        r=R,
+        edges=EDGES,
+        pairs=tuple(("Li", f"X{k}") for k in range(len(rows))),
+        g=g,
+        lower=g,
+        upper=g,
+        coordination=g,
+        coordination_lower=g,
+        coordination_upper=g,
+        n_frames=1,
+        bases=bases,
+    )
+
+
 def test_first_shell():
-    edges = np.arange(0, 8.01, 0.05)
-    r = (edges[1:] + edges[:-1]) / 2
-    peak = 1 + 4 * np.exp(-(((r - 2.5) / 0.2) ** 2)) - 0.9 * np.exp(-(((r - 3.4) / 0.3) ** 2))
-    peak[r < 2] = 0
-    g = np.stack([peak, np.zeros_like(r)])[None].repeat(2, axis=0)
-    result = ga.RadialDistribution(r, edges, (("Li", "Li"), ("Li", "S")), g, g, g, g, g, g, 1, "")
-    shells = ga.first_shell(result, [0.5, 0.5])
-    assert shells[0] == pytest.approx(3.4, abs=0.1)
-    assert np.isnan(shells[1])
+    result = distribution(*(g for g, _ in SHELLS.values()), np.zeros_like(R), np.ones_like(R))
+    found = ga.first_shell(result, [1.0])
+    np.testing.assert_allclose(found[:3], [minimum for _, minimum in SHELLS.values()], atol=0.05)
+    assert np.isnan(found[3:]).all()
+
+
+@pytest.mark.parametrize(("name", "noise"), [("liquid", 0.05), ("liquid", 0.1), ("two shells", 0.1), ("shallow", 0.05)])
+def test_first_shell_in_spite_of_noise(name, noise):
+    """Within 0.1 Å for 98 of 100 draws of noise."""
+    g, minimum = SHELLS[name]
+    rng = np.random.default_rng(1)
+    noisy = distribution(*(g * (1 + noise * rng.normal(size=g.shape)) for _ in range(100)))
+    found = ga.first_shell(noisy, [1.0])
+    assert (np.abs(found - minimum) <= 0.1).sum() >= 98
+
+
+def wandering_coordination(n_frames, n_targets, rate, rng):
+    """Pairs of a target and an atom that is 2 Å or 5 Å away, changing at a rate."""
+    near = rng.random(n_targets) < 0.5
+    distance = np.empty((n_frames, n_targets))
+    for t in range(n_frames):
+        near ^= rng.random(n_targets) < rate
+        distance[t] = np.where(near, 2.0, 5.0)
+    place = np.stack(np.meshgrid(*[np.arange(8) * 12.0] * 3), axis=-1).reshape(-1, 3)[:n_targets]
+    positions = np.concatenate([np.tile(place, (n_frames, 1, 1))] * 2, axis=1)
+    positions[:, n_targets:, 0] += distance
+    numbers = np.repeat([3, 16], n_targets)
+    return system(positions, np.eye(3) * 96.0, numbers, np.arange(n_targets)[:, None])
+
+
+def test_interval_of_a_coordination_number_that_changes_slowly():
+    """States forget at once, the coordination within 25 frames: 95 % intervals of 20 draws hold one half."""
+    rng = np.random.default_rng(2)
+    inside = []
+    for _ in range(20):
+        there = wandering_coordination(1000, 2, 0.02, rng)
+        p = rng.random((1000, 2, 1))
+        found = ga.radial_distribution(
+            np.concatenate([p, 1 - p], axis=2), there, r_max=6.0, bin_width=0.5, max_frames=1000
+        )
+        k = found.pairs.index(("Li", "S"))
+        at = 0, k, 5  # within 3 Å
+        assert found.coordination_lower[at] < found.coordination[at] < found.coordination_upper[at]
+        inside.append(found.coordination_lower[at] < 0.5 < found.coordination_upper[at])
+        assert found.bases[k].block_length > 50
+    assert np.sum(inside) >= 17
+
+
+def test_interval_of_frozen_surroundings():
+    """Targets whose coordination never changes: time tells nothing more, the targets are what is averaged over."""
+    there = wandering_coordination(300, 60, 0.0, np.random.default_rng(3))
+    found = ga.radial_distribution(halves(300, 60), there, r_max=6.0, bin_width=0.5, max_frames=300)
+    k = found.pairs.index(("Li", "S"))
+    width = found.coordination_upper[0, k, 5] - found.coordination_lower[0, k, 5]
+    assert np.isnan(width) or width == pytest.approx(2 * 2.02 * 0.5 / np.sqrt(60), rel=0.3)
+    assert found.bases[k].kind in (None, "groups of targets")
+
+
+def test_tables_of_surroundings(gas):
+    chi = halves(60, 60)
+    result = ga.radial_distribution(chi, gas, r_max=5.0, bin_width=0.5)
+    table = result.to_dataframe()
+    assert len(table) == 2 * 2 * 10
+    row = table[(table["state"] == 1) & (table["element"] == "S")].iloc[-1]
+    assert (row["target"], row["r_angstrom"], row["shell_ends_angstrom"]) == ("Li", 4.75, 5.0)
+    assert row["coordination_upper"] == result.coordination_upper[1, 1, -1]
+    charge = ga.charge_integral(chi, gas, np.ones(150), r_max=5.0, bin_width=0.5)
+    table = charge.to_dataframe()
+    np.testing.assert_array_equal(table["charge_e"], charge.charge.ravel())
+    np.testing.assert_array_equal(table["radius_angstrom"][:11], charge.radii)
 
 
 @pytest.mark.parametrize(
