@@ -57,7 +57,7 @@ def stream_vamp2(model: keras.Model, graphs: GraphDataset, blocks: Sequence[tupl
         Uncentred, in [1, n_states].
     """
     parts = [lagged_sums(predict_blocks(model, graphs, block), tau) for block in blocks]
-    covariances = sum(sums for sums, _ in parts) / sum(n for _, n in parts)
+    covariances = np.asarray(sum(sums for sums, _ in parts)) / sum(n for _, n in parts)
     return float(vamp2(*(ops.convert_to_tensor(matrix) for matrix in covariances)))
 
 
