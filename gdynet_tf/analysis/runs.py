@@ -49,15 +49,14 @@ class Run:
 
     Attributes
     ----------
-    path : Path or None
-        The run directory; None for a run in memory.
+    path : Path
     config : dict
         Content of ``config.json``.
     scores : dict
         Content of ``scores.json``.
     """
 
-    path: Path | None
+    path: Path
     config: dict[str, Any]
     scores: dict[str, Any]
 

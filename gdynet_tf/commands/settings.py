@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gdynet_tf.errors import InputError
-from gdynet_tf.files import digest
 
 if TYPE_CHECKING:
     from gdynet_tf.graphs.store import GraphDataset
@@ -67,7 +66,7 @@ class RecordedSplit:
         hint = "--split, or --val and --test, divide the data anew"
         if tau != self.tau:
             raise InputError(f"{self.file}: its split is for --tau {self.tau}, not {tau}; {hint}")
-        if digest(graphs.path / "meta.json") != self.graphs_sha256:
+        if graphs.sha256 != self.graphs_sha256:
             raise InputError(f"{self.file}: its split is of other graphs than {graphs.path}; {hint}")
         try:
             return Split.from_dict(self.blocks)

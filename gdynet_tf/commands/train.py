@@ -115,7 +115,7 @@ def _start(args: argparse.Namespace) -> None:
     run = Path(args.run or f"runs/{Path(args.graphs).resolve().name}{kind}_n{args.n_states}_tau{args.tau}")
     if run.exists() and not args.overwrite:
         raise InputError(f"{run}: exists; --resume continues it, --overwrite replaces it, --run names another")
-    check_run_directory(run, args.overwrite, [graphs.path])
+    check_run_directory(run, args.overwrite, [args.graphs])
     print(f"graphs: {graphs.path} ({', '.join(_source(graphs))})")
 
     load_tensorflow()

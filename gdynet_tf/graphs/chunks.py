@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -139,7 +139,7 @@ def write_chunk(folder: str, start: int, stop: int, meta: Mapping[str, Any]) -> 
         As for `compute_graphs`.
     """
 
-    def opened(name: str, mode: str) -> np.ndarray:
+    def opened(name: str, mode: Literal["r", "r+"]) -> np.ndarray:
         return np.load(Path(folder) / f"{name}.npy", mmap_mode=mode)[start:stop]
 
     for name, values in compute_graphs(opened("positions", "r"), opened("lattices", "r"), meta).items():

@@ -4,9 +4,11 @@ import os
 from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
-from typing import Any
+from typing import Any, TypeVar
 
 __all__ = ["available_cores", "run_jobs"]
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 def available_cores() -> int:
@@ -16,8 +18,8 @@ def available_cores() -> int:
 
 def run_jobs(
     function: Callable[..., Any],
-    jobs: Mapping[Hashable, tuple],
-    finished: Callable[[Any, Any], None],
+    jobs: Mapping[Key, tuple],
+    finished: Callable[[Key, Any], None],
     n_workers: int = 1,
 ) -> None:
     """Call ``function(*arguments)`` for every job, and ``finished(key, result)`` here as each of them ends.

@@ -110,19 +110,19 @@ def select_targets(
     raise InputError(f"`targets='{selection}'`: {missing[0]!r} is neither an element nor a file; there are {there}")
 
 
-def _is_element(name):
+def _is_element(name: str) -> bool:
     try:
         return bool(atomic_number(name, "`targets`"))
     except InputError:
         return False
 
 
-def _from_file(path, n_atoms):
+def _from_file(path: str, n_atoms: int) -> np.ndarray:
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError:
         raise InputError(f"{path}: is no text file of atom indices") from None
-    groups = []
+    groups: list[list[int]] = []
     for number, line in enumerate(lines, 1):
         words = line.split("#")[0].replace(",", " ").split()
         if not words:
@@ -147,7 +147,9 @@ def _from_file(path, n_atoms):
     return np.array(groups, np.int32)
 
 
-def _molecules(formula, atomic_numbers, positions, lattice, periodic):
+def _molecules(
+    formula: str, atomic_numbers: np.ndarray, positions: np.ndarray, lattice: np.ndarray, periodic: Sequence[bool]
+) -> np.ndarray:
     """Bonded components of the wanted composition, atoms ordered by element and index."""
     from pymatgen.core import Composition
 
@@ -167,7 +169,9 @@ def _molecules(formula, atomic_numbers, positions, lattice, periodic):
     return np.array([atoms[np.lexsort((atoms, atomic_numbers[atoms]))] for atoms in chosen], np.int32)
 
 
-def _bonded_components(atomic_numbers, positions, lattice, periodic):
+def _bonded_components(
+    atomic_numbers: np.ndarray, positions: np.ndarray, lattice: np.ndarray, periodic: Sequence[bool]
+) -> np.ndarray:
     """Number of the molecule of each atom, (N,)."""
     from pymatgen.analysis.local_env import CovalentRadius
 

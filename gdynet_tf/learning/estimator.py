@@ -134,8 +134,10 @@ class GDyNetEstimator(BaseEstimator):
         own = self.get_params(deep=False)
         settings = TrainingSettings(**{f.name: own[f.name] for f in fields(TrainingSettings) if f.name in own})
         inputs = _inputs(graphs, self.model)
-        is_split = isinstance(self.split, Split)
-        split = self.split if is_split else split_by_time(graphs.segments, self.tau, tuple(self.split))
+        if isinstance(self.split, Split):
+            split = self.split
+        else:
+            split = split_by_time(graphs.segments, self.tau, tuple(self.split))
         load_tensorflow()
         from gdynet_tf.learning.runs import fit_run
         from gdynet_tf.learning.training import best_precision

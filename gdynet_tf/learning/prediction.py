@@ -11,7 +11,7 @@ from tqdm import tqdm
 from gdynet_tf.analysis.kinetics.covariances import lagged_sums
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.learning.pairs import frame_batches
-from gdynet_tf.learning.vamp import vamp2
+from gdynet_tf.networks.vamp import vamp2
 
 __all__ = ["predict_blocks", "predict_chi", "stream_vamp2", "write_chi"]
 
@@ -57,7 +57,7 @@ def stream_vamp2(model: keras.Model, graphs: GraphDataset, blocks: Sequence[tupl
         Uncentred, in [1, n_states].
     """
     parts = [lagged_sums(predict_blocks(model, graphs, block), tau) for block in blocks]
-    covariances = sum(sums for sums, _ in parts) / sum(n for _, n in parts)
+    covariances = np.asarray(sum(sums for sums, _ in parts)) / sum(n for _, n in parts)
     return float(vamp2(*(ops.convert_to_tensor(matrix) for matrix in covariances)))
 
 

@@ -60,6 +60,8 @@ class TrainedRun(Run):
 
     Attributes
     ----------
+    path : Path or None
+        The run directory; None for a run in memory.
     model : GDyNet or VAMPnet
         In float32, with its state map.
     epochs : list of dict
@@ -72,6 +74,7 @@ class TrainedRun(Run):
         The graphs when they are in no directory.
     """
 
+    path: Path | None  # type: ignore[assignment]  # a run in memory has none
     model: keras.Model = field(repr=False)
     epochs: list[dict[str, Any]] = field(repr=False)
     chi: list[np.ndarray] = field(repr=False)
@@ -127,17 +130,17 @@ class TrainedRun(Run):
         for trajectory, array in zip(config["data"]["trajectories"], self.chi, strict=True):
             np.save(path / "chi" / f"{trajectory['name']}.npy", array)
         saved = replace(self, path=path, config=config, memory=None)
-        saved.write_results()
+        saved._write_results(path)
         return saved
 
-    def write_results(self) -> None:
+    def _write_results(self, path: Path) -> None:
         """Write history.csv, best.weights.h5, model.keras, explanation.json and, at the end, scores.json."""
-        write_history(self.path / "history.csv", self.epochs)
-        self.model.save_weights(self.path / "best.weights.h5")
-        self.model.save(self.path / "model.keras")
+        write_history(path / "history.csv", self.epochs)
+        self.model.save_weights(path / "best.weights.h5")
+        self.model.save(path / "model.keras")
         if self.explanation is not None:
-            write_json(self.path / "explanation.json", self.explanation)
-        write_json(self.path / "scores.json", self.scores)
+            write_json(path / "explanation.json", self.explanation)
+        write_json(path / "scores.json", self.scores)
 
 
 def load_trained_run(path: str | Path) -> TrainedRun:
@@ -156,16 +159,16 @@ def load_trained_run(path: str | Path) -> TrainedRun:
     InputError
         If it is missing, unfinished or damaged, or a network was applied, not trained in it.
     """
-    run = load_run(path)
-    if not (run.path / "history.csv").is_file():
+    path, run = Path(path), load_run(path)
+    if not (path / "history.csv").is_file():
         raise InputError(f"{path}: no history.csv in it: a network was applied here, not trained")
-    explanation = run.path / "explanation.json"
+    explanation = path / "explanation.json"
     return TrainedRun(
-        path=run.path,
+        path=path,
         config=run.config,
         scores=run.scores,
-        model=load_model(run.path),
-        epochs=read_history(run.path / "history.csv"),
+        model=load_model(path),
+        epochs=read_history(path / "history.csv"),
         chi=run.chi_arrays(),
         explanation=json.loads(explanation.read_text(encoding="utf-8")) if explanation.is_file() else None,
     )
@@ -285,7 +288,7 @@ def fit_run(
         memory=memory,
     )
     if path is not None:
-        run.write_results()
+        run._write_results(path)
     return run
 
 

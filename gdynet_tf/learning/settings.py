@@ -163,7 +163,8 @@ def new_config(
         raise InputError(f"`seed={seed}`: must be from 0 to {_MAX_SEED}")
     if n_restarts < 1:
         raise InputError(f"`n_restarts={n_restarts}`: must be at least 1")
-    settings = settings.for_data(graphs.n_targets, len(lagged_pairs(split.train, settings.tau)))
+    if split.train:  # else a network is applied, not trained
+        settings = settings.for_data(graphs.n_targets, len(lagged_pairs(split.train, settings.tau)))
     from keras.backend import backend as keras_backend  # loads TensorFlow
 
     packages = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn")

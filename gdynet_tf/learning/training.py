@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import keras
 from tqdm import tqdm
@@ -18,8 +18,8 @@ from gdynet_tf.learning.pairs import lagged_pairs, pair_batches
 from gdynet_tf.learning.prediction import stream_vamp2
 from gdynet_tf.learning.settings import TrainingSettings, default_batch_size
 from gdynet_tf.learning.splits import Split
-from gdynet_tf.learning.vamp import VAMPLoss
 from gdynet_tf.networks.gdynet import GDyNet
+from gdynet_tf.networks.vamp import VAMPLoss
 from gdynet_tf.networks.vampnet import VAMPnet
 
 __all__ = [
@@ -41,13 +41,14 @@ def best_precision() -> str:
 
 
 def _new_model(settings: TrainingSettings, graphs: GraphDataset) -> keras.Model:
+    n_features = cast(int, settings.n_features)
     if settings.model == "vampnet":
         (n_coordinates,), _ = graphs.input_shapes["coordinates"]
-        return VAMPnet(settings.n_states, n_coordinates, settings.n_conv, settings.n_features, settings.precision)
+        return VAMPnet(settings.n_states, n_coordinates, settings.n_conv, n_features, settings.precision)
     return GDyNet(
         settings.n_states,
         n_conv=settings.n_conv,
-        n_features=settings.n_features,
+        n_features=n_features,
         expansion=graphs.meta["expansion"],
         variant=settings.variant,
         precision=settings.precision,
@@ -192,7 +193,7 @@ def train_network(
         model.compile(optimizer=optimizer, loss=VAMPLoss(), jit_compile=jit_compile)
     while not checkpoint.finished(settings):
         epoch, began = len(checkpoint.history), time.monotonic()
-        batches = pair_batches(graphs, pairs, settings.tau, settings.batch_size, seed, epoch)
+        batches = pair_batches(graphs, pairs, settings.tau, cast(int, settings.batch_size), seed, epoch)
         with tqdm(
             total=len(batches), unit="batch", desc=f"epoch {epoch + 1}", leave=False, disable=not progress
         ) as bar:

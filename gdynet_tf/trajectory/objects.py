@@ -120,7 +120,7 @@ def fields_of_mdanalysis(
     if not positions:
         raise InputError(f"{where}: `start={start}` `stop={stop}` selects none of {len(frames)} frames")
     lattices = np.stack(boxes)
-    boxed = lattices.any(axis=(1, 2))
+    boxed = np.asarray(lattices.any(axis=(1, 2)))
     if boxed.any() and not boxed.all():
         raise InputError(f"{where}: frame {int(np.argmin(boxed))} has no box, others have one")
     fields = {

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 from gdynet_tf.errors import InputError
 from gdynet_tf.trajectory.readers.extxyz import read_extxyz
@@ -32,7 +32,7 @@ class Format(NamedTuple):
     takes_species: bool = False
 
 
-def _ending(*suffixes):
+def _ending(*suffixes: str) -> Callable[[str], bool]:
     return lambda name: name.endswith(suffixes)
 
 
@@ -45,8 +45,32 @@ FORMATS = [
 """The formats, tried in this order; file names are compared in lower case and without .gz."""
 
 
+@overload
 def read(
-    paths: str | Path | Sequence[str | Path],
+    paths: str | Path,
+    topology: str | Path | None = ...,
+    *,
+    species: Sequence[str] | None = ...,
+    frame_interval: float | None = ...,
+    time_unit: str | None = ...,
+    start: int | None = ...,
+    stop: int | None = ...,
+    stride: int | None = ...,
+) -> Trajectory: ...
+@overload
+def read(
+    paths: list[str] | list[Path] | tuple[str | Path, ...],
+    topology: str | Path | None = ...,
+    *,
+    species: Sequence[str] | None = ...,
+    frame_interval: float | None = ...,
+    time_unit: str | None = ...,
+    start: int | None = ...,
+    stop: int | None = ...,
+    stride: int | None = ...,
+) -> list[Trajectory]: ...
+def read(
+    paths: str | Path | Sequence[str] | Sequence[Path] | Sequence[str | Path],
     topology: str | Path | None = None,
     *,
     species: Sequence[str] | None = None,

@@ -1,5 +1,7 @@
 """Extended XYZ, read by ASE."""
 
+from pathlib import Path
+
 from gdynet_tf.errors import InputError
 from gdynet_tf.trajectory.objects import fields_of_ase
 from gdynet_tf.trajectory.readers.text import open_text, stem
@@ -8,7 +10,7 @@ from gdynet_tf.trajectory.trajectory import Trajectory
 __all__ = ["read_extxyz"]
 
 
-def read_extxyz(path):
+def read_extxyz(path: str | Path) -> Trajectory:
     """Read an (extended) XYZ file; without ``Lattice`` the system is not periodic.
 
     Parameters
