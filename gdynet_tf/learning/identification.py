@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import eigh
+from scipy.spatial import KDTree
 from sklearn.cluster import KMeans
 
 from gdynet_tf.analysis.kinetics.covariances import lagged_chunks
@@ -36,6 +37,7 @@ _CLUSTERED = 20_000  # of them for the centres of the microstates
 _RANK = 1e-9  # variance, relative to the largest, below which a function is not there
 _NEGLIGIBLE = 0.005  # of the score, for what is left out of the kinetic map
 _TOLERANCE = 0.02  # of the score, for what identification may lose
+_VISITS = 20  # of a microstate at least
 _SOFT = 0.1  # of the variance within microstates, for the interpolation between them
 _FINEST = 1e-4  # standard deviations that single precision still tells apart
 _FAR = 1e6  # where unused microstates are kept
@@ -227,22 +229,40 @@ def _interpolate(points: np.ndarray, centers: np.ndarray, memberships: np.ndarra
     return np.concatenate(parts)
 
 
+def _microstates(points: np.ndarray) -> np.ndarray:
+    """k-means centres, (k, r), of which the seldom visited ones are joined to their neighbours.
+
+    A microstate that is hardly ever visited has eigenvectors made of chance; one that is never left or entered within
+    the data would be a state of its own.
+    """
+    chosen = points[np.random.default_rng(0).permutation(len(points))[:_CLUSTERED]]
+    n_distinct = len(np.unique(chosen.round(9), axis=0))
+    centers = KMeans(min(N_MICROSTATES, n_distinct), n_init=1, random_state=0).fit(chosen).cluster_centers_
+    visits = np.bincount(KDTree(centers).query(points)[1], minlength=len(centers))
+    while len(centers) > 1 and visits.min() < _VISITS:
+        i = int(visits.argmin())
+        j = int(KDTree(centers).query(centers[i], 2)[1][1])
+        share = visits[i] / max(visits[i] + visits[j], 1)
+        centers[j] += share * (centers[i] - centers[j])
+        visits[j] += visits[i]
+        centers, visits = np.delete(centers, i, axis=0), np.delete(visits, i)
+    return centers
+
+
 def _candidates(identity: StateMapResult, start: np.ndarray, end: np.ndarray, coefficients: np.ndarray):
     """Yield maps by PCCA+ of a Markov state model of microstates, the wanted one first."""
     n, r = coefficients.shape
     x, y = start @ coefficients, end @ coefficients
-    chosen = x[np.random.default_rng(0).permutation(len(x))[:_CLUSTERED]]
-    n_distinct = len(np.unique(chosen.round(9), axis=0))
-    clusters = KMeans(min(N_MICROSTATES, n_distinct), n_init=1, random_state=0).fit(chosen)
-    i, j, k = clusters.predict(x), clusters.predict(y), clusters.n_clusters
+    places = _microstates(x)
+    tree, k = KDTree(places), len(places)
+    (apart, i), (_, j) = tree.query(x), tree.query(y)
     counts = np.bincount(i * k + j, minlength=k * k).reshape(k, k).astype(float)
     counts += counts.T  # every pair forward and backward
     visited = np.flatnonzero(counts.sum(axis=1))
-    within = np.square(x - clusters.cluster_centers_[i]).mean()
-    width = np.sqrt(2 * max(_SOFT * within, _FINEST**2 * x.var()))
+    width = np.sqrt(2 * max(_SOFT * np.square(apart).mean() / r, _FINEST**2 * x.var()))
     projection, centers = np.zeros_like(identity.projection), np.full_like(identity.centers, _FAR)
     projection[:, :r] = coefficients / width
-    centers[: len(visited), :r] = clusters.cluster_centers_[visited] / width
+    centers[: len(visited), :r] = places[visited] / width
     centers[: len(visited), r:] = 0
     for found in pcca_memberships(counts[np.ix_(visited, visited)], r + 1):
         memberships = np.eye(n)[np.zeros(N_MICROSTATES, int)]  # unused ones are too far away to count

@@ -1,7 +1,8 @@
 """PCCA+: states of a Markov state model as fuzzy sets of its microstates.
 
 Barycentric coordinates of the leading eigenvectors with respect to the corners of a simplex (Deuflhard and Weber,
-Linear Algebra Appl. 398, 161 (2005)), which the inner-simplex algorithm finds (Weber and Galliat, ZIB report 02-12 (2002)).
+Linear Algebra Appl. 398, 161 (2005)), which the inner-simplex algorithm finds (Weber and Galliat, ZIB report 02-12
+(2002)).
 """
 
 from collections.abc import Iterator
@@ -10,9 +11,11 @@ import numpy as np
 
 __all__ = ["outermost_points", "pcca_memberships"]
 
-_COUNTS = 40  # transitions from and to a microstate from which it can be the corner of a state: 20 visits
 _CORE = 0.8  # membership from which a microstate belongs to the core of a state
 _CORE_STEPS = 20  # for the corners to settle; they do in three or four
+_OFFSET_STEPS = 200  # for the offsets of the cut to settle
+_LARGEST_OFFSET = 0.05
+_LEAST_SHARE = 0.01  # of the data that an offset moves, so that its steps stay small
 _APART = 0.5  # least distance of a corner from the plane of those before, in standard deviations of the eigenvectors
 
 
@@ -40,8 +43,7 @@ def pcca_memberships(counts: np.ndarray, n_states: int) -> Iterator[np.ndarray]:
     # The constant is taken out, so that it cannot mix with other eigenvalues of one.
     _, vectors = np.linalg.eigh(counts / total.sum() / np.outer(root, root) - np.outer(root, root))
     psi = np.column_stack([np.ones(len(root)), vectors[:, ::-1][:, : n_states - 1] / root[:, None]])
-    often = np.flatnonzero(total >= min(_COUNTS, total.max()))
-    rows = often[outermost_points(psi[often, 1:])]
+    rows = outermost_points(psi[:, 1:])
     psi = psi[:, : len(rows)]
     outermost, corners = psi @ np.linalg.inv(psi[rows]), psi[rows]
     for _ in range(_CORE_STEPS):
@@ -49,8 +51,8 @@ def pcca_memberships(counts: np.ndarray, n_states: int) -> Iterator[np.ndarray]:
         core = weight[:, None] * np.where(memberships > _CORE, memberships, 0)
         kept = core.sum(axis=0) > 0
         corners[kept] = (core.T @ psi)[kept] / core.sum(axis=0)[kept, None]
-    yield _cut(psi @ np.linalg.inv(corners))
-    yield _cut(outermost)
+    yield _cut(psi @ np.linalg.inv(corners), weight)
+    yield _cut(outermost, weight)
     yield _cut(outermost - np.minimum(outermost.min(axis=0), 0))
 
 
@@ -77,7 +79,23 @@ def outermost_points(points: np.ndarray) -> list[int]:
     return rows[:1]
 
 
-def _cut(p: np.ndarray) -> np.ndarray:
-    """Rows that sum to one, cut at zero."""
+def _cut(p: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
+    """Rows that sum to one, cut at zero; with weights, at small offsets that keep the weighted means.
+
+    A microstate's eigenvector scatters about that of its state. Cut at zero, half of the scatter would be left, and
+    populations of rare states too large.
+    """
+    offset, cut = np.zeros(p.shape[1]), _normalised(p)
+    if weight is None:
+        return cut
+    wanted = np.maximum(weight @ p, 0)
+    for _ in range(_OFFSET_STEPS):
+        change = (weight @ cut - wanted) / np.maximum(weight @ (cut > 0), _LEAST_SHARE)
+        offset = np.clip(offset + change / 2, -_LARGEST_OFFSET, _LARGEST_OFFSET)
+        cut = _normalised(p - offset)
+    return cut
+
+
+def _normalised(p: np.ndarray) -> np.ndarray:
     p = np.maximum(p, 0)
     return p / p.sum(axis=1, keepdims=True)

@@ -251,6 +251,10 @@ def fit_run(
                 "validation_vamp2": best["validation_vamp2"],
                 "test_vamp2_before_identification": subspace_test,
                 "eigenvalues": identified.eigenvalues.tolist(),
+                "n_resolved": identified.n_resolved,
+                "train_vamp2_before_identification": identified.vamp2_before,
+                "train_vamp2_after_identification": identified.vamp2_after,
+                "findings": [finding.to_dict() for finding in identified.findings],
             }
         )
         models.append(model)

@@ -19,7 +19,8 @@ def model():
     """Biases are drawn too: they are zero at the start of a training and would hide mistakes."""
     model = GDyNet(3, n_conv=2, n_features=6)
     rng = np.random.default_rng(0)
-    model.set_weights([w + rng.normal(0, 0.2, w.shape) * (w.shape != (3, 3)) for w in model.get_weights()])
+    for weight in model.trainable_weights:
+        weight.assign(weight + rng.normal(0, 0.2, weight.shape))
     return model
 
 

@@ -6,7 +6,7 @@ import pytest
 from scipy.special import softmax
 
 from gdynet_tf.graphs.expansion import expand_distances, gaussian_centers
-from gdynet_tf.networks.layers import AttentionConv, GaussianExpansion, StateMap, gather_nodes
+from gdynet_tf.networks.layers import N_MICROSTATES, AttentionConv, GaussianExpansion, StateMap, gather_nodes
 
 
 def test_centers_reach_dmax():
@@ -106,12 +106,42 @@ def test_conv_config_and_bad_variant():
         AttentionConv(4, 6, "new")
 
 
-def test_state_map_cuts_off_what_leaves_the_simplex():
+def test_state_map_is_linear_until_memberships_are_set():
+    """The linear map is what models of version 0.2 hold; it cuts off what leaves the simplex."""
     layer = StateMap(2)
     layer.build()
-    layer.kernel.assign([[2.0, -1.0], [-1.0, 2.0]])  # stretches threefold about the middle
     chi = np.array([[0.5, 0.5], [0.6, 0.4], [0.9, 0.1]], np.float32)
-    out = keras.ops.convert_to_numpy(layer(chi))
-    np.testing.assert_allclose(out, [[0.5, 0.5], [0.8, 0.2], [1.0, 0.0]], atol=1e-6)
+    np.testing.assert_array_equal(layer(chi), chi)
+    layer.kernel.assign([[2.0, -1.0], [-1.0, 2.0]])  # stretches threefold about the middle
+    np.testing.assert_allclose(layer(chi), [[0.5, 0.5], [0.8, 0.2], [1.0, 0.0]], atol=1e-6)
+    np.testing.assert_array_equal(layer(chi, training=True), chi)
     assert StateMap.from_config(layer.get_config()).n_states == 2
     assert layer.compute_output_shape((4, 2)) == (4, 2)
+
+
+def test_state_map_interpolates_between_microstates():
+    layer = StateMap(2)
+    layer.build()
+    centers = np.full((N_MICROSTATES, 1), 1e6)
+    centers[:2] = [[0.0], [2.0]]
+    memberships = np.tile([1.0, 0.0], (N_MICROSTATES, 1))
+    memberships[:2] = [[0.9, 0.1], [0.2, 0.8]]
+    for weight, value in ((layer.projection, [[0.0], [2.0]]), (layer.centers, centers)):
+        weight.assign(value)
+    layer.memberships.assign(memberships)
+    share = 1 / (1 + np.exp(1.0**2 - 1.0**2)), 1 / (1 + np.exp(0.5**2 - 1.5**2))
+    expected = [[0.9 * s + 0.2 * (1 - s), 0.1 * s + 0.8 * (1 - s)] for s in share]
+    np.testing.assert_allclose(layer(np.array([[0.5, 0.5], [0.75, 0.25]], np.float32)), expected, atol=1e-6)
+
+
+def test_state_map_loads_the_linear_map_of_older_models():
+    layer = StateMap(2)
+    layer.build()
+    layer.load_own_variables({"0": np.array([[2.0, -1.0], [-1.0, 2.0]])})
+    np.testing.assert_allclose(layer(np.array([[0.6, 0.4]], np.float32)), [[0.8, 0.2]], atol=1e-6)
+    store = {}
+    layer.save_own_variables(store)
+    other = StateMap(2)
+    other.build()
+    other.load_own_variables(store)
+    np.testing.assert_array_equal(other.kernel, layer.kernel)
