@@ -12,8 +12,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from gdynet_tf.learning.vamp import VAMPLoss
 from gdynet_tf.networks.gdynet import GDyNet
-from gdynet_tf.networks.vamp import VAMPLoss
 
 STEPS = 10
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from gdynet_tf.analysis.kinetics.covariances import lagged_sums
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.learning.pairs import frame_batches
-from gdynet_tf.networks.vamp import vamp2
+from gdynet_tf.learning.vamp import vamp2
 
 __all__ = ["predict_blocks", "predict_chi", "stream_vamp2", "write_chi"]
 

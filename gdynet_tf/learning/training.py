@@ -18,8 +18,8 @@ from gdynet_tf.learning.pairs import lagged_pairs, pair_batches
 from gdynet_tf.learning.prediction import stream_vamp2
 from gdynet_tf.learning.settings import TrainingSettings, default_batch_size
 from gdynet_tf.learning.splits import Split
+from gdynet_tf.learning.vamp import VAMPLoss
 from gdynet_tf.networks.gdynet import GDyNet
-from gdynet_tf.networks.vamp import VAMPLoss
 from gdynet_tf.networks.vampnet import VAMPnet
 
 __all__ = [

@@ -7,7 +7,7 @@ import tensorflow as tf
 from deeptime.decomposition import CovarianceKoopmanModel
 from deeptime.numeric import spd_inv_sqrt
 
-from gdynet_tf.networks.vamp import SCORES, VAMPLoss, covariances, vamp1, vamp2, vamp_e
+from gdynet_tf.learning.vamp import SCORES, VAMPLoss, covariances, vamp1, vamp2, vamp_e
 
 GRADIENT_CASES = ["empty", "identical", "constant", "random", "one-hot"]
 
