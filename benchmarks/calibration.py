@@ -26,6 +26,7 @@ from scipy.special import stdtr
 import gdynet_tf.analysis as ga
 
 TAU, STEPS = 10, 5
+_TABLES = "<!-- tables of benchmarks/calibration.py -->"
 
 
 # --- processes whose answers are known ---------------------------------------------------------
@@ -47,6 +48,12 @@ def wells(recrossing):
     """Two wells, each of a deep and an edge state: what is over soon at the border makes the timescale grow."""
     e, p = 1 / recrossing, 0.12
     rates = np.array([[-p * e, p * e, 0, 0], [e, -2 * e, e, 0], [0, e, -2 * e, e], [0, 0, p * e, -p * e]])
+    return expm(rates)
+
+
+def trap(depth):
+    """A state that is left soon, another beside it, and behind that a trap which looks like the first."""
+    rates = np.array([[-0.1, 0.1, 0], [0.1, -0.1 - depth, depth], [0, depth, -depth]]) / 2
     return expm(rates)
 
 
@@ -280,6 +287,8 @@ CHAINS = {
     "memory, weak": Chain(wells(4.0), (12_000,), 1, observed=LUMPED),
     "memory, middling": Chain(wells(8.0), (9000,), 1, observed=LUMPED),
     "memory, strong": Chain(wells(16.0), (12_000,), 1, observed=LUMPED),
+    "memory, timescale times 1.7": Chain(trap(0.02), (5000,), 1, observed=(0, 1, 0)),
+    "memory, timescale doubles": Chain(trap(0.01), (5000,), 1, observed=(0, 1, 0)),
     "memory, many targets": Chain(wells(8.0), (400,), 30, observed=LUMPED),
 }
 _MEMORY = ("memory", "fuzzy", "targets that differ")  # K(n tau) is not K(tau)^n
@@ -387,7 +396,7 @@ def main():
     parser.add_argument("kinds", nargs="*", help=f"of: {'; '.join(CASES)}")
     parser.add_argument("--repetitions", type=int, default=200)
     parser.add_argument("--out", type=Path, default=Path("calibration"))
-    parser.add_argument("--write", type=Path, help="file for the tables of all kinds that are done")
+    parser.add_argument("--write", type=Path, help="file whose end becomes the tables of all kinds that are done")
     args = parser.parse_args()
     if unknown := [kind for kind in args.kinds if kind not in CASES]:
         parser.error(f"unknown kind {unknown[0]!r}; kinds are: {'; '.join(CASES)}")
@@ -404,7 +413,8 @@ def main():
     text = tables(results)
     print(text)
     if args.write:
-        args.write.write_text(text, encoding="utf-8")
+        before = args.write.read_text(encoding="utf-8").split(_TABLES)[0] if args.write.exists() else ""
+        args.write.write_text(f"{before}{_TABLES}\n\n{text}", encoding="utf-8")
 
 
 if __name__ == "__main__":
