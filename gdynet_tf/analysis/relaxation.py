@@ -9,6 +9,7 @@ from gdynet_tf.analysis.kinetics.spectral import eigenvectors
 
 __all__ = ["joint_correlation", "observed_transitions", "relaxation_time", "target_correlation"]
 
+_ROWS = 1 << 18  # frames x targets looked at together
 _LAGS = 24  # of the autocorrelation, evenly spaced on a logarithmic scale
 _WINDOW = 4.0  # an autocorrelation is summed over this many of its own correlation times (Sokal 1997)
 
@@ -129,9 +130,10 @@ def target_correlation(chi, tau: int | None = None) -> tuple[np.ndarray, np.ndar
     vectors = eigenvectors(koopman_matrix(chi, tau))
     values, right = vectors.eigenvalues[1:], vectors.right[:, 1:]
     together, alone, squares = 0.0, 0.0, 0.0
+    step = max(1, _ROWS // chi.n_targets)
     for segment in chi:
-        if len(segment) > tau:
-            psi = np.asarray(segment, np.float64) @ right
+        for start in range(0, len(segment) - tau, step):
+            psi = np.asarray(segment[start : start + step + tau], np.float64) @ right
             change = psi[tau:] - values * psi[:-tau]
             energy = (np.abs(change) ** 2).sum(axis=1)
             together = together + (np.abs(change.sum(axis=1)) ** 2).sum(axis=0)
