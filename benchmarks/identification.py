@@ -26,9 +26,9 @@ from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 
 import gdynet_tf.analysis as ga
+from gdynet_tf.analysis.kinetics.pcca import outermost_points
 from gdynet_tf.graphs.store import open_graphs
 from gdynet_tf.learning import identification
-from gdynet_tf.learning.pcca import outermost_points
 from gdynet_tf.learning.prediction import predict_blocks
 from gdynet_tf.networks.gdynet import load_model
 

@@ -24,9 +24,9 @@ from scipy.spatial import KDTree
 from sklearn.cluster import KMeans
 
 from gdynet_tf.analysis.kinetics.covariances import lagged_chunks
+from gdynet_tf.analysis.kinetics.pcca import pcca_memberships
 from gdynet_tf.findings import Finding
 from gdynet_tf.learning.pairs import lagged_pairs
-from gdynet_tf.learning.pcca import pcca_memberships
 from gdynet_tf.learning.prediction import predict_blocks
 from gdynet_tf.networks.layers import N_MICROSTATES
 
@@ -38,7 +38,7 @@ _RANK = 1e-9  # variance, relative to the largest, below which a function is not
 _NEGLIGIBLE = 0.005  # of the score, for what is left out of the kinetic map
 _TOLERANCE = 0.02  # of the score, for what identification may lose
 _VISITS = 20  # of a microstate at least
-_SOFT = 0.1  # of the variance within microstates, for the interpolation between them
+_SOFT = 3.0  # variance of the interpolation in variances within microstates: half the distance of even ones
 _FINEST = 1e-4  # standard deviations that single precision still tells apart
 _FAR = 1e6  # where unused microstates are kept
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gdynet_tf.learning.pcca import outermost_points, pcca_memberships
+from gdynet_tf.analysis.kinetics.pcca import outermost_points, pcca_memberships
 
 
 def blocks(sizes, inside=1000.0, between=1.0):
