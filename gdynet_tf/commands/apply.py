@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdynet_tf.commands.build_graphs import _read
-from gdynet_tf.commands.train import load_tensorflow
+from gdynet_tf.commands.build_graphs import add_reading_options, read_trajectories
 from gdynet_tf.errors import InputError, run_command
 from gdynet_tf.files import digest, write_json
 from gdynet_tf.findings import Finding
+from gdynet_tf.graphs.build import build_graphs
+from gdynet_tf.graphs.executors import available_cores
+from gdynet_tf.graphs.store import open_inputs
+from gdynet_tf.graphs.targets import find_targets
+from gdynet_tf.networks.backend import load_tensorflow
+from gdynet_tf.trajectory import Trajectory
 from gdynet_tf.trajectory.elements import symbol
 
 if TYPE_CHECKING:
     from gdynet_tf.analysis import Run
-    from gdynet_tf.graphs.store import GraphDataset
-    from gdynet_tf.trajectory import Trajectory
+    from gdynet_tf.graphs.dataset import GraphDataset
 
 __all__ = ["main"]
 
@@ -37,17 +39,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("run", metavar="RUN", help="run directory of the training")
     parser.add_argument("trajectories", nargs="+", metavar="TRAJ", help="trajectory files")
     parser.add_argument("--out", help="directory to write (default: RUN_TRAJ, beside the run)")
-    parser.add_argument("--concatenate", action="store_true", help="the files are segments of one run")
     parser.add_argument(
         "--targets", metavar="SELECTION", help="as for build_graphs.py (default: the elements or molecules of the run)"
     )
-    parser.add_argument("--species", nargs="+", metavar="EL", help="elements of the atom types 1, 2, ...")
-    parser.add_argument("--frame-interval", type=float, metavar="X", help="time between the frames of the file")
-    parser.add_argument("--time-unit", metavar="UNIT", help="its unit (default: ps when --frame-interval is given)")
-    parser.add_argument("--start", type=int, help="first frame")
-    parser.add_argument("--stop", type=int, help="frame after the last one")
-    parser.add_argument("--stride", type=int, help="take every so-many-th frame")
-    parser.add_argument("--n-workers", type=int, help="processes (default: one per core)")
+    add_reading_options(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace the directory if it exists")
     return parser
 
@@ -60,15 +55,9 @@ def training_graphs(run: Run) -> GraphDataset:
     InputError
         If they are gone or are others now: nothing could be said of what the training saw.
     """
-    from gdynet_tf.graphs.store import open_inputs
-
-    path = run.config["graphs"]["path"]
-    if path is None:
+    if run.config["graphs"]["path"] is None:
         raise InputError(f"{run.path}: was trained on graphs in memory, which the run does not hold")
-    graphs = open_inputs(path, run.config["model"])
-    if digest(graphs.path / "meta.json") != run.config["graphs"]["sha256"]:
-        raise InputError(f"{graphs.path}: is not the graph directory that {run.path} was trained on")
-    return graphs
+    return run.graphs()
 
 
 def inferred_selection(graphs: GraphDataset) -> str | None:
@@ -84,15 +73,12 @@ def inferred_selection(graphs: GraphDataset) -> str | None:
 
 
 def _targets(args: argparse.Namespace, run: Run, training: GraphDataset, trajectory: Trajectory) -> np.ndarray:
-    from gdynet_tf.graphs.targets import select_targets
-
     selection = args.targets or inferred_selection(training)
     if selection is None:
         raise InputError(
-            f"{run.path}: its targets are neither all atoms of some elements nor molecules; --targets is needed"
+            f"{run.path}: its targets are neither all atoms of some elements nor molecules; `targets` is needed"
         )
-    first = (trajectory.atomic_numbers, trajectory.positions[0], trajectory.lattices[0], trajectory.periodic)
-    targets = select_targets(selection, *first)
+    targets = find_targets(selection, trajectory)
     print(f"targets: {selection}, {len(targets)} of {targets.shape[1]} atom{'s' if targets.shape[1] > 1 else ''}")
     return targets
 
@@ -122,12 +108,12 @@ def _check_system(run: Run, training: GraphDataset, trajectory: Trajectory, targ
     m, n_atoms = training.meta["n_neighbors"], len(trajectory.atomic_numbers)
     if not any(trajectory.periodic) and n_atoms - 1 < m:
         raise InputError(
-            f"{trajectory.sources[0]}: {n_atoms} atoms and no periodic direction, so {n_atoms - 1} neighbours at most; "
+            f"{trajectory.origin}: {n_atoms} atoms and no periodic direction, so {n_atoms - 1} neighbours at most; "
             f"the network of {run.path} looks at {m}"
         )
     if run.config["model"] == "vampnet" and targets.size != training.targets.size:
         raise InputError(
-            f"{trajectory.sources[0]}: {targets.size} atoms in the targets; the vampnet of {run.path} takes the "
+            f"{trajectory.origin}: {targets.size} atoms in the targets; the vampnet of {run.path} takes the "
             f"coordinates of {training.targets.size}"
         )
 
@@ -137,29 +123,27 @@ def _run(argv: Sequence[str] | None) -> None:
     if args.n_workers is not None and args.n_workers < 1:
         raise InputError(f"--n-workers {args.n_workers}: must be at least 1")
     from gdynet_tf.analysis import load_run
-    from gdynet_tf.graphs.build import build_graphs
-    from gdynet_tf.graphs.store import open_inputs
 
     run = load_run(args.run)
     training = training_graphs(run)
-    trajectories = _read(args)
+    trajectories = read_trajectories(args)
     targets = _targets(args, run, training, trajectories[0])
     _check_system(run, training, trajectories[0], targets)
     out = Path(args.out or run.path.with_name(f"{run.path.resolve().name}_{trajectories[0].name}"))
     _make_room(out, args.overwrite)
     try:
         build_graphs(
-            trajectories=trajectories,
-            targets=targets,
+            trajectories,
+            targets,
             out=out / "graphs",
             n_neighbors=training.meta["n_neighbors"],
             edges=training.meta["edges"],
             expansion=training.meta["expansion"],
-            n_workers=args.n_workers or os.cpu_count() or 1,
+            n_workers=args.n_workers or available_cores(),
         )
         load_tensorflow()
         scores = apply_run(run, training, open_inputs(out / "graphs", run.config["model"]), out)
-    except InputError:
+    except BaseException:
         shutil.rmtree(out, ignore_errors=True)
         raise
     print("populations:", " ".join(f"{p:.4f}" for p in scores["populations"]))
@@ -172,7 +156,8 @@ def _make_room(out: Path, overwrite: bool) -> None:
     if out.exists():
         if not overwrite:
             raise InputError(f"{out}: exists; --overwrite replaces it, --out names another")
-        if "applied_from" not in (out / "config.json").read_text(encoding="utf-8", errors="replace"):
+        config = out / "config.json"
+        if not (config.is_file() and "applied_from" in config.read_text(encoding="utf-8")):
             raise InputError(f"{out}: exists and was not written by apply.py; it is not overwritten")
         shutil.rmtree(out)
     out.mkdir(parents=True)
@@ -203,28 +188,27 @@ def apply_run(run: Run, training: GraphDataset, graphs: GraphDataset, out: Path)
     from gdynet_tf.analysis import collapsed_states, crispness, load_chi, load_run, populations
     from gdynet_tf.analysis.runs import segment_blocks
     from gdynet_tf.graphs.coverage import compare_with_training
-    from gdynet_tf.learning.prediction import stream_vamp2, write_chi
-    from gdynet_tf.learning.runs import new_config
+    from gdynet_tf.learning.prediction import predict_chi, stream_vamp2
+    from gdynet_tf.learning.settings import describe_data, graphs_reference
     from gdynet_tf.learning.splits import Split
-    from gdynet_tf.learning.training import TrainingSettings
     from gdynet_tf.networks.gdynet import load_model
 
     model = load_model(run.path)
     blocks = segment_blocks(graphs.segments)
     tau, findings = lag_in_frames(run, graphs.meta["frame_interval"], graphs.meta["time_unit"])
-    settings = TrainingSettings(**{name: run.config[name] for name in TrainingSettings.__dataclass_fields__})
-    split = Split(train=(), validation=(), test=tuple(blocks))
     config = {
+        **run.config,  # how the network was trained
         "applied_from": {
             "run": str(run.path.resolve()),
             "model_sha256": digest(run.path / "model.keras"),
-            "tau": run.tau,
-            "frame_interval": run.frame_interval,
-            "time_unit": run.time_unit,
+            **{name: run.config[name] for name in ("tau", "split", "graphs", "data")},
         },
-        **new_config(graphs, split, replace(settings, tau=tau), run.config["seed"], run.config["n_restarts"]),
+        "tau": tau,
+        "split": Split(train=(), validation=(), test=tuple(blocks)).to_dict(),
+        "graphs": graphs_reference(graphs),
+        "data": describe_data(graphs),
     }
-    write_chi(model, graphs, out / "chi")
+    predict_chi(model, graphs, out / "chi")
     findings += compare_with_training(training, run.blocks("train"), graphs, blocks)
     long_enough = [block for block in blocks if block[2] - block[1] > tau]
     scores: dict[str, Any] = {

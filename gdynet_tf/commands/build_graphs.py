@@ -9,7 +9,7 @@ from gdynet_tf.graphs.executors import available_cores
 from gdynet_tf.graphs.targets import find_targets
 from gdynet_tf.trajectory import EXAMPLE, Trajectory, concatenate, read
 
-__all__ = ["main"]
+__all__ = ["add_reading_options", "main", "read_trajectories"]
 
 _READING = ("species", "frame_interval", "time_unit", "start", "stop", "stride")
 
@@ -23,17 +23,10 @@ def _parser() -> argparse.ArgumentParser:
         "trajectories", nargs="*", metavar="TRAJ", help="trajectory files; default: the example, Li in FCC S"
     )
     parser.add_argument("--out", default="graphs", help="graph directory to write (default: %(default)s)")
-    parser.add_argument("--concatenate", action="store_true", help="the files are segments of one run")
     parser.add_argument(
         "--targets",
         metavar="SELECTION",
         help='elements ("Li" or "Li,Na"), "all", "molecules H2O", or a file of atom indices, one target per line',
-    )
-    parser.add_argument(
-        "--species",
-        nargs="+",
-        metavar="EL",
-        help="elements of the atom types 1, 2, ... of files that do not name them",
     )
     parser.add_argument("--n-neighbors", type=int, default=12, help="neighbours of each atom (default: %(default)s)")
     parser.add_argument(
@@ -44,19 +37,32 @@ def _parser() -> argparse.ArgumentParser:
     )
     for name, default in (("dmin", 0.0), ("dmax", 7.0), ("step", 0.2), ("sigma", 0.2)):
         parser.add_argument(f"--{name}", type=float, default=default, help="of the Gaussians, Å (default: %(default)s)")
-    parser.add_argument("--frame-interval", type=float, metavar="X", help="time between the frames of the file")
-    parser.add_argument("--time-unit", metavar="UNIT", help="its unit (default: ps when --frame-interval is given)")
-    parser.add_argument("--start", type=int, help="first frame")
-    parser.add_argument("--stop", type=int, help="frame after the last one")
-    parser.add_argument("--stride", type=int, help="take every so-many-th frame")
-    parser.add_argument("--n-workers", type=int, help="processes (default: one per core)")
+    add_reading_options(parser)
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--overwrite", action="store_true", help="replace the graph directory if it exists")
     existing.add_argument("--resume", action="store_true", help="continue an interrupted build")
     return parser
 
 
-def _read(args: argparse.Namespace) -> list[Trajectory]:
+def add_reading_options(parser: argparse.ArgumentParser) -> None:
+    """Options of `read_trajectories`, and the number of processes."""
+    parser.add_argument("--concatenate", action="store_true", help="the files are segments of one run")
+    parser.add_argument(
+        "--species",
+        nargs="+",
+        metavar="EL",
+        help="elements of the atom types 1, 2, ... of files that do not name them",
+    )
+    parser.add_argument("--frame-interval", type=float, metavar="X", help="time between the frames of the file")
+    parser.add_argument("--time-unit", metavar="UNIT", help="its unit (default: ps when --frame-interval is given)")
+    parser.add_argument("--start", type=int, help="first frame")
+    parser.add_argument("--stop", type=int, help="frame after the last one")
+    parser.add_argument("--stride", type=int, help="take every so-many-th frame")
+    parser.add_argument("--n-workers", type=int, help="processes (default: one per core)")
+
+
+def read_trajectories(args: argparse.Namespace) -> list[Trajectory]:
+    """The trajectories that a command line names, unwrapped; the example when it names none."""
     if not args.trajectories:
         print(f"no trajectory named: using the example, Li in FCC sulfur, {EXAMPLE}")
     options = {name: getattr(args, name) for name in _READING}
@@ -77,7 +83,7 @@ def _run(argv: Sequence[str] | None) -> None:
     args = _parser().parse_args(argv)
     if args.n_workers is not None and args.n_workers < 1:
         raise InputError(f"--n-workers {args.n_workers}: must be at least 1")
-    trajectories = _read(args)
+    trajectories = read_trajectories(args)
     first = trajectories[0]
     targets = find_targets(args.targets, first)
     n_frames = sum(len(t.positions) for t in trajectories)

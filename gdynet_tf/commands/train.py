@@ -59,6 +59,12 @@ def _parser() -> argparse.ArgumentParser:
         "--patience", type=int, default=8, help="epochs without gain before stopping (default: %(default)s)"
     )
     parser.add_argument("--learning-rate", type=float, default=3e-3, help="of Adam (default: %(default)s)")
+    parser.add_argument(
+        "--start-from",
+        metavar="RUN",
+        help="fine-tune the network of a run, of the same architecture; restarts then differ in the order of the pairs "
+        "alone (default: weights drawn anew)",
+    )
     parser.add_argument("--seed", type=int, help="of weights and shuffling (default: drawn)")
     parser.add_argument(
         "--n-restarts",
@@ -115,12 +121,13 @@ def _start(args: argparse.Namespace) -> None:
     run = Path(args.run or f"runs/{Path(args.graphs).resolve().name}{kind}_n{args.n_states}_tau{args.tau}")
     if run.exists() and not args.overwrite:
         raise InputError(f"{run}: exists; --resume continues it, --overwrite replaces it, --run names another")
-    check_run_directory(run, args.overwrite, [args.graphs])
+    needed = [args.graphs, args.start_from] if args.start_from else [args.graphs]
+    check_run_directory(run, args.overwrite, needed)
     print(f"graphs: {graphs.path} ({', '.join(_source(graphs))})")
 
     load_tensorflow()
     from gdynet_tf.learning.runs import train_run
-    from gdynet_tf.learning.training import best_precision
+    from gdynet_tf.learning.training import best_precision, starting_model
 
     if "precision" not in args:
         settings = replace(settings, precision=best_precision())
@@ -130,6 +137,8 @@ def _start(args: argparse.Namespace) -> None:
         f"run: {run}, seed {config['seed']}, {n_pairs} training pairs, {config['batch_size']} in a batch, "
         f"{config['precision']}"
     )
+    if settings.start_from is not None:
+        starting_model(settings, graphs)  # that it fits is known before anything is written
     if run.exists():
         shutil.rmtree(run)
     _tell(train_run(graphs, run, config), run)

@@ -230,7 +230,9 @@ def fit_run(
     if path is not None:
         path.mkdir(parents=True, exist_ok=True)
         write_json(path / "config.json", config)
-    settings = TrainingSettings(**{name: config[name] for name in TrainingSettings.__dataclass_fields__})
+    settings = TrainingSettings(
+        **{name: config[name] for name in TrainingSettings.__dataclass_fields__ if name in config}
+    )
     split = Split.from_dict(config["split"])
     restarts, models, histories, samples = [], [], [], []
     for k in range(config["n_restarts"]):

@@ -64,6 +64,8 @@ class TrainingSettings:
     patience : int
         Epochs without a validation score better by 0.001 after which training stops.
     precision : {"float32", "mixed_float16"}
+    start_from : str, optional
+        Run directory whose network is the starting point, of the same architecture; default: weights drawn anew.
 
     Raises
     ------
@@ -82,6 +84,7 @@ class TrainingSettings:
     learning_rate: float = 3e-3
     patience: int = 8
     precision: str = "float32"
+    start_from: str | None = None
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
@@ -174,17 +177,7 @@ def new_config(
         **asdict(settings),
         "split": split.to_dict(),
         "graphs": graphs_reference(graphs),
-        "data": {
-            "frame_interval": graphs.meta["frame_interval"],
-            "time_unit": graphs.meta["time_unit"],
-            "n_atoms": graphs.meta["n_atoms"],
-            "n_targets": graphs.n_targets,
-            "group_size": graphs.targets.size // graphs.n_targets,
-            "n_neighbors": graphs.meta["n_neighbors"],
-            "trajectories": [
-                {key: entry[key] for key in ("name", "segments", "sources")} for entry in graphs.meta["trajectories"]
-            ],
-        },
+        "data": describe_data(graphs),
         "versions": {
             "gdynet_tf": __version__,
             "python": platform.python_version(),
@@ -192,6 +185,21 @@ def new_config(
         },
         "backend": keras_backend(),
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+
+
+def describe_data(graphs: GraphDataset) -> dict[str, Any]:
+    """Times, sizes and sources of graphs, as ``config.json`` holds them."""
+    return {
+        "frame_interval": graphs.meta["frame_interval"],
+        "time_unit": graphs.meta["time_unit"],
+        "n_atoms": graphs.meta["n_atoms"],
+        "n_targets": graphs.n_targets,
+        "group_size": graphs.targets.size // graphs.n_targets,
+        "n_neighbors": graphs.meta["n_neighbors"],
+        "trajectories": [
+            {key: entry[key] for key in ("name", "segments", "sources")} for entry in graphs.meta["trajectories"]
+        ],
     }
 
 

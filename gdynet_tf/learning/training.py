@@ -12,14 +12,14 @@ from typing import Any, cast
 import keras
 from tqdm import tqdm
 
-from gdynet_tf.errors import TrainingError
+from gdynet_tf.errors import InputError, TrainingError
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.learning.pairs import lagged_pairs, pair_batches
 from gdynet_tf.learning.prediction import stream_vamp2
 from gdynet_tf.learning.settings import TrainingSettings, default_batch_size
 from gdynet_tf.learning.splits import Split
 from gdynet_tf.learning.vamp import VAMPLoss
-from gdynet_tf.networks.gdynet import GDyNet
+from gdynet_tf.networks.gdynet import GDyNet, load_model
 from gdynet_tf.networks.vampnet import VAMPnet
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "default_batch_size",
     "float32_model",
     "read_history",
+    "starting_model",
     "train_network",
     "write_history",
 ]
@@ -53,6 +54,40 @@ def _new_model(settings: TrainingSettings, graphs: GraphDataset) -> keras.Model:
         variant=settings.variant,
         precision=settings.precision,
     )
+
+
+def starting_model(settings: TrainingSettings, graphs: GraphDataset) -> keras.Model:
+    """A new network, with drawn weights or those of the run that ``settings.start_from`` names.
+
+    Parameters
+    ----------
+    settings : TrainingSettings
+    graphs : GraphDataset
+
+    Returns
+    -------
+    GDyNet or VAMPnet
+        Not identified: which states its outputs are is for the data to tell again.
+
+    Raises
+    ------
+    InputError
+        If that run has no network, or one of another architecture.
+    """
+    model = _new_model(settings, graphs)
+    if settings.start_from is None:
+        return model
+    start = load_model(settings.start_from)
+    if type(start) is not type(model):
+        raise InputError(f"`start_from={settings.start_from}`: is a {type(start).__name__}, not {type(model).__name__}")
+    old, new = start.get_config(), model.get_config()
+    for name in sorted(set(new) - {"name", "trainable", "dtype", "precision"}):
+        if old[name] != new[name]:
+            raise InputError(f"`start_from={settings.start_from}`: its network has {name} {old[name]}, not {new[name]}")
+    not_identified = model.state_map.get_weights()
+    model.set_weights(start.get_weights())
+    model.state_map.set_weights(not_identified)
+    return model
 
 
 def float32_model(model: keras.Model) -> keras.Model:
@@ -184,7 +219,7 @@ def train_network(
         model = keras.models.load_model(folder / "checkpoints" / checkpoint.model_file)
     else:
         checkpoint = _Checkpoint(folder)
-        model = _new_model(settings, graphs)
+        model = starting_model(settings, graphs)
         # XLA is three times faster on a CPU too, where Keras's "auto" leaves it off.
         jit_compile = keras.backend.backend() != "torch"
         optimizer = keras.optimizers.Adam(settings.learning_rate)

@@ -10,6 +10,7 @@ import pytest
 
 import gdynet_tf.analysis as ga
 from gdynet_tf.commands import apply, build_graphs, report, train
+from gdynet_tf.networks.gdynet import load_model
 
 
 def switching_bond(n_frames, seed, elements="LiO", shift=0.0, stay=0.97):
@@ -146,3 +147,26 @@ def test_selection_follows_from_the_targets():
     assert apply.inferred_selection(graphs([3, 3, 16], [[0]])) is None
     assert apply.inferred_selection(graphs(water, [[1, 2, 0], [4, 5, 3]])) == "molecules H2O1"
     assert apply.inferred_selection(graphs(water, [[1, 2], [0, 6]])) is None
+
+
+def test_fine_tuning_starts_where_the_run_ended(folder, tmp_path, capsys):
+    words = ["--graphs", folder / "graphs", "--n-states", 2, "--tau", 2, "--seed", 5, "--epochs", 1]
+    words += ["--batch-size", 200, "--start-from", folder / "run"]
+    size = ["--n-conv", 1, "--n-features", 4]
+    # A learning rate of 1e-9 leaves the weights where they are.
+    out = ["--run", tmp_path / "tuned", "--learning-rate", 1e-9]
+    assert train.main([str(word) for word in (*words, *size, *out)]) == 0
+    start, tuned = load_model(folder / "run"), load_model(tmp_path / "tuned")
+    np.testing.assert_allclose(start.convs[0].kernel, tuned.convs[0].kernel, atol=1e-6)
+    np.testing.assert_allclose(start.states.kernel, tuned.states.kernel, atol=1e-6)
+    before, after = ga.load_run(folder / "run").scores, ga.load_run(tmp_path / "tuned").scores
+    assert after["vamp2"]["test"] == pytest.approx(before["vamp2"]["test"], abs=1e-3)
+    config = json.loads((tmp_path / "tuned" / "config.json").read_text())
+    assert config["start_from"] == str(folder / "run")
+    out = ["--run", tmp_path / "no"]
+    fails(capsys, train.main, [*words, *out, "--n-features", 4], "--start-from .*run: its network has n_conv 1, not 3")
+    fails(capsys, train.main, [*words, *out, "--model", "vampnet"], "--start-from .*run: is a GDyNet, not VAMPnet")
+    fails(capsys, train.main, [*words, *out, *size, "--start-from", tmp_path], "model.keras: no such file")
+    fails(capsys, train.main, [*words, *size, "--run", folder / "run", "--overwrite"], "run")
+    assert (folder / "run" / "model.keras").is_file()
+    assert not (tmp_path / "no").exists()

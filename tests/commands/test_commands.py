@@ -187,7 +187,8 @@ def test_train_and_what_can_be_resumed(graphs, here, capsys):
 
 
 @pytest.mark.parametrize(
-    "script", ["preprocess/build_graphs.py", "train.py", "analysis/report.py", "analysis/select_model.py"]
+    "script",
+    ["preprocess/build_graphs.py", "train.py", "analysis/report.py", "analysis/select_model.py", "analysis/apply.py"],
 )
 def test_scripts_run(script):
     done = subprocess.run([sys.executable, ROOT / script, "--help"], capture_output=True, text=True, check=True)
