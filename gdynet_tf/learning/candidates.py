@@ -25,6 +25,7 @@ _LEVEL = 0.05  # false alarms of the Chapman-Kolmogorov test
 _POOLED = 0.8  # share of it for the processes of all folds together
 _WITHIN, _SURELY = 0.10, 0.20  # shortfall of the slowest timescale: as estimated, and excluded by its interval
 _COARSE = 0.15  # deviation of a probability that must have been noticed
+_IMMATERIAL = 0.05  # deviation of eigenvalues and probabilities that is none, however sure: a tenth of a timescale
 _REACHES = 12  # lags among which the longest usable one is looked for
 
 
@@ -76,7 +77,7 @@ class Candidate:
         Folds that have intervals; the tests rest on them.
     finding : Finding
         Its kind is "no dynamics", "nothing slow", "few slow": fewer relaxations outlast the lag than the states need;
-        "untested", "refuted": by the Chapman-Kolmogorov test; "drifts": the slowest timescale does; "no power": neither
+        "untested", "refuted": by the Chapman-Kolmogorov test, and the deviation may exceed 0.05; "drifts": the slowest timescale does; "no power": neither
         was noticed, but could not have been; "not found again": other seeds find other states; or "holds".
     """
 
@@ -153,7 +154,7 @@ def _candidate(folds, lag, reach, frame_interval, time_unit):
         ga.chapman_kolmogorov_test(fold, lag, min(_CK_STEPS, (fold.longest - 1) // lag), frame_interval, time_unit)
         for fold in usable
     ]
-    p_value, noticeable = _pooled_test(tests)
+    p_value, noticeable, excluded = _pooled_test(tests)
     shortfall = _shortfall(usable, lag, reach)
     numbers = {
         "n_slow": int(np.median([test.n_slow for test in tests])),
@@ -161,6 +162,7 @@ def _candidate(folds, lag, reach, frame_interval, time_unit):
         "p_value": p_value,
         "noticeable": noticeable,
     }
+    material = not max(excluded, np.mean([test.max_deviation for test in tests])) <= _IMMATERIAL
     values = np.array([ga.eigenvalues(test.estimated[1])[1:] for test in tests], complex)
     return Candidate(
         n_states=n,
@@ -169,7 +171,7 @@ def _candidate(folds, lag, reach, frame_interval, time_unit):
         max_deviation=max(test.max_deviation for test in tests),
         shortfall=shortfall,
         n_folds=sum(bool(test.basis.kind) for test in tests),
-        finding=_verdict(numbers, shortfall, n, [test.basis for test in tests]),
+        finding=_verdict(numbers, material, shortfall, n, [test.basis for test in tests]),
         **numbers,
     )
 
@@ -191,10 +193,11 @@ def _pool(values, errors, degrees):
 
 
 def _pooled_test(tests):
-    """p-value of the tests of all folds, and the deviation that they notice together; NaN where none has intervals."""
+    """Of the tests of all folds: p-value, deviation that they notice together, deviation of the eigenvalues that they
+    exclude; NaN where none has intervals."""
     tests = [test for test in tests if test.by_process is not None]
     if not tests:
-        return np.nan, np.nan
+        return np.nan, np.nan, np.nan
     n_steps = min(len(test.by_process.value) for test in tests)
     spreads = [test.by_process for test in tests]
     corrected, errors, degrees = (
@@ -206,7 +209,8 @@ def _pooled_test(tests):
     pooled = 2 * stdtr(together[varies], -np.abs(mean[varies]) / error[varies]).min(initial=1.0) * varies.size / _POOLED
     alone = min(test.p_value for test in tests) * len(tests) / (1 - _POOLED)
     noticeable = float(np.sqrt(np.sum([test.noticeable**2 for test in tests])) / len(tests))
-    return float(min(1.0, pooled, alone)), noticeable
+    excluded = float((np.abs(mean) + stdtrit(together, 0.975) * error)[varies].max(initial=0.0))
+    return float(min(1.0, pooled, alone)), noticeable, excluded
 
 
 def _shortfall(folds, lag, reach):
@@ -219,7 +223,10 @@ def _shortfall(folds, lag, reach):
     value = 1 + scale * (1 - last / first)
     slope = scale * np.array([last / first**2, -1 / first])  # of the value in the two logarithms
     spreads = [ga.jackknife(copies @ slope, blocks, per_frame=False) for copies, blocks in logs]
-    _, error, degrees = _pool(*(np.array([getattr(s, a) for s in spreads]) for a in ("value", "standard_error", "degrees")))
+    errors, degrees = (
+        np.array([getattr(spread, name) for spread in spreads]) for name in ("standard_error", "degrees")
+    )
+    _, error, degrees = _pool(np.zeros(len(spreads)), errors, degrees)
     half = float(stdtrit(degrees, 0.975) * error) if error > 0 else np.nan
     return Shortfall(value=float(value), lower=float(value - half), upper=float(value + half), reach=reach)
 
@@ -235,7 +242,7 @@ def _logarithms(fold, lag, reach):
     return (np.log(values), blocks) if ((values > 0) & (values < 1)).all() else None
 
 
-def _verdict(numbers, shortfall, n_states, bases):
+def _verdict(numbers, material, shortfall, n_states, bases):
     """The finding, by what was seen, in this order."""
     n_slow, p_value, noticeable = numbers["n_slow"], numbers["p_value"], numbers["noticeable"]
     numbers = numbers | {
@@ -261,7 +268,7 @@ def _verdict(numbers, shortfall, n_states, bases):
         return finding("few slow", "warning", text)
     if not np.isfinite(p_value):
         return finding("untested", "warning", f"Not tested: {bases[0] if not bases[0].kind else 'too few steps'}.")
-    if p_value < _LEVEL:
+    if p_value < _LEVEL and material:
         return finding("refuted", "bad", f"Not Markovian: K(tau)^n is not K(n tau) (p = {p_value:.2g}).")
     if not np.isfinite(shortfall.upper):
         return finding("no power", "warning", "Whether the slowest timescale is constant cannot be told.")
@@ -275,5 +282,6 @@ def _verdict(numbers, shortfall, n_states, bases):
     if noticeable > _COARSE:
         text = f"Only a deviation of {noticeable:.2g} from the Chapman-Kolmogorov equation would have been noticed."
         return finding("no power", "warning", text)
-    text = f"Not refuted; a deviation of {noticeable:.2g} would have been noticed, and {below}."
+    refuted = "Refuted, but the data exclude a deviation that matters" if p_value < _LEVEL else "Not refuted"
+    text = f"{refuted}; a deviation of {noticeable:.2g} would have been noticed, and {below}."
     return finding("holds", "good", text)

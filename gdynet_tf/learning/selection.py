@@ -122,8 +122,8 @@ def recommend(candidates: Sequence[Candidate]) -> tuple[Candidate | None, list[g
         return None, [ga.Finding(kind="no recommendation", severity="bad", text=text, numbers={"kinds": kinds})]
     chosen = holding[0]
     text = (
-        f"{chosen.n_states} states at a lag of {chosen.lag} frames: the smallest number of states, and the shortest lag "
-        f"for it, that hold. {chosen.finding}"
+        f"{chosen.n_states} states at a lag of {chosen.lag} frames: the smallest number of states, and the shortest "
+        f"lag for it, that hold. {chosen.finding}"
     )
     numbers = {"n_states": chosen.n_states, "lag": chosen.lag, "kinds": kinds} | dict(chosen.finding.numbers)
     findings = [ga.Finding(kind="recommended", severity="good", text=text, numbers=numbers)]
