@@ -86,7 +86,7 @@ class Kind:
     shown: dict
     right: int | None
     splitting: int = 0
-    lags: tuple = (1, 2, 5, 10, 20)
+    lags: tuple = (1, 3, 10, 20)
 
     def draw(self, rng):
         """Folds of chi for each number of states."""
@@ -115,7 +115,7 @@ class Drawn:
 
     draw: Callable[[np.random.Generator], dict]
     right: int | None = None
-    lags: tuple = (1, 2, 5, 10, 20)
+    lags: tuple = (1, 3, 10, 20)
 
     def shortfall(self, n, lag):
         """Not known."""
@@ -139,7 +139,7 @@ def frozen(rng):
     return {2: [[fold.astype(np.float32)] for fold in np.array_split(chi, FOLDS)]}
 
 
-LONG = (1, 4, 14, 30, 40)
+LONG = (1, 5, 14, 30, 40)
 LUMPED = np.eye(2)[[0, 0, 1, 1]]
 TWO = expm(np.array([[-1, 1], [1.5, -1.5]]) / 50)  # 20 frames
 MEMORY = wells(0.299, 0.25, 0.0281)  # two states: 21 frames at lag 1, 51 in the limit

@@ -120,7 +120,7 @@ def _tell(selection, graphs):
         print(f"{finding.severity}: {finding}")
     chosen = selection.recommended
     if chosen is None:
-        print(f"no recommendation: {selection.finding}")
+        print(selection.finding)
     else:
         print(f"recommended: {selection.finding}")
         print(f"next: python train.py --graphs {graphs.path} --n-states {chosen.n_states} --tau {chosen.lag}")

@@ -10,6 +10,7 @@ to each fold's own test, with Bonferroni's correction and a fifth of the level.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
@@ -26,7 +27,7 @@ _POOLED = 0.8  # share of it for the processes of all folds together
 _WITHIN, _SURELY = 0.10, 0.20  # shortfall of the slowest timescale: as estimated, and excluded by its interval
 _COARSE = 0.15  # deviation of a probability that must have been noticed
 _IMMATERIAL = 0.05  # deviation of eigenvalues and probabilities that is none, however sure: a tenth of a timescale
-_REACHES = 12  # lags among which the longest usable one is looked for
+_REACHES = 24  # lags among which the longest usable one is looked for
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,10 @@ class Candidate:
     n_folds : int
         Folds that have intervals; the tests rest on them.
     finding : Finding
-        Its kind is "no dynamics", "nothing slow", "few slow": fewer relaxations outlast the lag than the states need;
-        "untested", "refuted": by the Chapman-Kolmogorov test, and the deviation may exceed 0.05; "drifts": the slowest timescale does; "no power": neither
-        was noticed, but could not have been; "not found again": other seeds find other states; or "holds".
+        Its kind is "no dynamics"; "nothing slow"; "few slow": fewer relaxations outlast the lag than the states need;
+        "untested"; "refuted": by the Chapman-Kolmogorov test, and the deviation may exceed 0.05; "drifts": the slowest
+        timescale does; "no power": neither was noticed, but could not have been; "not found again": other seeds find
+        other states; or "holds".
     """
 
     n_states: int
@@ -131,8 +133,7 @@ def _reach(folds, lags):
     longest = min(fold.longest for fold in folds)
     tried = {lag for lag in lags if lag < longest}
     tried |= set(np.geomspace(1, max(1, longest // 4), _REACHES).astype(int).tolist())
-    slow = (lag for lag in sorted(tried, reverse=True) if _slowest(folds, lag) > np.exp(-1))
-    return next(slow, 0)
+    return max(takewhile(lambda lag: _slowest(folds, lag) > np.exp(-1), sorted(tried)), default=0)
 
 
 def _slowest(folds, lag):
