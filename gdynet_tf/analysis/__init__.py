@@ -7,6 +7,7 @@ array counts as a list of one. Lag times are in frames, results in the user's un
 import importlib
 
 from gdynet_tf.analysis.agreement import (
+    FOUND_AGAIN,
     StateAgreement,
     canonical_correlations,
     restart_agreement,
@@ -85,6 +86,7 @@ from gdynet_tf.analysis.uncertainty import (
 from gdynet_tf.findings import Finding
 
 __all__ = [
+    "FOUND_AGAIN",
     "Basis",
     "Blocks",
     "ChapmanKolmogorovTest",

@@ -1,24 +1,29 @@
 """Do two trainings find the same? Canonical correlations of the subspaces, agreement of the states."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdynet_tf.analysis.chi import as_chi
+from gdynet_tf.analysis.chi import ChiLike, as_chi
 
-__all__ = ["StateAgreement", "canonical_correlations", "restart_agreement", "state_agreement"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FOUND_AGAIN", "StateAgreement", "canonical_correlations", "restart_agreement", "state_agreement"]
 
 # A state counts as found again when its F1 score is at least this in every other run: of the frames that either run
 # gives to the state, F1 / (2 - F1), two thirds, are then given to it by both.
 FOUND_AGAIN = 0.8
 
 
-def _stacked(chi):
+def _stacked(chi: ChiLike) -> np.ndarray:
     chi = as_chi(chi)
     return np.concatenate([np.asarray(segment, np.float64).reshape(-1, segment.shape[2]) for segment in chi])
 
 
-def _basis(chi):
+def _basis(chi: ChiLike) -> np.ndarray:
     """Orthonormal basis of the mean-free functions that chi spans, (samples, at most n_states - 1)."""
     centred = _stacked(chi)
     centred -= centred.mean(axis=0)
@@ -27,7 +32,7 @@ def _basis(chi):
     return u[:, kept]
 
 
-def canonical_correlations(chi_a, chi_b):
+def canonical_correlations(chi_a: ChiLike, chi_b: ChiLike) -> np.ndarray:
     """Canonical correlations of the slow subspaces of two sets of chi of the same frames (Hotelling 1936).
 
     Parameters
@@ -72,19 +77,19 @@ class StateAgreement:
     overall: float
     f1: np.ndarray
 
-    def to_dataframe(self):
+    def to_dataframe(self) -> "pd.DataFrame":
         """A row for each state: F1 score, and whether it was found again."""
         import pandas as pd
 
         return pd.DataFrame({"state": range(len(self.f1)), "f1": self.f1, "found_again": self.found_again})
 
     @property
-    def found_again(self):
+    def found_again(self) -> np.ndarray:
         """(n_states,) bool: the state was found by every run."""
         return self.f1 >= FOUND_AGAIN
 
 
-def state_agreement(chi_a, chi_b):
+def state_agreement(chi_a: ChiLike, chi_b: ChiLike) -> StateAgreement:
     """Match the states of two runs by their shared frames and compare them.
 
     Parameters
@@ -95,6 +100,11 @@ def state_agreement(chi_a, chi_b):
     Returns
     -------
     StateAgreement
+
+    Raises
+    ------
+    ValueError
+        If the two are of different shape.
     """
     from scipy.optimize import linear_sum_assignment  # half a second to import
 
@@ -107,10 +117,10 @@ def state_agreement(chi_a, chi_b):
     both = shared[rows, columns]
     either = shared.sum(axis=1) + shared.sum(axis=0)[columns]
     f1 = np.divide(2 * both, either, out=np.zeros(n), where=either > 0)
-    return StateAgreement(columns, float(both.sum() / len(a)), f1)
+    return StateAgreement(permutation=columns, overall=float(both.sum() / len(a)), f1=f1)
 
 
-def restart_agreement(runs, reference=0):
+def restart_agreement(runs: Sequence[ChiLike], reference: int = 0) -> StateAgreement:
     """Compare one run with all others: which of its states were found again?
 
     Parameters
@@ -122,13 +132,18 @@ def restart_agreement(runs, reference=0):
     Returns
     -------
     StateAgreement
+
+    Raises
+    ------
+    ValueError
+        If there is a single run, or the runs are of different frames or numbers of states.
     """
     if len(runs) < 2:
         raise ValueError("agreement needs at least two runs")
     reference = range(len(runs))[reference]  # -1 is the last one
     others = [state_agreement(runs[reference], run) for i, run in enumerate(runs) if i != reference]
     return StateAgreement(
-        np.stack([other.permutation for other in others]),
-        min(other.overall for other in others),
-        np.min([other.f1 for other in others], axis=0),
+        permutation=np.stack([other.permutation for other in others]),
+        overall=min(other.overall for other in others),
+        f1=np.min([other.f1 for other in others], axis=0),
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gdynet_tf.analysis.chi import as_chi
+from gdynet_tf.analysis.chi import ChiLike, as_chi
 from gdynet_tf.analysis.independence import independent_blocks
 from gdynet_tf.analysis.kinetics.covariances import second_moments
 from gdynet_tf.analysis.kinetics.koopman import koopman_matrix
@@ -27,7 +27,7 @@ _SAME = 0.99  # correlation of two states' chi from which they count as identica
 _SAME_ROWS = 0.02  # largest difference of two rows of K from which two states change alike
 
 
-def populations(chi):
+def populations(chi: ChiLike) -> np.ndarray:
     """Mean of chi over frames and targets.
 
     Parameters
@@ -43,7 +43,7 @@ def populations(chi):
     return total / sum(segment.shape[0] * segment.shape[1] for segment in chi)
 
 
-def estimated_populations(chi, tau=None) -> Estimate:
+def estimated_populations(chi: ChiLike, tau: int | None = None) -> Estimate:
     """Populations with their intervals.
 
     Parameters
@@ -69,7 +69,7 @@ def estimated_populations(chi, tau=None) -> Estimate:
     )
 
 
-def likeliest_populations(chi):
+def likeliest_populations(chi: ChiLike) -> np.ndarray:
     """Share of frames and targets in which each state is the likeliest.
 
     Parameters
@@ -86,7 +86,7 @@ def likeliest_populations(chi):
     return counts / counts.sum()
 
 
-def crispness(chi, threshold=0.9):
+def crispness(chi: ChiLike, threshold: float = 0.9) -> float:
     """Share of frames and targets whose likeliest state has a probability above ``threshold``.
 
     Parameters
@@ -119,9 +119,9 @@ class CollapsedStates:
         The same in plain words; empty when all states stand.
     """
 
-    never_likeliest: list
-    identical: list
-    same_dynamics: list
+    never_likeliest: list[int]
+    identical: list[tuple[int, int]]
+    same_dynamics: list[tuple[int, int]]
     n_slow: int
     findings: list[Finding]
 
@@ -131,7 +131,7 @@ class CollapsedStates:
         return [finding.text for finding in self.findings]
 
 
-def collapsed_states(chi, tau):
+def collapsed_states(chi: ChiLike, tau: int) -> CollapsedStates:
     """States that are never the likeliest, identical, or not told apart by their dynamics.
 
     Parameters
@@ -152,11 +152,12 @@ def collapsed_states(chi, tau):
     identical = [p for p in pairs if correlation[p] > _SAME]
     alive = [p for p in pairs if not set(p) & set(never) and p not in identical]
     alike = [(i, j) for i, j in alive if np.abs(K[i] - K[j]).max() < _SAME_ROWS]
+    n_slow = count_slow(eigenvalues(K)[1:])
     return CollapsedStates(
         never_likeliest=never,
         identical=identical,
         same_dynamics=alike,
-        n_slow=(n_slow := count_slow(eigenvalues(K)[1:])),
+        n_slow=n_slow,
         findings=[*_about_states(share, never, identical, alike), *_about_processes(n_slow, n)],
     )
 

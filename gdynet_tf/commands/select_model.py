@@ -17,13 +17,16 @@ def _parser():
     parser = argparse.ArgumentParser(
         prog="select_model.py",
         description="Find the smallest number of states and the shortest lag time that fulfil the Chapman-Kolmogorov "
-        "equation on data that were not trained on.",
+        "equation on data that were not trained on; none where the data could not have shown a failure.",
     )
     parser.add_argument("--graphs", default="graphs", help="graph directory (default: %(default)s)")
     parser.add_argument("--n-states", type=int, nargs="+", default=[2, 3, 4], metavar="N", help="(default: 2 3 4)")
     parser.add_argument("--tau", type=int, required=True, metavar="T", help="lag time of the trainings in frames")
     parser.add_argument("--lags", type=int, nargs="+", metavar="T", help="lag times to test (default: around --tau)")
     parser.add_argument("--n-splits", type=int, default=3, help="folds of the cross-validation (default: %(default)s)")
+    parser.add_argument(
+        "--n-restarts", type=int, default=2, help="trainings of each fold, from different seeds (default: %(default)s)"
+    )
     parser.add_argument("--epochs", type=int, default=30, help="of each training, at most (default: %(default)s)")
     parser.add_argument("--seed", type=int, help="of weights and shuffling (default: drawn)")
     parser.add_argument("--out", default="selection", help="directory to write (default: %(default)s)")
@@ -39,8 +42,9 @@ def _check(args):
         raise InputError(f"--lags {_words(args.lags)}: different numbers of at least 1 are needed")
     if args.n_splits < 2:
         raise InputError(f"--n-splits {args.n_splits}: must be at least 2")
-    if args.epochs < 1:
-        raise InputError(f"--epochs {args.epochs}: must be at least 1")
+    for option in ("n_restarts", "epochs"):
+        if (value := getattr(args, option)) < 1:
+            raise InputError(f"--{option.replace('_', '-')} {value}: must be at least 1")
     if args.seed is not None and not 0 <= args.seed < 2**31:
         raise InputError(f"--seed {args.seed}: must be from 0 to {2**31 - 1}")
     if Path(args.out).exists():
@@ -61,10 +65,10 @@ def _run(argv):
 
     graphs = open_graphs(args.graphs)
     folds = time_folds(graphs.segments, args.tau, args.n_splits)
-    longest = max(stop - start for _, start, stop in folds[-1].test)
+    longest = min(max(stop - start for _, start, stop in fold.test) for fold in folds)
     lags = sorted(args.lags or default_lags(args.tau, longest, n_lags=8).tolist())
     if lags[-1] >= longest:
-        raise InputError(f"--lags {lags[-1]}: the test data of the last fold have {longest} frames in a stretch")
+        raise InputError(f"--lags {lags[-1]}: the test data of a fold have {longest} frames in a stretch")
     seed = secrets.randbelow(2**31) if args.seed is None else args.seed
 
     load_tensorflow()
@@ -79,9 +83,19 @@ def _run(argv):
         epochs=args.epochs,
         precision=best_precision(),
     )
-    print(f"graphs: {graphs.path}, seed {seed}, {len(args.n_states) * args.n_splits} trainings at tau {args.tau}")
+    n_trainings = len(args.n_states) * args.n_splits * args.n_restarts
+    print(f"graphs: {graphs.path}, seed {seed}, {n_trainings} trainings at tau {args.tau}")
     out = Path(args.out)
-    selection = select_model(graphs, settings, sorted(args.n_states), lags, args.n_splits, seed, out / "trainings")
+    selection = select_model(
+        graphs=graphs,
+        settings=settings,
+        n_states=sorted(args.n_states),
+        lags=lags,
+        n_splits=args.n_splits,
+        n_restarts=args.n_restarts,
+        seed=seed,
+        folder=out / "trainings",
+    )
     _tell(selection, graphs)
     _write(selection, graphs, args, lags, seed, out)
     print(f"written: {out}")
@@ -90,70 +104,55 @@ def _run(argv):
 
 def _tell(selection, graphs):
     """The table and the recommendation."""
-    interval, unit = graphs.meta["frame_interval"], graphs.meta["time_unit"]
+    interval, unit = selection.frame_interval, selection.time_unit
     print("\nstates  VAMP-2 of the folds (mean ± standard error)")
     for n, scores in selection.scores.items():
         error = np.std(scores, ddof=1) / np.sqrt(len(scores))
         print(f"{n:6d}  {np.mean(scores):.4f} ± {error:.4f}  ({', '.join(f'{s:.4f}' for s in scores)})")
-    print(f"\nstates  lag ({unit})  Chapman-Kolmogorov  deviation  timescales ({unit})")
+    print(f"\nstates  lag ({unit})  verdict          deviation  noticeable  transitions  timescales ({unit})")
     for c in selection.candidates:
         times = " ".join(f"{t:.4g}" if np.isfinite(t) else "-" for t in c.timescales)
-        print(f"{c.n_states:6d}  {c.lag * interval:8.4g}  {c.verdict:>18}  {c.max_deviation:9.3f}  {times}")
-    print(
-        f"\nintervals from: {selection.candidates[0].interval}; timescales must be constant and outlast the lag. "
-        "Wide intervals let much pass: look at the deviation too"
-    )
+        print(
+            f"{c.n_states:6d}  {c.lag * interval:8.4g}  {c.finding.kind:15}  {c.max_deviation:9.3f}  "
+            f"{c.noticeable:10.3f}  {c.n_transitions:11d}  {times}"
+        )
+    for finding in selection.findings:
+        print(f"{finding.severity}: {finding}")
     chosen = selection.recommended
     if chosen is None:
-        print(f"no recommendation: {selection.reason}")
+        print(selection.finding)
     else:
-        print(f"recommended: {selection.reason}")
+        print(f"recommended: {selection.finding}")
         print(f"next: python train.py --graphs {graphs.path} --n-states {chosen.n_states} --tau {chosen.lag}")
 
 
 def _write(selection, graphs, args, lags, seed, out):
     """config.json, the table, the figure and the recommendation."""
     os.environ.setdefault("MPLBACKEND", "Agg")
-    import matplotlib.pyplot as plt
-
     from gdynet_tf._version import __version__
     from gdynet_tf.analysis import plots
     from gdynet_tf.files import digest, write_json
 
-    interval, unit = graphs.meta["frame_interval"], graphs.meta["time_unit"]
     write_json(
         out / "config.json",
         {
             "seed": seed,
-            **{name: getattr(args, name) for name in ("n_states", "tau", "n_splits", "epochs")},
+            **{name: getattr(args, name) for name in ("n_states", "tau", "n_splits", "n_restarts", "epochs")},
             "lags": lags,
             "graphs": {"path": str(graphs.path.resolve()), "sha256": digest(graphs.path / "meta.json")},
             "versions": {"gdynet_tf": __version__, "numpy": np.__version__},
         },
     )
-    rows = [
-        {
-            "n_states": c.n_states,
-            "lag": c.lag,
-            f"lag_time_{unit}": c.lag * interval,
-            "verdict": c.verdict,
-            "max_deviation": c.max_deviation,
-            f"timescales_{unit}": " ".join(f"{t:.6g}" for t in c.timescales),
-            "vamp2_mean": np.mean(selection.scores[c.n_states]),
-            "vamp2_folds": " ".join(f"{s:.6g}" for s in selection.scores[c.n_states]),
-        }
-        for c in selection.candidates
-    ]
-    axes = plots.selection(selection, interval, unit)
-    plots.save_figure(axes[0].figure, out / "selection", {name: [row[name] for row in rows] for name in rows[0]})
-    plt.close("all")
+    axes = plots.selection(selection)
+    plots.save_figure(axes[0].figure, out / "selection", selection.to_dataframe())
     chosen = selection.recommended
     write_json(
         out / "recommendation.json",
         {
             "n_states": chosen and chosen.n_states,
-            "tau": chosen and int(chosen.lag),
-            "reason": selection.reason,
+            "tau": chosen and chosen.lag,
+            "reason": selection.finding.text,
+            "findings": [finding.to_dict() for finding in (selection.finding, *selection.findings)],
         },
     )
 

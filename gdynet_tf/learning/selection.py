@@ -1,201 +1,185 @@
 """The choice of lag time and number of states: the smallest of both that fulfil the Chapman-Kolmogorov equation.
 
 Xie et al. 2019, "Hyperparameter optimization and model validation": more states and longer lags always help a model to
-look Markovian and always cost detail, so the smallest that pass within statistical uncertainty are taken.
+look Markovian and always cost detail, so the smallest that pass within statistical uncertainty are taken. What passes
+must also be such that a failure would have been noticed, and must be found again by other seeds.
 """
 
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import gdynet_tf.analysis as ga
+from gdynet_tf.learning.candidates import Candidate, scan_lags
 from gdynet_tf.learning.identification import identify_states
 from gdynet_tf.learning.prediction import predict_blocks
 from gdynet_tf.learning.splits import time_folds
-from gdynet_tf.learning.training import train_network
+from gdynet_tf.learning.training import TrainingSettings, train_network
 
-__all__ = ["Candidate", "Selection", "recommend", "scan_lags", "select_model"]
+if TYPE_CHECKING:
+    import pandas as pd
 
-_CK_STEPS = 5
+__all__ = ["Selection", "disagreement", "recommend", "select_model"]
 
+_LEVEL = 0.05  # of all longer lags together, at which one speaks against a shorter one
+_SAMPLES = 200_000  # frames x targets compared between seeds
 
-@dataclass(frozen=True)
-class Candidate:
-    """One number of states at one lag time.
-
-    Attributes
-    ----------
-    n_states : int
-    lag : int
-        Frames.
-    ck_passed : bool or None
-        None: without intervals, or with too few steps to tell.
-    max_deviation : float
-        Of the Chapman-Kolmogorov test; NaN when it was not made.
-    timescales : (n_states - 1,) float
-        At that lag; NaN where there is none.
-    n_slow : int
-        Relaxations that outlast the lag.
-    flat : bool
-        No timescale leaves its interval from this lag to the longest one that the slowest relaxation outlasts.
-    interval : str
-        What the intervals were taken from, or why there are none.
-    """
-
-    n_states: int
-    lag: int
-    ck_passed: bool | None
-    max_deviation: float
-    timescales: np.ndarray
-    n_slow: int
-    flat: bool
-    interval: str
-
-    @property
-    def verdict(self):
-        """One of passes; fails: the test does; drifts: a timescale does; undecided; "K of N slow".
-
-        A test of a model in which everything is over within the lag time holds whatever the states are, so each
-        state must come with a relaxation of its own that outlasts the lag.
-        """
-        if self.n_slow < self.n_states - 1:
-            return f"{self.n_slow} of {self.n_states - 1} slow"
-        if self.ck_passed is None:
-            return "undecided"
-        if not self.ck_passed:
-            return "fails"
-        return "passes" if self.flat else "drifts"
+_WORDS = {
+    "refuted": "refuted by the Chapman-Kolmogorov test",
+    "drifts": "timescales that are not constant in the lag",
+    "no power": "nothing against them, but the data could not have shown it",
+    "not found again": "states that other seeds do not find again",
+    "few slow": "fewer relaxations that outlast the lag than the states need",
+    "nothing slow": "no relaxation that outlasts the lag",
+    "no dynamics": "no lasting change of state seen",
+    "untested": "too few data for any test",
+    "holds": "hold, but a longer lag is refuted",
+}
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What the scan found.
+    """What was found.
 
     Attributes
     ----------
     candidates : list of Candidate
-    scores : dict
-        n_states -> list of the test VAMP-2 of the folds.
+    scores : dict of int to list of float
+        Number of states -> test VAMP-2 of the folds, each of the seed with the best validation score.
     recommended : Candidate or None
-    reason : str
-    """
-
-    candidates: list
-    scores: dict
-    recommended: Candidate | None
-    reason: str
-
-
-def scan_lags(chi, lags, frame_interval=1.0, time_unit="frames"):
-    """Chapman-Kolmogorov test and timescales of one chi at several lags.
-
-    Parameters
-    ----------
-    chi : list of (F, n_targets, n_states) arrays
-        That the network was not trained on.
-    lags : sequence of int
-        Frames.
+    finding : Finding
+        "recommended" or "no recommendation", and why.
+    findings : list of Finding
+        What else is to be known: "not found again", "more states hold".
     frame_interval : float
         In ``time_unit``.
     time_unit : str
-
-    Returns
-    -------
-    list of Candidate
     """
-    n, longest, candidates = chi[0].shape[2], max(map(len, chi)), []
-    scanned = [lag for lag in lags if lag < longest]
-    flat = _flat(chi, scanned, frame_interval)
-    for lag in lags:
-        n_steps = min(_CK_STEPS, (longest - 1) // lag)
-        if n_steps < 1:
-            none = np.full(n - 1, np.nan)
-            candidates.append(Candidate(n, lag, None, np.nan, none, n - 1, True, "the data are too short"))
-            continue
-        test = ga.chapman_kolmogorov_test(chi, lag, n_steps, frame_interval, time_unit)
-        values = ga.eigenvalues(ga.koopman_matrix(chi, lag))[1:]
-        times = np.array([ga.timescale(complex(value), lag * frame_interval)[0] for value in values])
-        slow = int((np.abs(values) > np.exp(-1)).sum())
-        candidates.append(Candidate(n, lag, test.passed, test.max_deviation, times, slow, flat[lag], test.interval))
-    return candidates
+
+    candidates: list[Candidate]
+    scores: dict[int, list[float]]
+    recommended: Candidate | None
+    finding: ga.Finding
+    findings: list[ga.Finding] = field(default_factory=list)
+    frame_interval: float = 1.0
+    time_unit: str = "frames"
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """A row for each candidate."""
+        import pandas as pd
+
+        rows = [
+            {
+                "n_states": c.n_states,
+                "lag": c.lag,
+                f"lag_time_{self.time_unit}": c.lag * self.frame_interval,
+                "verdict": c.finding.kind,
+                "max_deviation": c.max_deviation,
+                "p_value": c.p_value,
+                "noticeable": c.noticeable,
+                "shortfall": c.shortfall.value,
+                "shortfall_lower": c.shortfall.lower,
+                "shortfall_upper": c.shortfall.upper,
+                "reach": c.shortfall.reach,
+                "n_transitions": c.n_transitions,
+                "n_slow": c.n_slow,
+                "n_folds": c.n_folds,
+                f"timescales_{self.time_unit}": " ".join(f"{t:.6g}" for t in c.timescales),
+                "vamp2_mean": np.mean(self.scores[c.n_states]),
+                "vamp2_folds": " ".join(f"{s:.6g}" for s in self.scores[c.n_states]),
+            }
+            for c in self.candidates
+        ]
+        return pd.DataFrame(rows)
 
 
-def _flat(chi, lags, frame_interval):
-    """lag -> whether no timescale leaves its interval between this lag and the longest that is still slow."""
-    if not lags:
-        return {}
-    result = ga.implied_timescales(chi, lags, frame_interval)
-    slow = result.lag_times[result.timescales[0] > result.lag_times]
-    last = slow.max(initial=result.lag_times[0])
-    return {
-        lag: all(
-            ga.flat_within_interval(result, time, max(time, last), process) is not False
-            for process in range(len(result.timescales))
-        )
-        for lag, time in zip(lags, result.lag_times, strict=True)
-    }
+def recommend(candidates: Sequence[Candidate]) -> tuple[Candidate | None, list[ga.Finding]]:
+    """The smallest number of states that holds, at the shortest lag.
 
-
-def recommend(candidates):
-    """The smallest number of states, and the smallest lag from which on all pass.
-
-    A longer lag that is undecided, or at which relaxations are over, does not count against a shorter one.
+    A longer lag at which the Chapman-Kolmogorov test refutes the same states counts against the shorter one, if it
+    still does after Bonferroni's correction for the number of lags: with many of them, one is refuted by chance.
 
     Parameters
     ----------
-    candidates : list of Candidate
+    candidates : sequence of Candidate
 
     Returns
     -------
     Candidate or None
-    str
-        Why.
+    list of Finding
+        "recommended" or "no recommendation" first; then "more states hold" if they do.
     """
-    refuted = {
-        n: max((c.lag for c in candidates if c.n_states == n and c.verdict in ("fails", "drifts")), default=0)
-        for n in {c.n_states for c in candidates}
-    }
-    passing = sorted(
-        (c for c in candidates if c.verdict == "passes" and c.lag > refuted[c.n_states]),
-        key=lambda c: (c.n_states, c.lag),
+    holding = [c for c in candidates if c.finding.kind == "holds" and not _refuted_later(c, candidates)]
+    holding.sort(key=lambda c: (c.n_states, c.lag))
+    kinds = dict(Counter(c.finding.kind for c in candidates))
+    if not holding:
+        parts = "; ".join(f"{n}: {_WORDS[kind]}" for kind, n in kinds.items())
+        text = f"No recommendation from {len(candidates)} combinations of states and lag. {parts}."
+        return None, [ga.Finding(kind="no recommendation", severity="bad", text=text, numbers={"kinds": kinds})]
+    chosen = holding[0]
+    text = (
+        f"{chosen.n_states} states at a lag of {chosen.lag} frames: the smallest number of states, and the shortest "
+        f"lag for it, that hold. {chosen.finding}"
     )
-    if not passing:
-        return None, _why_none(candidates)
-    chosen = passing[0]
-    reason = (
-        f"{chosen.n_states} states at a lag of {chosen.lag} frames: the smallest number of states for which the "
-        "Chapman-Kolmogorov test holds within its intervals with every relaxation slower than the lag, and the "
-        "shortest lag from which on it does, with constant timescales"
+    numbers = {"n_states": chosen.n_states, "lag": chosen.lag, "kinds": kinds} | dict(chosen.finding.numbers)
+    findings = [ga.Finding(kind="recommended", severity="good", text=text, numbers=numbers)]
+    most = max(c.n_states for c in holding)
+    if most > chosen.n_states:
+        lag = min(c.lag for c in holding if c.n_states == most)
+        text = f"{most} states hold as well, from a lag of {lag} frames, and tell more."
+        more = ga.Finding(kind="more states hold", severity="note", text=text, numbers={"n_states": most, "lag": lag})
+        findings.append(more)
+    return chosen, findings
+
+
+def _refuted_later(candidate, candidates):
+    longer = [c for c in candidates if c.n_states == candidate.n_states and c.lag > candidate.lag]
+    return any(c.finding.kind == "refuted" and c.p_value * len(longer) < _LEVEL for c in longer)
+
+
+def disagreement(n_states: int, f1: Sequence[np.ndarray]) -> ga.Finding | None:
+    """Whether other seeds find other states.
+
+    Parameters
+    ----------
+    n_states : int
+    f1 : sequence of (n_states,) arrays
+        For each fold, the F1 score of each state of the best seed, the smallest over the other seeds.
+
+    Returns
+    -------
+    Finding or None
+        "not found again" if in half of the folds or more some state is not; the early folds train on few data.
+    """
+    lost = [int((fold < ga.FOUND_AGAIN).sum()) for fold in f1]
+    n_lost = sum(map(bool, lost))
+    if not n_lost or 2 * n_lost < len(lost):
+        return None
+    worst = min(float(np.min(fold)) for fold in f1)
+    text = (
+        f"{n_states} states are not found again by other seeds in {n_lost} of {len(lost)} folds (smallest F1 "
+        f"{worst:.2f}, {ga.FOUND_AGAIN:g} is needed)."
     )
-    more = [c for c in passing if c.n_states > chosen.n_states]
-    if more:
-        largest = max(c.n_states for c in more)
-        shortest = min(c.lag for c in more if c.n_states == largest)
-        reason += f"; {largest} states pass as well, from a lag of {shortest} frames, and tell more"
-    return chosen, reason
+    numbers = {"n_states": n_states, "n_folds": n_lost, "f1": worst}
+    return ga.Finding(kind="not found again", severity="warning", text=text, numbers=numbers)
 
 
-def _why_none(candidates):
-    counts = {"passes": 0, "fails": 0, "drifts": 0, "undecided": 0, "slow": 0}
-    for candidate in candidates:
-        counts[candidate.verdict.split()[-1]] += 1
-    parts = [
-        f"{n} {text}"
-        for n, text in (
-            (counts["fails"], "fail the Chapman-Kolmogorov test"),
-            (counts["drifts"], "have timescales that are not constant in the lag"),
-            (counts["passes"], "pass, but not so all longer lags"),
-            (counts["undecided"], "are undecided, the data being too short for intervals"),
-            (counts["slow"], "have fewer relaxations slower than the lag than states to tell apart"),
-        )
-        if n
-    ]
-    return f"none of the {len(candidates)} combinations passes: {'; '.join(parts)}"
-
-
-def select_model(graphs, settings, n_states, lags, n_splits, seed, folder, progress=True):
-    """Cross-validate every number of states and scan the lags of the last fold's test data.
+def select_model(
+    graphs,
+    settings: TrainingSettings,
+    n_states: Sequence[int],
+    lags: Sequence[int],
+    n_splits: int,
+    n_restarts: int,
+    seed: int,
+    folder: str | Path,
+    progress: bool = True,
+) -> Selection:
+    """Cross-validate every number of states with several seeds, and scan the lags of the test data of all folds.
 
     Parameters
     ----------
@@ -207,7 +191,10 @@ def select_model(graphs, settings, n_states, lags, n_splits, seed, folder, progr
         Frames.
     n_splits : int
         Folds of scikit-learn's TimeSeriesSplit, with a gap of tau.
+    n_restarts : int
+        Trainings of each fold, from different seeds; one says nothing about whether states are found again.
     seed : int
+        Of the first.
     folder : path-like
         Gets a directory for each training.
     progress : bool
@@ -218,17 +205,50 @@ def select_model(graphs, settings, n_states, lags, n_splits, seed, folder, progr
     """
     folds = time_folds(graphs.segments, settings.tau, n_splits)
     units = (graphs.meta["frame_interval"], graphs.meta["time_unit"])
-    candidates, scores = [], {}
+    candidates, scores, findings = [], {}, []
     for n in n_states:
-        scores[n] = []
+        tested, f1 = [], []
         for k, fold in enumerate(folds):
-            if progress:
-                print(f"{n} states, fold {k + 1} of {n_splits}", flush=True)
-            model, _ = train_network(
-                graphs, fold, replace(settings, n_states=n), seed, Path(folder) / f"n{n}_fold{k + 1}", progress=progress
-            )
-            identify_states(model, graphs, fold.train, settings.tau)
-            chi = [np.concatenate(list(predict_blocks(model, graphs, block))) for block in fold.test]
-            scores[n].append(ga.vamp2_score(chi, settings.tau))
-        candidates += scan_lags(chi, lags, *units)
-    return Selection(candidates, scores, *recommend(candidates))
+            models, validation = [], []
+            for restart in range(n_restarts):
+                if progress:
+                    print(f"{n} states, fold {k + 1} of {n_splits}, seed {seed + restart}", flush=True)
+                model, history = train_network(
+                    graphs,
+                    fold,
+                    replace(settings, n_states=n),
+                    seed + restart,
+                    Path(folder) / f"n{n}_fold{k + 1}_seed{seed + restart}",
+                    progress=progress,
+                )
+                identify_states(model, graphs, fold.train, settings.tau)
+                models.append(model)
+                validation.append(max(row["validation_vamp2"] for row in history))
+            best = int(np.argmax(validation))
+            if n_restarts > 1:
+                runs = [_chi(model, graphs, fold.validation, _SAMPLES) for model in models]
+                f1.append(ga.restart_agreement(runs, best).f1)
+            tested.append(_chi(models[best], graphs, fold.test))
+        scores[n] = [ga.vamp2_score(chi, settings.tau) for chi in tested]
+        scanned = scan_lags(tested, lags, *units)
+        if lost := disagreement(n, f1):
+            findings.append(lost)
+            scanned = [replace(c, finding=lost) if c.finding.kind == "holds" else c for c in scanned]
+        candidates += scanned
+    recommended, (finding, *more) = recommend(candidates)
+    return Selection(
+        candidates=candidates,
+        scores=scores,
+        recommended=recommended,
+        finding=finding,
+        findings=findings + more,
+        frame_interval=units[0],
+        time_unit=units[1],
+    )
+
+
+def _chi(model, graphs, blocks, n_samples=None):
+    """chi of blocks, one array for each; of evenly spaced frames if no more than about n_samples are wanted."""
+    total = sum(stop - start for _, start, stop in blocks) * graphs.n_targets
+    stride = max(1, total // n_samples) if n_samples else 1
+    return [np.concatenate([chi[::stride] for chi in predict_blocks(model, graphs, block)]) for block in blocks]

@@ -9,9 +9,10 @@ from scipy.special import stdtr, stdtrit
 from gdynet_tf.analysis.chi import as_chi, check_lags
 from gdynet_tf.analysis.independence import Basis, independent_blocks
 from gdynet_tf.analysis.kinetics.koopman import koopman_copies
+from gdynet_tf.analysis.kinetics.rates import count_slow
 from gdynet_tf.analysis.kinetics.spectral import eigenvectors
 from gdynet_tf.analysis.relaxation import observed_transitions
-from gdynet_tf.analysis.uncertainty import PROBABILITY, Estimate, estimate_from_copies, jackknife
+from gdynet_tf.analysis.uncertainty import PROBABILITY, Estimate, Spread, estimate_from_copies, jackknife
 from gdynet_tf.findings import Finding
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ _LEVEL = 0.05  # false alarms
 _PROCESSES = 0.8  # share of the level for the processes themselves, the rest for the single elements
 _POWER = 0.8416  # standard errors above the critical value: noticed in 80 % of the cases
 _COARSE = 0.15  # a test that would not notice a deviation as large as this says little
-_SLOW = np.exp(-1)  # eigenvalue of a relaxation as long as the lag time
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,9 @@ class ChapmanKolmogorovTest:
         data, and their difference is known much better than either.
     difference : Estimate
         (n_steps + 1, n, n), predicted less estimated, with the interval of their difference.
+    by_process : Spread or None
+        (n_steps - 1, n - 1), the difference seen by each process at n = 2 ...; None without intervals or with a single
+        step. Independent of the names and the number of the states, so that tests of several models can be pooled.
     p_value : float
         Probability of differences K(tau)^n - K(n tau) as large as these if the model is Markovian; NaN without
         intervals or with a single step.
@@ -70,6 +73,7 @@ class ChapmanKolmogorovTest:
     predicted_interval: np.ndarray
     estimated_interval: np.ndarray
     difference: Estimate
+    by_process: Spread | None
     p_value: float
     noticeable: float
     n_transitions: int
@@ -162,13 +166,13 @@ def chapman_kolmogorov_test(
     predicted = np.concatenate([identity, np.stack(predicted, axis=1)], axis=1)
     estimated = np.concatenate([identity, estimated], axis=1)
     vectors = eigenvectors(estimated[0, 1])
-    p_value, noticeable = _tested(predicted[:, 2:] - estimated[:, 2:], vectors, blocks)
+    by_process, p_value, noticeable = _tested(predicted[:, 2:] - estimated[:, 2:], vectors, blocks)
     steps = np.arange(n_steps + 1)
     numbers: dict[str, Any] = {
         "p_value": p_value,
         "noticeable": noticeable,
         "n_transitions": int(observed_transitions(chi, tau).sum()),
-        "n_slow": _n_slow(vectors.eigenvalues[1:]),
+        "n_slow": count_slow(vectors.eigenvalues[1:]),
         "growth": _growth(estimated[0], vectors),
     }
     until = f"{n_steps * tau * frame_interval:.4g} {time_unit}"
@@ -181,6 +185,7 @@ def chapman_kolmogorov_test(
         predicted_interval=_interval(predicted, blocks),
         estimated_interval=_interval(estimated, blocks),
         difference=estimate_from_copies(predicted - estimated, blocks, per_frame=False),
+        by_process=by_process,
         **numbers,
         time_unit=time_unit,
         basis=blocks.basis,
@@ -196,15 +201,10 @@ def _interval(copies, blocks):
     return bounds
 
 
-def _n_slow(values):
-    """Eigenvalues of relaxations, oscillating or not, that outlast the lag time; a negative one is none."""
-    return int(((np.abs(values) > _SLOW) & ((values.real > 0) | (np.abs(values.imag) > 1e-12))).sum())
-
-
 def _tested(differences, vectors, blocks):
-    """p-value of leave-one-out differences (n_blocks + 1, n_steps - 1, n, n), and the deviation to be noticed."""
+    """Leave-one-out differences (n_blocks + 1, n_steps - 1, n, n) by process, p-value, the deviation to be noticed."""
     if not blocks or not differences.shape[1]:
-        return np.nan, np.nan
+        return None, np.nan, np.nan
     left, right = vectors.left[1:], vectors.right[:, 1:]
     seen = np.einsum("ki,bsij,jk->bsk", left, differences, right)
     # Of a conjugate pair, one gives the real and one the imaginary part.
@@ -222,11 +222,12 @@ def _tested(differences, vectors, blocks):
         if t.size:
             candidates.append(2 * stdtr(spread.degrees[varies], -t).min() * number / share)
     if not candidates:
-        return np.nan, np.nan
+        return None, np.nan, np.nan
     # What the slowest process would show in the element that shows it most, at the step in the middle.
     critical = stdtrit(by_process.degrees[:, 0], 1 - _LEVEL * _PROCESSES / by_process.value.size / 2) + _POWER
     largest = np.abs(np.outer(right[:, 0], left[0])).max()
-    return float(min(1.0, *candidates)), float(np.median(critical * by_process.standard_error[:, 0]) * largest)
+    noticeable = float(np.median(critical * by_process.standard_error[:, 0]) * largest)
+    return by_process, float(min(1.0, *candidates)), noticeable
 
 
 def _growth(estimated, vectors):

@@ -7,6 +7,19 @@ from gdynet_tf.report.plots.style import COLORS, bars, new_axes
 
 __all__ = ["history", "selection", "state_agreement"]
 
+# A shape for each verdict, so that none is told by its colour alone.
+_VERDICTS = {
+    "holds": ("o", COLORS[0]),
+    "refuted": ("X", COLORS[1]),
+    "drifts": ("D", COLORS[4]),
+    "not found again": ("P", COLORS[3]),
+    "no power": ("s", "white"),
+    "untested": ("^", "white"),
+    "few slow": ("v", "0.75"),
+    "nothing slow": ("<", "0.75"),
+    "no dynamics": (">", "0.75"),
+}
+
 
 def history(table, ax=None):
     """VAMP-2 over the epochs of the training.
@@ -59,15 +72,12 @@ def state_agreement(f1, threshold, ax=None):
     return ax
 
 
-def selection(result, frame_interval, time_unit, axes=None):
-    """Cross-validated scores, and which lag times pass for which number of states.
+def selection(result, axes=None):
+    """Cross-validated scores, and what was found of each number of states at each lag time.
 
     Parameters
     ----------
     result : gdynet_tf.learning.selection.Selection
-    frame_interval : float
-        In ``time_unit``.
-    time_unit : str
     axes : two matplotlib Axes, optional
 
     Returns
@@ -85,26 +95,18 @@ def selection(result, frame_interval, time_unit, axes=None):
     axes[0].set_xlabel("number of states")
     axes[0].set_ylabel("VAMP-2")
     axes[0].legend(fontsize="small")
-    kinds = {
-        "passes": ("o", COLORS[0]),
-        "fails": ("X", COLORS[1]),
-        "drifts": ("D", COLORS[4]),
-        "undecided": ("s", "0.6"),
-        "too fast": ("v", "0.75"),
-    }
-    for kind, (marker, color) in kinds.items():
-        chosen = [c for c in result.candidates if (c.verdict if c.verdict in kinds else "too fast") == kind]
-        x, y = [c.lag * frame_interval for c in chosen], [c.n_states for c in chosen]
-        if not chosen:
-            continue
-        axes[1].scatter(x, y, marker=marker, color=color, s=55, edgecolor="black", lw=0.5, label=kind)
+    for kind, (marker, color) in _VERDICTS.items():
+        chosen = [c for c in result.candidates if c.finding.kind == kind]
+        if chosen:
+            x, y = [c.lag * result.frame_interval for c in chosen], [c.n_states for c in chosen]
+            axes[1].scatter(x, y, marker=marker, color=color, s=55, edgecolor="black", lw=0.5, label=kind)
     if result.recommended is not None:
-        at = (result.recommended.lag * frame_interval, result.recommended.n_states)
+        at = (result.recommended.lag * result.frame_interval, result.recommended.n_states)
         axes[1].scatter(*at, s=260, facecolor="none", edgecolor="black", lw=1.5, label="recommended")
     axes[1].set_xscale("log")
     axes[1].set_yticks(numbers)
     axes[1].set_ylim(numbers[0] - 0.6, numbers[-1] + 0.6)
-    axes[1].set_xlabel(f"lag time ({time_unit})")
+    axes[1].set_xlabel(f"lag time ({result.time_unit})")
     axes[1].set_ylabel("number of states")
-    axes[1].figure.legend(*axes[1].get_legend_handles_labels(), loc="outside upper right", ncols=5, fontsize="small")
+    axes[1].figure.legend(*axes[1].get_legend_handles_labels(), loc="outside upper right", ncols=4, fontsize="small")
     return axes
