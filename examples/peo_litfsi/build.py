@@ -4,9 +4,9 @@ python examples/peo_litfsi/build.py FOLDER [SEED]
 
 Writes FOLDER/topol.top and FOLDER/packed.gro: chains HO-(CH2CH2O)n-H, lithium and TFSI in a periodic box.
 
-The chains grow around the ions, with the dihedrals of the melt, at two thirds of its density. Packing finished coils, as
-packmol does, needs a loose box, whose compression balls them up (a radius of gyration of 8 to 9 Å afterwards, 11 Å here),
-and that takes nanoseconds to recover.
+The chains grow around the ions, with the dihedrals of the melt, at two thirds of its density. Packing finished coils,
+as packmol does, needs a loose box, whose compression balls them up (a radius of gyration of 8 to 9 Å afterwards, 11 Å
+here), and that takes nanoseconds to recover.
 
 Force field
 -----------
@@ -265,8 +265,8 @@ def main():
     folder, seed = Path(sys.argv[1]), int((*sys.argv, 1)[2])
     folder.mkdir(parents=True, exist_ok=True)
     molecules = packed(np.random.default_rng(seed))
-    write_gro(folder / "packed.gro", molecules)
     write_topology(folder / "topol.top", molecules)
+    write_gro(folder / "packed.gro", molecules)
     print(f"{folder}: {N_CHAINS} chains of {N_UNITS} units, {N_SALT} LiTFSI")
 
 
