@@ -28,15 +28,13 @@ from pathlib import Path
 
 import numpy as np
 
-# Li/EO = 0.05 as in the paper. The chains are as long as the box allows: about 27 Å, twice their radius of gyration,
-# so that a chain coils without meeting its own image more often than other chains.
+# Li/EO = 0.05 as in the paper. The chains are as long as the box allows: about 28 Å when compressed, more than twice their
+# radius of gyration, so that a chain meets other chains rather than its own images.
 N_CHAINS = 10
 N_UNITS = 24
 N_SALT = 12
 CHARGE_SCALE = 0.75
-HYDROGEN_MASS = (
-    3.024  # u, taken from the heavy neighbour: slower vibrations allow steps of 3 fs, averages stay the same
-)
+HYDROGEN_MASS = 3.024  # u, taken from the heavy neighbour: steps of 3 fs become possible, averages stay the same
 BOX = 32.0  # Å, before compression
 CLEAR = 2.6  # Å between atoms, other than hydrogen, that are not neighbours on a chain
 
