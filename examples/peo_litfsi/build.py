@@ -28,8 +28,8 @@ from pathlib import Path
 
 import numpy as np
 
-# Li/EO = 0.05 as in the paper. The chains are as long as the box allows: about 28 Å when compressed, more than twice their
-# radius of gyration, so that a chain meets other chains rather than its own images.
+# Li/EO = 0.05 as in the paper. The chains are as long as the box allows: about 28 Å when compressed, more than twice
+# their radius of gyration, so that a chain meets other chains rather than its own images.
 N_CHAINS = 10
 N_UNITS = 24
 N_SALT = 12
