@@ -2,8 +2,11 @@
 
 python examples/peo_litfsi/build.py FOLDER [SEED]
 
-Writes FOLDER/topol.top and FOLDER/packed.gro: chains HO-(CH2CH2O)n-H, lithium and TFSI in a loose box.
-Needs packmol on the path.
+Writes FOLDER/topol.top and FOLDER/packed.gro: chains HO-(CH2CH2O)n-H, lithium and TFSI in a periodic box.
+
+The chains grow around the ions, with the dihedrals of the melt, at two thirds of its density. Packing finished coils,
+as packmol does, needs a loose box, whose compression balls them up (a radius of gyration of 8 to 9 Å afterwards, 11 Å
+here), and that takes nanoseconds to recover.
 
 Force field
 -----------
@@ -20,22 +23,20 @@ the charges, a factor of about 1/n of the refractive index n = 1.45 (I. Leontyev
 Phys. 13, 2613 (2011)): with whole charges salts move too slowly by an order of magnitude; 0.7 to 0.8 is common.
 """
 
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 
-# Li/EO = 0.05 as in the paper. The chains are as long as the box allows: about 27 Å, twice their radius of gyration,
-# so that a chain coils without meeting its own image more often than other chains.
+# Li/EO = 0.05 as in the paper. The chains are as long as the box allows: about 28 Å when compressed, more than twice
+# their radius of gyration, so that a chain meets other chains rather than its own images.
 N_CHAINS = 10
 N_UNITS = 24
 N_SALT = 12
 CHARGE_SCALE = 0.75
-HYDROGEN_MASS = (
-    3.024  # u, taken from the heavy neighbour: slower vibrations allow steps of 3 fs, averages stay the same
-)
-LOOSE_BOX = 75.0  # Å: packmol moves rigid coils, which fit only loosely; the pressure of `compress.mdp` does the rest
+HYDROGEN_MASS = 3.024  # u, taken from the heavy neighbour: steps of 3 fs become possible, averages stay the same
+BOX = 32.0  # Å, before compression
+CLEAR = 2.6  # Å between atoms, other than hydrogen, that are not neighbours on a chain
 
 # type: (bonded type, atomic number, mass, charge, sigma nm, epsilon kJ/mol)
 TFSI_TYPES = {
@@ -72,6 +73,11 @@ SB NB SB CF  5  32.773  -10.420  -3.195  0
 class Molecule:
     """Atoms placed one after the other, each by a bond, an angle and a dihedral to atoms before it.
 
+    Parameters
+    ----------
+    generator : np.random.Generator
+        Chooses where in the box the first atom lies and how the molecule is turned.
+
     Attributes
     ----------
     types, names, charges, masses : list
@@ -81,33 +87,31 @@ class Molecule:
         Å.
     """
 
-    def __init__(self):
+    def __init__(self, generator):
         self.types, self.names, self.charges, self.masses, self.bonds, self.positions = [], [], [], [], [], []
+        # Three places before the first atom, for the atoms that lack neighbours to be placed by
+        turn = np.linalg.qr(generator.normal(size=(3, 3)))[0]
+        self._before = generator.uniform(0, BOX, 3) + np.array([[0, 0, 0], [0, 0, -1], [0, 1, -1]]) @ turn
 
-    def add(self, kind, to=(), distance=0.0, angle=0.0, dihedral=0.0):
-        """Add an atom of a kind (type, name, charge, mass).
+    def place(self, to=(), distance=0.0, angle=0.0, dihedral=0.0):
+        """Position at a distance (Å), an angle and a dihedral (degrees) from up to three atoms."""
+        first, second, third = [*(self.positions[i] for i in to), *self._before[len(to) :]]
+        if len(to) == 1:
+            second, third = first + self._before[1:] - self._before[0]
+        elif len(to) == 2:
+            third = second + self._before[2] - self._before[1]
+        along = (first - second) / np.linalg.norm(first - second)
+        normal = np.cross(second - third, along)
+        normal /= np.linalg.norm(normal)
+        angle, dihedral = np.radians([angle, dihedral])
+        turned = np.cos(dihedral) * np.cross(normal, along) + np.sin(dihedral) * normal
+        return first + distance * (np.sin(angle) * turned - np.cos(angle) * along)
 
-        Parameters
-        ----------
-        kind : tuple
-        to : sequence of int
-            Up to three atoms: the one it is bound to, that of the angle, that of the dihedral.
-        distance : float
-            Å.
-        angle, dihedral : float
-            Degrees.
-
-        Returns
-        -------
-        int
-            Index of the atom.
-        """
+    def add(self, kind, to=(), *internal):
+        """Add an atom of a kind (type, name, charge, mass), placed by, and bound to the first of, the atoms `to`."""
+        self.positions.append(self.place(to, *internal))
         for values, value in zip((self.types, self.names, self.charges, self.masses), kind, strict=True):
             values.append(value)
-        anchors = [self.positions[i] for i in to]
-        for missing in ((0, 0, 0), (0, 0, -1), (0, 1, -1))[len(anchors) :]:
-            anchors.append((anchors[0] if anchors else 0) + np.array(missing, float))
-        self.positions.append(placed(anchors, distance, np.radians(angle), np.radians(dihedral)))
         atom = len(self.types) - 1
         if to:
             self.bonds.append((to[0], atom))
@@ -147,56 +151,48 @@ class Molecule:
         return lines
 
 
-def placed(anchors, distance, angle, dihedral):
-    """Position at a distance from anchors[0], an angle to anchors[1] and a dihedral to anchors[2]."""
-    first, second, third = anchors
-    along = (first - second) / np.linalg.norm(first - second)
-    normal = np.cross(second - third, along)
-    normal /= np.linalg.norm(normal)
-    across = np.cross(normal, along)
-    direction = np.array([-np.cos(angle), np.sin(angle) * np.cos(dihedral), np.sin(angle) * np.sin(dihedral)])
-    return first + distance * direction @ np.array([along, across, normal])
+def is_free(positions, taken):
+    """Whether positions are CLEAR of those taken, (N, 3) Å, and of their images."""
+    apart = np.reshape(positions, (-1, 1, 3)) - taken
+    apart -= BOX * np.round(apart / BOX)
+    return np.all((apart**2).sum(axis=2) > CLEAR**2)
 
 
-def random_walk(backbone, generator):
-    """Oxygens and carbons of a chain: C-O bonds mostly trans, C-C bonds gauche, as in the melt."""
-    chain = Molecule()
-    for i, kind in enumerate(backbone):
-        # The bond that turns is the one before the last: C-C where an oxygen is added.
-        turn = generator.choice([-70, 70]) if i % 3 == 0 else generator.choice([180, 180, 180, -80, 80])
-        chain.add(kind, range(i - 1, max(i - 4, -1), -1), 1.529 if i % 3 == 2 else 1.41, 110.0, turn)
-    return chain
-
-
-def poly_ethylene_oxide(n_units, generator):
-    """HO-(CH2CH2O)n-H as a random coil."""
+def poly_ethylene_oxide(generator, taken):
+    """HO-(CH2CH2O)n-H grown as a random coil among the atoms taken; None where it came to a dead end."""
     carbon, ether = ("opls_182", "C", 0.14, 12.011), ("opls_180", "O", -0.40, 15.9994)
     end_carbon, hydroxyl = ("opls_157", "C", 0.145, 12.011), ("opls_154", "O", -0.683, 15.9994)
     hydrogen, end_hydrogen = ("opls_185", "H", 0.03, 1.008), ("opls_140", "H", 0.06, 1.008)
     hydroxyl_hydrogen = ("opls_155", "H", 0.418, 1.008)
-    backbone = [hydroxyl, *[carbon, carbon, ether] * n_units]
+    backbone = [hydroxyl, *[carbon, carbon, ether] * N_UNITS]
     backbone[1], backbone[-2], backbone[-1] = end_carbon, end_carbon, hydroxyl
-    far = np.triu_indices(len(backbone), 5)
-    while True:  # until no two distant atoms of the backbone touch
-        chain = random_walk(backbone, generator)
-        positions = np.array(chain.positions)
-        if np.linalg.norm(positions[far[0]] - positions[far[1]], axis=1).min() > 3.2:
-            break
+    chain = Molecule(generator)
+    for i, kind in enumerate(backbone):
+        to, length = range(i - 1, max(i - 4, -1), -1), 1.529 if i % 3 == 2 else 1.41
+        for _ in range(20):
+            # The bond that turns is the one before: C-C, mostly gauche, where an oxygen comes, else C-O, mostly trans
+            turn = generator.choice([-75, -75, 75, 75, 180] if i % 3 == 0 else [180, 180, 180, 180, -90, 90])
+            turn = generator.normal(turn, 10)
+            place = chain.place(to, length, 112, turn)
+            if is_free(place, taken) and is_free(place, np.reshape(chain.positions[: max(i - 3, 0)], (-1, 3))):
+                break
+        else:
+            return None
+        chain.add(kind, to, length, 112, turn)
     for i, kind in enumerate(backbone):
         if kind[1] == "C":
             for turn in (120, -120):
-                bound = end_hydrogen if kind is end_carbon else hydrogen
-                chain.add(bound, (i, i - 1, i + 1), 1.09, 109.5, turn)
+                chain.add(end_hydrogen if kind is end_carbon else hydrogen, (i, i - 1, i + 1), 1.09, 109.5, turn)
     last = len(backbone) - 1
     chain.add(hydroxyl_hydrogen, (0, 1, 2), 0.945, 108.5, 180)
     chain.add(hydroxyl_hydrogen, (last, last - 1, last - 2), 0.945, 108.5, 180)
     return chain
 
 
-def tfsi():
-    """(CF3SO2)2N-, its two CF3 on opposite sides."""
+def tfsi(generator, taken):
+    """(CF3SO2)2N-, its two CF3 on opposite sides; None where there is no room."""
     kinds = {name[-1]: (name, name[-1], row[3] * CHARGE_SCALE, row[2]) for name, row in TFSI_TYPES.items()}
-    ion = Molecule()
+    ion = Molecule(generator)
     nitrogen = ion.add(kinds["N"])
     first = ion.add(kinds["S"], (nitrogen,), 1.57)
     second = ion.add(kinds["S"], (nitrogen, first), 1.57, 125.6)
@@ -206,66 +202,58 @@ def tfsi():
             ion.add(kinds["O"], (sulfur, nitrogen, carbon), 1.437, 113.6, turn)
         for turn in (60, 180, -60):
             ion.add(kinds["F"], (carbon, sulfur, nitrogen), 1.323, 111.7, turn)
-    return ion
+    return ion if is_free(ion.positions, taken) else None
 
 
-def lithium():
-    """Li+, with its scaled charge."""
-    ion = Molecule()
+def lithium(generator, taken):
+    """Li+; None where there is no room."""
+    ion = Molecule(generator)
     ion.add(("opls_406", "Li", CHARGE_SCALE, 6.941))
-    return ion
+    return ion if is_free(ion.positions, taken) else None
+
+
+def packed(generator):
+    """Molecules in the box, {name: list of Molecule}; the largest of the rigid ones first."""
+    molecules, taken = {}, np.empty((0, 3))
+    for name, make, number in (("TFSI", tfsi, N_SALT), ("LI", lithium, N_SALT), ("PEO", poly_ethylene_oxide, N_CHAINS)):
+        molecules[name] = []
+        while len(molecules[name]) < number:
+            if molecule := make(generator, taken):
+                molecules[name].append(molecule)
+                heavy = np.array(molecule.names) != "H"
+                taken = np.concatenate([taken, np.array(molecule.positions)[heavy]])
+    return molecules
 
 
 def write_topology(path, molecules):
-    """GROMACS topology of molecules, {name: (molecule, number)}; whole charge must be zero."""
-    charge = sum(number * sum(molecule.charges) for molecule, number in molecules.values())
+    """GROMACS topology of {name: list of Molecule}; the whole charge must be zero."""
+    charge = sum(sum(molecule.charges) for copies in molecules.values() for molecule in copies)
     if abs(charge) > 1e-6:
         sys.exit(f"error: the topology has a charge of {charge:g}")
     lines = ['#include "oplsaa.ff/forcefield.itp"', "", "[ atomtypes ]"]
     for name, (bonded, number, mass, charge, sigma, epsilon) in TFSI_TYPES.items():
         lines.append(f"{name} {bonded} {number} {mass} {charge} A {sigma} {epsilon}")
     lines += TFSI_BONDED.rstrip().split("\n")
-    for name, (molecule, _) in molecules.items():
+    for name, copies in molecules.items():
+        copies[0].heavy_hydrogens()
         # OPLS-AA as distributed has Ryckaert-Bellemans dihedrals (3), those of TFSI are Fourier series (5).
-        lines += molecule.topology(name, 5 if name == "TFSI" else 3)
+        lines += copies[0].topology(name, 5 if name == "TFSI" else 3)
     lines += ["", "[ system ]", "LiTFSI in poly(ethylene oxide)", "", "[ molecules ]"]
-    lines += [f"{name} {number}" for name, (_, number) in molecules.items()]
+    lines += [f"{name} {len(copies)}" for name, copies in molecules.items()]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def write_xyz(path, molecule):
-    lines = [str(len(molecule.names)), ""]
-    rows = zip(molecule.names, molecule.positions, strict=True)
-    lines += [f"{name} {x:.4f} {y:.4f} {z:.4f}" for name, (x, y, z) in rows]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def pack(folder, copies, seed):
-    """Positions of all atoms, (N, 3) Å, in a box of LOOSE_BOX; copies: pairs of (molecule, number)."""
-    lines = ["tolerance 2.0", "filetype xyz", "nloop 10", "output packed.xyz"]
-    for i, (molecule, number) in enumerate(copies):
-        write_xyz(folder / f"molecule{i}.xyz", molecule)
-        inside = f"inside box 0 0 0 {LOOSE_BOX} {LOOSE_BOX} {LOOSE_BOX}"
-        lines += [f"structure molecule{i}.xyz", f"number {number}", inside, "end structure"]
-    for attempt in range(20):  # two coils can start so entangled that no packing is found
-        (folder / "packmol.inp").write_text("\n".join([f"seed {20 * seed + attempt}", *lines, ""]), encoding="utf-8")
-        with open(folder / "packmol.inp", encoding="utf-8") as given, open(folder / "packmol.log", "w") as log:
-            if subprocess.run(["packmol"], stdin=given, stdout=log, stderr=log, cwd=folder).returncode == 0:
-                return np.loadtxt(folder / "packed.xyz", skiprows=2, usecols=(1, 2, 3))
-    sys.exit(f"error: packmol found no packing; see {folder / 'packmol.log'}")
-
-
-def write_gro(path, copies, positions):
-    """Coordinates for GROMACS; the box leaves 2 Å between the packed atoms and their images."""
-    rows, residue = [], 0
-    for name, molecule, number in copies:
-        for _ in range(number):
-            residue += 1
-            rows += [(residue, name, element) for element in molecule.names]
-    lines = ["LiTFSI in poly(ethylene oxide)", str(len(rows))]
-    for i, ((residue, name, element), xyz) in enumerate(zip(rows, positions / 10, strict=True), 1):
-        lines.append(f"{residue:5d}{name:<5}{element:>5}{i:5d}" + "".join(f"{x:8.3f}" for x in xyz))
-    lines.append(" ".join([f"{LOOSE_BOX / 10 + 0.2:.3f}"] * 3))
+def write_gro(path, molecules):
+    """Coordinates for GROMACS."""
+    each = [(name, molecule) for name, copies in molecules.items() for molecule in copies]
+    lines = ["LiTFSI in poly(ethylene oxide)", str(sum(len(molecule.names) for _, molecule in each))]
+    atom = 0
+    for residue, (name, molecule) in enumerate(each, 1):
+        for element, place in zip(molecule.names, molecule.positions, strict=True):
+            atom += 1
+            x, y, z = place / 10
+            lines.append(f"{residue:5d}{name:<5}{element:>5}{atom:5d}{x:8.3f}{y:8.3f}{z:8.3f}")
+    lines.append(" ".join([f"{BOX / 10:.3f}"] * 3))
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -274,15 +262,10 @@ def main():
         sys.exit(__doc__)
     folder, seed = Path(sys.argv[1]), int((*sys.argv, 1)[2])
     folder.mkdir(parents=True, exist_ok=True)
-    generator = np.random.default_rng(seed)
-    chains = [poly_ethylene_oxide(N_UNITS, generator) for _ in range(N_CHAINS)]
-    copies = [*[("PEO", chain, 1) for chain in chains], ("LI", lithium(), N_SALT), ("TFSI", tfsi(), N_SALT)]
-    positions = pack(folder, [copy[1:] for copy in copies], seed)
-    write_gro(folder / "packed.gro", copies, positions)
-    chains[0].heavy_hydrogens()
-    molecules = {"PEO": (chains[0], N_CHAINS), "LI": (lithium(), N_SALT), "TFSI": (tfsi(), N_SALT)}
+    molecules = packed(np.random.default_rng(seed))
     write_topology(folder / "topol.top", molecules)
-    print(f"{folder}: {len(positions)} atoms, {N_CHAINS} chains of {N_UNITS} units, {N_SALT} LiTFSI")
+    write_gro(folder / "packed.gro", molecules)
+    print(f"{folder}: {N_CHAINS} chains of {N_UNITS} units, {N_SALT} LiTFSI")
 
 
 if __name__ == "__main__":

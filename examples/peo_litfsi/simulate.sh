@@ -3,9 +3,9 @@
 #
 #     bash examples/peo_litfsi/simulate.sh FOLDER [PIECES] [SEED]
 #
-# Packs, minimises, compresses, equilibrates, then makes PIECES (default: 20) of the trajectory, 3 ns each, in
+# Builds, minimises, compresses, equilibrates, then makes PIECES (default: 20) of the trajectory, 3 ns each, in
 # FOLDER/piece_01.xtc and so on. What exists in FOLDER is not made again, and what was stopped goes on from its last
-# checkpoint: the same command resumes, with more PIECES it makes the trajectory longer. Another SEED (default: 1) packs
+# checkpoint: the same command resumes, with more PIECES it makes the trajectory longer. Another SEED (default: 1) grows
 # other coils: an independent trajectory.
 # MDRUN holds options of gmx mdrun (default: one rank with all cores).
 set -euo pipefail
