@@ -1,10 +1,17 @@
 """Do two trainings find the same? Canonical correlations of the subspaces, agreement of the states."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdynet_tf.analysis.chi import as_chi
+from gdynet_tf.analysis.chi import ChiLike, as_chi
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["StateAgreement", "canonical_correlations", "restart_agreement", "state_agreement"]
 
@@ -13,12 +20,12 @@ __all__ = ["StateAgreement", "canonical_correlations", "restart_agreement", "sta
 FOUND_AGAIN = 0.8
 
 
-def _stacked(chi):
+def _stacked(chi: ChiLike) -> np.ndarray:
     chi = as_chi(chi)
     return np.concatenate([np.asarray(segment, np.float64).reshape(-1, segment.shape[2]) for segment in chi])
 
 
-def _basis(chi):
+def _basis(chi: ChiLike) -> np.ndarray:
     """Orthonormal basis of the mean-free functions that chi spans, (samples, at most n_states - 1)."""
     centred = _stacked(chi)
     centred -= centred.mean(axis=0)
@@ -27,7 +34,7 @@ def _basis(chi):
     return u[:, kept]
 
 
-def canonical_correlations(chi_a, chi_b):
+def canonical_correlations(chi_a: ChiLike, chi_b: ChiLike) -> np.ndarray:
     """Canonical correlations of the slow subspaces of two sets of chi of the same frames (Hotelling 1936).
 
     Parameters
@@ -72,19 +79,19 @@ class StateAgreement:
     overall: float
     f1: np.ndarray
 
-    def to_dataframe(self):
+    def to_dataframe(self) -> pd.DataFrame:
         """A row for each state: F1 score, and whether it was found again."""
         import pandas as pd
 
         return pd.DataFrame({"state": range(len(self.f1)), "f1": self.f1, "found_again": self.found_again})
 
     @property
-    def found_again(self):
+    def found_again(self) -> np.ndarray:
         """(n_states,) bool: the state was found by every run."""
         return self.f1 >= FOUND_AGAIN
 
 
-def state_agreement(chi_a, chi_b):
+def state_agreement(chi_a: ChiLike, chi_b: ChiLike) -> StateAgreement:
     """Match the states of two runs by their shared frames and compare them.
 
     Parameters
@@ -110,7 +117,7 @@ def state_agreement(chi_a, chi_b):
     return StateAgreement(columns, float(both.sum() / len(a)), f1)
 
 
-def restart_agreement(runs, reference=0):
+def restart_agreement(runs: Sequence, reference: int = 0) -> StateAgreement:
     """Compare one run with all others: which of its states were found again?
 
     Parameters

@@ -1,10 +1,11 @@
 """What the states are worth: populations, crispness, and states that collapsed."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from gdynet_tf.analysis.chi import as_chi
+from gdynet_tf.analysis.chi import Chi, ChiLike, as_chi
 from gdynet_tf.analysis.independence import independent_blocks
 from gdynet_tf.analysis.kinetics.covariances import second_moments
 from gdynet_tf.analysis.kinetics.koopman import koopman_matrix
@@ -27,7 +28,7 @@ _SAME = 0.99  # correlation of two states' chi from which they count as identica
 _SAME_ROWS = 0.02  # largest difference of two rows of K from which two states change alike
 
 
-def populations(chi):
+def populations(chi: ChiLike) -> np.ndarray:
     """Mean of chi over frames and targets.
 
     Parameters
@@ -43,7 +44,7 @@ def populations(chi):
     return total / sum(segment.shape[0] * segment.shape[1] for segment in chi)
 
 
-def estimated_populations(chi, tau=None) -> Estimate:
+def estimated_populations(chi: ChiLike, tau: int | None = None) -> Estimate:
     """Populations with their intervals.
 
     Parameters
@@ -69,7 +70,7 @@ def estimated_populations(chi, tau=None) -> Estimate:
     )
 
 
-def likeliest_populations(chi):
+def likeliest_populations(chi: ChiLike) -> np.ndarray:
     """Share of frames and targets in which each state is the likeliest.
 
     Parameters
@@ -82,11 +83,11 @@ def likeliest_populations(chi):
     """
     chi = as_chi(chi)
     n = chi[0].shape[2]
-    counts = sum(np.bincount(segment.argmax(axis=2).ravel(), minlength=n) for segment in chi)
+    counts = np.sum([np.bincount(segment.argmax(axis=2).ravel(), minlength=n) for segment in chi], axis=0)
     return counts / counts.sum()
 
 
-def crispness(chi, threshold=0.9):
+def crispness(chi: ChiLike, threshold: float = 0.9) -> float:
     """Share of frames and targets whose likeliest state has a probability above ``threshold``.
 
     Parameters
@@ -131,7 +132,7 @@ class CollapsedStates:
         return [finding.text for finding in self.findings]
 
 
-def collapsed_states(chi, tau):
+def collapsed_states(chi: ChiLike, tau: int) -> CollapsedStates:
     """States that are never the likeliest, identical, or not told apart by their dynamics.
 
     Parameters
@@ -164,7 +165,9 @@ def collapsed_states(chi, tau):
 _ADVICE = "ask for fewer states, or a shorter lag time"
 
 
-def _about_states(share, never, identical, alike):
+def _about_states(
+    share: np.ndarray, never: Sequence[int], identical: Sequence[tuple[int, int]], alike: Sequence[tuple[int, int]]
+) -> Iterator[Finding]:
     for i in never:
         text = f"State {i} has collapsed: it is the likeliest in {100 * share[i]:.2g} % of the frames; {_ADVICE}."
         yield Finding(kind="empty state", severity="warning", text=text, numbers={"state": i, "share": float(share[i])})
@@ -179,7 +182,7 @@ def _about_states(share, never, identical, alike):
         yield Finding(kind="same dynamics", severity="warning", text=text, numbers={"states": (i, j)})
 
 
-def _about_processes(n_slow, n):
+def _about_processes(n_slow: int, n: int) -> Iterator[Finding]:
     if not n_slow:
         text = (
             "Nothing slow was found: no relaxation outlasts the lag time, so the states are arbitrary; try a shorter "
@@ -195,7 +198,7 @@ def _about_processes(n_slow, n):
     yield Finding(kind="few slow processes", severity="warning", text=text, numbers={"n_slow": n_slow, "n_states": n})
 
 
-def _correlation(chi):
+def _correlation(chi: Chi) -> np.ndarray:
     """Correlation coefficients of the states' chi, zero for a state that does not vary."""
     n = chi[0].shape[2]
     mean = populations(chi)
