@@ -61,19 +61,6 @@ class Run:
     scores: dict[str, Any]
 
     @property
-    def folder(self) -> Path:
-        """The run directory, where one is needed.
-
-        Raises
-        ------
-        ValueError
-            For a run in memory.
-        """
-        if self.path is None:
-            raise ValueError("the run is in memory only: save it first")
-        return self.path
-
-    @property
     def tau(self) -> int:
         """Lag time in frames."""
         return self.config["tau"]
@@ -93,7 +80,7 @@ class Run:
         """``history.csv`` as a DataFrame with a row an epoch; None for a run that was not trained, but applied."""
         import pandas as pd
 
-        file = self.folder / "history.csv"
+        file = self.path / "history.csv"
         return pd.read_csv(file) if file.is_file() else None
 
     @property
@@ -128,7 +115,7 @@ class Run:
         """
         arrays = []
         for trajectory in self.config["data"]["trajectories"]:
-            file = self.folder / "chi" / f"{trajectory['name']}.npy"
+            file = self.path / "chi" / f"{trajectory['name']}.npy"
             try:
                 array = np.load(file, mmap_mode="r", allow_pickle=False)
             except (OSError, ValueError, EOFError) as error:
@@ -252,11 +239,9 @@ def load_chi(run: str | Path | Run, split: str = "all") -> Chi:
     arrays = run.chi_arrays()
     blocks = run.blocks(split)
     if not blocks:
-        raise InputError(f"{run.folder / 'config.json'}: altered, no block of frames for {split}")
+        raise InputError(f"{run.path / 'config.json'}: altered, no block of frames for {split}")
     for block in blocks:
         trajectory, start, stop = block
         if not (0 <= trajectory < len(arrays) and 0 <= start < stop <= len(arrays[trajectory])):
-            raise InputError(
-                f"{run.folder / 'config.json'}: altered, block {list(block)} of {split} is not in the data"
-            )
+            raise InputError(f"{run.path / 'config.json'}: altered, block {list(block)} of {split} is not in the data")
     return chi_of_blocks(arrays, blocks, run.tau, run.frame_interval, run.time_unit)

@@ -64,10 +64,10 @@ def training_graphs(run: Run) -> GraphDataset:
 
     path = run.config["graphs"]["path"]
     if path is None:
-        raise InputError(f"{run.folder}: was trained on graphs in memory, which the run does not hold")
+        raise InputError(f"{run.path}: was trained on graphs in memory, which the run does not hold")
     graphs = open_inputs(path, run.config["model"])
     if graphs.sha256 != run.config["graphs"]["sha256"]:
-        raise InputError(f"{graphs.path}: is not the graph directory that {run.folder} was trained on")
+        raise InputError(f"{graphs.path}: is not the graph directory that {run.path} was trained on")
     return graphs
 
 
@@ -89,7 +89,7 @@ def _targets(args: argparse.Namespace, run: Run, training: GraphDataset, traject
     selection = args.targets or inferred_selection(training)
     if selection is None:
         raise InputError(
-            f"{run.folder}: its targets are neither all atoms of some elements nor molecules; --targets is needed"
+            f"{run.path}: its targets are neither all atoms of some elements nor molecules; --targets is needed"
         )
     first = (trajectory.atomic_numbers, trajectory.positions[0], trajectory.lattices[0], trajectory.periodic)
     targets = select_targets(selection, *first)
@@ -123,11 +123,11 @@ def _check_system(run: Run, training: GraphDataset, trajectory: Trajectory, targ
     if not any(trajectory.periodic) and n_atoms - 1 < m:
         raise InputError(
             f"{trajectory.sources[0]}: {n_atoms} atoms and no periodic direction, so {n_atoms - 1} neighbours at most; "
-            f"the network of {run.folder} looks at {m}"
+            f"the network of {run.path} looks at {m}"
         )
     if run.config["model"] == "vampnet" and targets.size != training.targets.size:
         raise InputError(
-            f"{trajectory.sources[0]}: {targets.size} atoms in the targets; the vampnet of {run.folder} takes the "
+            f"{trajectory.sources[0]}: {targets.size} atoms in the targets; the vampnet of {run.path} takes the "
             f"coordinates of {training.targets.size}"
         )
 
@@ -145,7 +145,7 @@ def _run(argv: Sequence[str] | None) -> None:
     trajectories = _read(args)
     targets = _targets(args, run, training, trajectories[0])
     _check_system(run, training, trajectories[0], targets)
-    out = Path(args.out or run.folder.with_name(f"{run.folder.resolve().name}_{trajectories[0].name}"))
+    out = Path(args.out or run.path.with_name(f"{run.path.resolve().name}_{trajectories[0].name}"))
     _make_room(out, args.overwrite)
     try:
         build_graphs(
@@ -209,15 +209,15 @@ def apply_run(run: Run, training: GraphDataset, graphs: GraphDataset, out: Path)
     from gdynet_tf.learning.training import TrainingSettings
     from gdynet_tf.networks.gdynet import load_model
 
-    model = load_model(run.folder)
+    model = load_model(run.path)
     blocks = segment_blocks(graphs.segments)
     tau, findings = lag_in_frames(run, graphs.meta["frame_interval"], graphs.meta["time_unit"])
     settings = TrainingSettings(**{name: run.config[name] for name in TrainingSettings.__dataclass_fields__})
     split = Split(train=(), validation=(), test=tuple(blocks))
     config = {
         "applied_from": {
-            "run": str(run.folder.resolve()),
-            "model_sha256": digest(run.folder / "model.keras"),
+            "run": str(run.path.resolve()),
+            "model_sha256": digest(run.path / "model.keras"),
             "tau": run.tau,
             "frame_interval": run.frame_interval,
             "time_unit": run.time_unit,

@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Sequence
-from typing import cast
 
 from gdynet_tf.errors import InputError, run_command
 from gdynet_tf.graphs.build import build_graphs
@@ -61,8 +60,7 @@ def _read(args: argparse.Namespace) -> list[Trajectory]:
     if not args.trajectories:
         print(f"no trajectory named: using the example, Li in FCC sulfur, {EXAMPLE}")
     options = {name: getattr(args, name) for name in _READING}
-    found = cast("list[Trajectory]", read(args.trajectories or [EXAMPLE], **options))
-    trajectories = [trajectory.unwrap() for trajectory in found]
+    trajectories = [trajectory.unwrap() for trajectory in read(args.trajectories or [EXAMPLE], **options)]
     for trajectory in trajectories:
         for finding in trajectory.findings:
             print(f"{trajectory.origin}: {finding.severity}: {finding}")

@@ -124,7 +124,7 @@ def _n_frames(system: ga.System) -> int:
     return int(np.clip(_TARGETS_TO_COUNT // len(system.targets), 200, 10_000))
 
 
-def _bond_orders(system: ga.System, order: int, n_neighbors: int) -> np.ndarray:
+def _bond_orders(system: ga.System, order: int, n_neighbors: int) -> tuple[np.ndarray, list[tuple[int, int]]]:
     try:
         return ga.bond_order_of_targets(system, order, n_neighbors, _n_frames(system))
     except ValueError as error:

@@ -31,7 +31,7 @@ def load_explanation(run: ga.Run) -> dict[str, Any] | None:
     InputError
         If the file is damaged.
     """
-    file = run.folder / "explanation.json"
+    file = run.path / "explanation.json"
     if not file.is_file():
         return None
     try:

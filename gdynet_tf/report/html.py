@@ -38,7 +38,7 @@ def write_report(path: str | Path, split: str = "test", options: ReportOptions |
 
     run = ga.load_run(path)
     analysis = analyse(run, split, options)
-    folder = run.folder / "analysis"
+    folder = run.path / "analysis"
     folder.mkdir(exist_ok=True)
     figures = list(draw_figures(FIGURES, analysis, folder))
     files = write_files(analysis.atomistic, analysis.chi, folder) if analysis.atomistic else []
@@ -55,7 +55,7 @@ def write_report(path: str | Path, split: str = "test", options: ReportOptions |
         settings=tables.settings(run.config),
         config=json.dumps(run.config, indent=1),
     )
-    report, temporary = run.folder / "report.html", run.folder / "report.tmp"
+    report, temporary = run.path / "report.html", run.path / "report.tmp"
     temporary.write_text(html, encoding="utf-8")
     os.replace(temporary, report)
     return report, analysis
