@@ -18,8 +18,9 @@ class References(griffe.Extension):
     def on_package(self, *, pkg, **kwargs):
         members = list(_members(pkg))
         targets = {member.path: member.target_path if member.is_alias else member.path for member in members}
+        described = {member.path for member in members if not member.is_alias and member.docstring}
         for obj in (member for member in members if not member.is_alias and member.docstring):
-            link = _Linker(obj, targets)
+            link = _Linker(obj, targets, described)
             obj.docstring.value = re.sub(r"(?<!`)`([A-Za-z_][\w.]*)`(?!`)", link, obj.docstring.value)
             if obj.is_function:
                 _correct_defaults(obj)
@@ -47,8 +48,8 @@ def _correct_defaults(function):
 class _Linker:
     """From the match of a name in a docstring to a link; the nearest object of that name is meant."""
 
-    def __init__(self, obj, targets):
-        self.obj, self.targets = obj, targets
+    def __init__(self, obj, targets, described):
+        self.obj, self.targets, self.described = obj, targets, described
         self.parameters = {parameter.name for parameter in getattr(obj, "parameters", ())}
 
     def __call__(self, match):
@@ -60,6 +61,8 @@ class _Linker:
         near = [f"{scope}.{name}" for scope in scopes if f"{scope}.{name}" in self.targets]
         found = near or [path for path in self.targets if f".{path}".endswith(f".{name}")]
         if found:
-            return f"[`{name}`][{self.targets[found[0]]}]"
+            target = self.targets[found[0]]
+            # An attribute that its class describes has no heading of its own.
+            return f"[`{name}`][{target}]" if target in self.described else f"`{name}`"
         logger.warning("%s: `%s` in the docstring of %s names nothing", self.obj.filepath, name, self.obj.path)
         return f"`{name}`"

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
-__all__ = ["Finding"]
+__all__ = ["Finding", "Severity"]
+
+Severity: TypeAlias = Literal["good", "note", "warning", "bad"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Finding:
     """
 
     kind: str
-    severity: Literal["good", "note", "warning", "bad"]
+    severity: Severity
     text: str
     numbers: Mapping[str, Any] = field(default_factory=dict)
 

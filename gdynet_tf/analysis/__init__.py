@@ -5,6 +5,7 @@ array counts as a list of one. Lag times are in frames, results in the user's un
 """
 
 import importlib
+from typing import Any
 
 from gdynet_tf.analysis.agreement import (
     FOUND_AGAIN,
@@ -190,7 +191,7 @@ __all__ = [
 _SHOWN = {"plots": "gdynet_tf.report.plots", "report": "gdynet_tf.report", "assess": "gdynet_tf.report.trust"}
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     """Load ``plots``, ``report`` and ``assess`` when asked for: figures need matplotlib."""
     if name not in _SHOWN:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

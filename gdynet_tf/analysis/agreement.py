@@ -1,5 +1,7 @@
 """Do two trainings find the same? Canonical correlations of the subspaces, agreement of the states."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -77,7 +79,7 @@ class StateAgreement:
     overall: float
     f1: np.ndarray
 
-    def to_dataframe(self) -> "pd.DataFrame":
+    def to_dataframe(self) -> pd.DataFrame:
         """A row for each state: F1 score, and whether it was found again."""
         import pandas as pd
 

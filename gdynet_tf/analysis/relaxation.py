@@ -1,8 +1,10 @@
 """How long chi remembers: relaxation, correlation across joints and between targets, changes that happened."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from gdynet_tf.analysis.chi import Chi, as_chi
+from gdynet_tf.analysis.chi import ChiLike, as_chi
 from gdynet_tf.analysis.kinetics.covariances import covariances
 from gdynet_tf.analysis.kinetics.koopman import koopman_matrix
 from gdynet_tf.analysis.kinetics.spectral import eigenvectors
@@ -14,7 +16,7 @@ _LAGS = 24  # of the autocorrelation, evenly spaced on a logarithmic scale
 _WINDOW = 4.0  # an autocorrelation is summed over this many of its own correlation times (Sokal 1997)
 
 
-def relaxation_time(chi, tau: int | None = None) -> float:
+def relaxation_time(chi: ChiLike, tau: int | None = None) -> float:
     """Relaxation of the slowest thing that chi shows.
 
     The largest of the slowest implied timescale at tau and the correlation times, int s C(s) ds / int C(s) ds, of the
@@ -49,7 +51,7 @@ def relaxation_time(chi, tau: int | None = None) -> float:
     return max(implied, *times)
 
 
-def _autocorrelation(c00, c0t, ctt, functions):
+def _autocorrelation(c00: np.ndarray, c0t: np.ndarray, ctt: np.ndarray, functions: np.ndarray) -> float:
     """Mean of the autocorrelations of linear functions of chi, (n_states, n), that vary: one alone is noisier."""
     m0, mt = c00.sum(axis=1), ctt.sum(axis=1)  # the states' chi sum to one
     scale = np.sqrt(np.clip(_variance(c00, m0, functions) * _variance(ctt, mt, functions), 0, None))
@@ -60,11 +62,11 @@ def _autocorrelation(c00, c0t, ctt, functions):
     return float((shared[varies] / scale[varies]).mean())
 
 
-def _variance(second, mean, functions):
+def _variance(second: np.ndarray, mean: np.ndarray, functions: np.ndarray) -> np.ndarray:
     return np.einsum("ik,ij,jk->k", functions, second, functions) - (mean @ functions) ** 2
 
 
-def _correlation_time(lags, rho, n_samples):
+def _correlation_time(lags: np.ndarray, rho: Sequence[float], n_samples: int) -> float:
     """First moment over the zeroth of an autocorrelation at some lags, by trapezoids.
 
     The sum ends where the autocorrelation is lost in its noise, sqrt(2 area / n_samples), and goes on from there as
@@ -84,7 +86,7 @@ def _correlation_time(lags, rho, n_samples):
     return np.inf
 
 
-def joint_correlation(chi, tau: int | None = None) -> tuple[float, int]:
+def joint_correlation(chi: ChiLike, tau: int | None = None) -> tuple[float, int]:
     """Correlation of the slowest coordinate between the last frame of a segment and the first of the next.
 
     Parameters
@@ -107,7 +109,7 @@ def joint_correlation(chi, tau: int | None = None) -> tuple[float, int]:
     return (float(np.mean(last * first) / scale) if scale > 0 else 1.0), len(last)
 
 
-def target_correlation(chi, tau: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+def target_correlation(chi: ChiLike, tau: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Do targets change together? The design effect of each process.
 
     e(t) = psi(t + tau) - lambda psi(t) is what happens to a target within the lag time beyond what its state foretold.
@@ -145,7 +147,7 @@ def target_correlation(chi, tau: int | None = None) -> tuple[np.ndarray, np.ndar
     return design, np.sqrt(np.divide(2.0, samples, out=np.full_like(samples, np.inf), where=samples > 0))
 
 
-def observed_transitions(chi, persistence: int) -> np.ndarray:
+def observed_transitions(chi: ChiLike, persistence: int) -> np.ndarray:
     """Changes of the likeliest state that lasted.
 
     Stays shorter than ``persistence`` frames are passed over: a flicker is not a transition.
@@ -161,7 +163,7 @@ def observed_transitions(chi, persistence: int) -> np.ndarray:
     (n_states, n_states) int
         From row to column, of all targets; the diagonal is zero.
     """
-    chi: Chi = as_chi(chi)
+    chi = as_chi(chi)
     counts = np.zeros((chi.n_states, chi.n_states), int)
     for segment in chi:
         states = segment.argmax(axis=2).T  # (n_targets, F)

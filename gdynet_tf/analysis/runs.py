@@ -196,7 +196,7 @@ def load_run(path: str | Path) -> Run:
         If it is missing, unfinished or damaged.
     """
     path = Path(path)
-    contents = []
+    contents: list[dict[str, Any]] = []
     for name in ("config.json", "scores.json"):
         if not (path / name).is_file():
             hint = "no such directory" if not path.is_dir() else f"no {name} in it"

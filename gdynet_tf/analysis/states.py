@@ -1,10 +1,11 @@
 """What the states are worth: populations, crispness, and states that collapsed."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from gdynet_tf.analysis.chi import ChiLike, as_chi
+from gdynet_tf.analysis.chi import Chi, ChiLike, as_chi
 from gdynet_tf.analysis.independence import independent_blocks
 from gdynet_tf.analysis.kinetics.covariances import second_moments
 from gdynet_tf.analysis.kinetics.koopman import koopman_matrix
@@ -82,7 +83,7 @@ def likeliest_populations(chi: ChiLike) -> np.ndarray:
     """
     chi = as_chi(chi)
     n = chi[0].shape[2]
-    counts = sum(np.bincount(segment.argmax(axis=2).ravel(), minlength=n) for segment in chi)
+    counts = np.sum([np.bincount(segment.argmax(axis=2).ravel(), minlength=n) for segment in chi], axis=0)
     return counts / counts.sum()
 
 
@@ -165,7 +166,9 @@ def collapsed_states(chi: ChiLike, tau: int) -> CollapsedStates:
 _ADVICE = "ask for fewer states, or a shorter lag time"
 
 
-def _about_states(share, never, identical, alike):
+def _about_states(
+    share: np.ndarray, never: Sequence[int], identical: Sequence[tuple[int, int]], alike: Sequence[tuple[int, int]]
+) -> Iterator[Finding]:
     for i in never:
         text = f"State {i} has collapsed: it is the likeliest in {100 * share[i]:.2g} % of the frames; {_ADVICE}."
         yield Finding(kind="empty state", severity="warning", text=text, numbers={"state": i, "share": float(share[i])})
@@ -180,7 +183,7 @@ def _about_states(share, never, identical, alike):
         yield Finding(kind="same dynamics", severity="warning", text=text, numbers={"states": (i, j)})
 
 
-def _about_processes(n_slow, n):
+def _about_processes(n_slow: int, n: int) -> Iterator[Finding]:
     if not n_slow:
         text = (
             "Nothing slow was found: no relaxation outlasts the lag time, so the states are arbitrary; try a shorter "
@@ -196,7 +199,7 @@ def _about_processes(n_slow, n):
     yield Finding(kind="few slow processes", severity="warning", text=text, numbers={"n_slow": n_slow, "n_states": n})
 
 
-def _correlation(chi):
+def _correlation(chi: Chi) -> np.ndarray:
     """Correlation coefficients of the states' chi, zero for a state that does not vary."""
     n = chi[0].shape[2]
     mean = populations(chi)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gdynet_tf.analysis.chi import ChiLike
 from gdynet_tf.analysis.runs import Run, load_run
 from gdynet_tf.errors import InputError
 from gdynet_tf.findings import Finding
@@ -45,7 +46,7 @@ class System:
     periodic: tuple = (True, True, True)
     findings: tuple[Finding, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("positions", "lattices"):
             value = getattr(self, name)
             object.__setattr__(self, name, [value] if isinstance(value, np.ndarray) else list(value))
@@ -64,14 +65,14 @@ class System:
             if cell.shape != (len(x), 3, 3):
                 raise ValueError(f"lattices of segment {n} must have shape ({len(x)}, 3, 3), got {cell.shape}")
 
-    def check(self, chi):
+    def check(self, chi: ChiLike) -> None:
         """Raise ValueError unless ``chi``, a checked list, is of these frames and targets."""
         mine = [(len(x), len(self.targets)) for x in self.positions]
         other = [segment.shape[:2] for segment in chi]
         if mine != other:
             raise ValueError(f"chi is of (frames, targets) {other}, the system of {mine}")
 
-    def target_positions(self):
+    def target_positions(self) -> list[np.ndarray]:
         """Centre of mass of each target.
 
         Returns
@@ -120,7 +121,7 @@ class System:
             return paths
         return [x - self._drift(n, np.asarray(reference))[:, None] for n, x in enumerate(paths)]
 
-    def _held(self):
+    def _held(self) -> bool:
         """Whether an atom never moves."""
         for x in self.positions:
             still = np.arange(x.shape[1])
@@ -131,7 +132,7 @@ class System:
                     return False
         return True
 
-    def _drift(self, segment, atoms):
+    def _drift(self, segment: int, atoms: np.ndarray) -> np.ndarray:
         """Displacement of the centre of mass of some atoms since the first frame, (F, 3)."""
         masses = _masses(self.atomic_numbers[atoms])
         x, cell = self.positions[segment], self.lattices[segment]
@@ -142,7 +143,7 @@ class System:
             drift[part] = drift[start] + np.einsum("fad,a->fd", path - path[0], masses / masses.sum())
         return drift
 
-    def frames(self, n_frames):
+    def frames(self, n_frames: int) -> list:
         """Evenly spaced frames of all segments.
 
         Parameters
@@ -159,14 +160,14 @@ class System:
         return [(n, t) for n, x in enumerate(self.positions) for t in range(0, len(x), stride)]
 
 
-def _masses(atomic_numbers):
+def _masses(atomic_numbers: np.ndarray) -> np.ndarray:
     """Atomic masses (N,), u."""
     from pymatgen.core.periodic_table import Element  # slow to import
 
     return np.array([float(Element.from_Z(int(z)).atomic_mass) for z in atomic_numbers])
 
 
-def load_system(run, split="all"):
+def load_system(run: Run, split: str = "all") -> System:
     """Positions, cells and targets of the frames of `load_chi`, from the graph directory of the run.
 
     Parameters

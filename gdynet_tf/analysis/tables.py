@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,8 +36,10 @@ def estimate_table(
     """
     import pandas as pd  # half a second to import
 
-    columns, basis, ending = {}, None, f"_{unit}" if unit else ""
-    shape = np.shape(next(iter(estimates.values())).value)
+    columns: dict[str, Any] = {}
+    basis, ending = None, f"_{unit}" if unit else ""
+    first = next(iter(estimates.values()))
+    shape = np.shape(first.value if isinstance(first, Estimate) else first)
     for axis, index in zip(axes, [i.ravel() for i in np.indices(shape)], strict=True):
         columns |= {name: np.asarray(labels)[index] for name, labels in axis.items()}
     for name, estimate in estimates.items():

@@ -7,15 +7,20 @@ the estimate from all data on a scale on which bounds stay where they can be: lo
 probabilities.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import expit, logit, stdtrit
 
-from gdynet_tf.analysis.chi import Chi, as_chi
+from gdynet_tf.analysis.chi import ChiLike, as_chi
 from gdynet_tf.analysis.independence import Basis, Blocks, independent_blocks
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = [
     "Estimate",
@@ -52,7 +57,7 @@ class Estimate:
     upper: Any
     basis: Basis
 
-    def to_dataframe(self):
+    def to_dataframe(self) -> pandas.DataFrame:
         """A row for each value: its index along each axis, value, lower, upper, basis."""
         import pandas
 
@@ -203,8 +208,8 @@ def estimate_from_sums(
 
 
 def with_interval(
-    statistic: Callable[[list], Any],
-    chi,
+    statistic: Callable[[Any], Any],
+    chi: ChiLike,
     tau: int | None = None,
     within: tuple[float, float] = REAL,
     level: float = 0.95,
@@ -236,7 +241,7 @@ def with_interval(
     within = tuple(float(bound) for bound in within)
     if within not in _SCALES:
         raise ValueError(f"within must be one of {', '.join(map(str, _SCALES))}, got {within}")
-    chi: Chi = as_chi(chi)
+    chi = as_chi(chi)
     blocks = independent_blocks(chi, tau)
     copies = [np.asarray(statistic(list(chi)), np.float64)]
     for block in range(len(blocks)):

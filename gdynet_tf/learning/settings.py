@@ -239,7 +239,7 @@ def resume_config(run: str | Path) -> tuple[dict[str, Any], GraphDataset]:
     return config, graphs
 
 
-def check_run_directory(path: Path, overwrite: bool, needed: Sequence[str | Path] = ()) -> None:
+def check_run_directory(path: Path, overwrite: bool, needed: Sequence[str | Path | None] = ()) -> None:
     """Whether a run may be written there.
 
     Parameters
@@ -247,8 +247,8 @@ def check_run_directory(path: Path, overwrite: bool, needed: Sequence[str | Path
     path : Path
     overwrite : bool
         Whether a run directory that exists is replaced.
-    needed : list of path-like
-        Directories that must not go with it.
+    needed : list of path-like or None
+        Directories that must not go with it; None for what is in memory.
 
     Raises
     ------
@@ -261,5 +261,5 @@ def check_run_directory(path: Path, overwrite: bool, needed: Sequence[str | Path
     if not (path / "config.json").is_file():
         raise InputError(f"{path}: exists and is no run directory; it is not overwritten")
     for other in needed:
-        if Path(other).resolve().is_relative_to(path.resolve()):
+        if other is not None and Path(other).resolve().is_relative_to(path.resolve()):
             raise InputError(f"{path}: holds {other}, which is still needed; it is not overwritten")

@@ -1,5 +1,8 @@
 """Frames divided into training, validation and test: by time, by trajectory, in folds."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,17 +21,19 @@ class Split:
     validation: tuple
     test: tuple
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, list[list[int]]]:
         """Plain lists, as ``config.json`` holds them."""
         return {name: [list(block) for block in blocks] for name, blocks in vars(self).items()}
 
     @classmethod
-    def from_dict(cls, content):
+    def from_dict(cls, content: Mapping[str, Sequence[Sequence[int]]]) -> Split:
         """Inverse of `to_dict`."""
         return cls(**{name: tuple(tuple(block) for block in blocks) for name, blocks in content.items()})
 
 
-def split_by_time(segments, tau, fractions=(0.70, 0.15, 0.15)):
+def split_by_time(
+    segments: Sequence[Sequence[int]], tau: int, fractions: tuple[float, ...] = (0.70, 0.15, 0.15)
+) -> Split:
     """Contiguous blocks of time: the first part trains, the next validates, the last tests.
 
     All segments are put end to end and cut at the fractions; ``tau`` frames are left out after each cut, so that
@@ -72,7 +77,9 @@ def split_by_time(segments, tau, fractions=(0.70, 0.15, 0.15)):
     return split
 
 
-def _blocks_between(segments, first, last, tau):
+def _blocks_between(
+    segments: Sequence[Sequence[int]], first: int, last: int, tau: int
+) -> tuple[tuple[int, int, int], ...]:
     """Blocks longer than tau of the frames first:last of all segments laid end to end."""
     blocks, offset = [], 0
     for trajectory, start, stop in segment_blocks(segments):
@@ -83,7 +90,7 @@ def _blocks_between(segments, first, last, tau):
     return tuple(blocks)
 
 
-def time_folds(segments, tau, n_splits, validation=0.15):
+def time_folds(segments: Sequence[Sequence[int]], tau: int, n_splits: int, validation: float = 0.15) -> list[Split]:
     """Cross-validation in blocks of time: each fold trains on what comes before its test block (scikit-learn's
     TimeSeriesSplit), with tau frames left out between.
 
@@ -128,7 +135,9 @@ def time_folds(segments, tau, n_splits, validation=0.15):
     return folds
 
 
-def split_by_name(names, segments, tau, validation, test):
+def split_by_name(
+    names: Sequence[str], segments: Sequence[Sequence[int]], tau: int, validation: Sequence[str], test: Sequence[str]
+) -> Split:
     """Whole trajectories for validation and test, the others for training.
 
     Parameters
@@ -160,7 +169,7 @@ def split_by_name(names, segments, tau, validation, test):
     twice = set(validation) & set(test)
     if twice:
         raise InputError(f"`validation` and `test`: {', '.join(sorted(twice))} is named in both")
-    parts = {"train": [], "validation": [], "test": []}
+    parts: dict[str, list[tuple[int, int, int]]] = {"train": [], "validation": [], "test": []}
     for block in segment_blocks(segments):
         name = names[block[0]]
         part = "validation" if name in validation else "test" if name in test else "train"

@@ -100,11 +100,11 @@ def float32_model(model: keras.Model) -> keras.Model:
 class _BatchBar(keras.callbacks.Callback):
     """A progress bar over the batches of an epoch."""
 
-    def __init__(self, bar):
+    def __init__(self, bar: tqdm) -> None:
         super().__init__()
         self.bar = bar
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self.bar.update()
 
 

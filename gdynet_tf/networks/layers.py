@@ -144,7 +144,7 @@ class AttentionConv(keras.layers.Layer):
         total = self.sum_norm(ops.mean(alpha * core, axis=2), training=training)
         return ops.relu(nodes + total)
 
-    def attention(self, nodes, neighbors, edges, centers=None):
+    def attention(self, nodes: Tensor, neighbors: Tensor, edges: Tensor, centers: Tensor | None = None) -> Tensor:
         """The weights alpha of the neighbours, with the arguments of `call`; they add up to 1.
 
         Returns
@@ -153,7 +153,9 @@ class AttentionConv(keras.layers.Layer):
         """
         return self._messages(nodes, neighbors, edges, centers)[1][..., 0]
 
-    def _messages(self, nodes, neighbors, edges, centers):
+    def _messages(
+        self, nodes: Tensor, neighbors: Tensor, edges: Tensor, centers: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Embeddings of the centres (B, R, F), alpha (B, R, M, 1), and z W_n + b_n (B, R, M, F)."""
         n = self.n_features
         own = ops.matmul(nodes, self.kernel[:n]) + self.bias  # (B, S, F+1)
@@ -214,7 +216,7 @@ class StateMap(keras.layers.Layer):
         weights = ops.softmax(-ops.sum(ops.square(points - self.centers), axis=-1))  # (..., N_MICROSTATES)
         return ops.where(ops.any(self.memberships > 0), ops.matmul(weights, self.memberships), linear)
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         """Weights of version 0.2 and before hold the linear map alone."""
         if len(store.keys()) == 1:
             self.kernel.assign(store["0"])

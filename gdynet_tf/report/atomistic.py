@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import gdynet_tf.analysis as ga
+from gdynet_tf.analysis.chi import Chi
 from gdynet_tf.errors import InputError
+from gdynet_tf.findings import Severity
 
 __all__ = ["AtomisticResults", "ReportOptions", "analyse_atoms", "write_files"]
 
@@ -43,7 +46,7 @@ class ReportOptions:
     cluster_radius: float | None = None
     bond_order: tuple = (3, 4)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.temperature is not None and not (np.isfinite(self.temperature) and self.temperature > 0):
             raise InputError(f"--temperature {self.temperature:g}: must be a positive number of kelvin")
         if self.temperature is not None and self.charges is None:
@@ -78,7 +81,7 @@ class AtomisticResults:
     representatives: list = field(default_factory=list)
     findings: list[ga.Finding] = field(default_factory=list)
 
-    def say(self, kind: str, text: str, severity: str = "warning", **numbers: float) -> None:
+    def say(self, kind: str, text: str, severity: Severity = "warning", **numbers: float) -> None:
         """Add a finding."""
         self.findings.append(ga.Finding(kind=kind, severity=severity, text=text, numbers=numbers))
 
@@ -116,19 +119,19 @@ def analyse_atoms(system: ga.System, chi: ga.Chi, options: ReportOptions) -> Ato
     return found
 
 
-def _n_frames(system):
+def _n_frames(system: ga.System) -> int:
     """Frames to count in: many for few targets."""
     return int(np.clip(_TARGETS_TO_COUNT // len(system.targets), 200, 10_000))
 
 
-def _bond_orders(system, order, n_neighbors):
+def _bond_orders(system: ga.System, order: int, n_neighbors: int) -> tuple[np.ndarray, list[tuple[int, int]]]:
     try:
         return ga.bond_order_of_targets(system, order, n_neighbors, _n_frames(system))
     except ValueError as error:
         raise InputError(f"--bond-order {order} {n_neighbors}: {error}") from None
 
 
-def _structure(found, chi):
+def _structure(found: AtomisticResults, chi: Chi) -> None:
     system, options = found.system, found.options
     if all(system.periodic):
         found.rdf = ga.radial_distribution(chi, system, _R_MAX, max_frames=_n_frames(system))
@@ -144,8 +147,8 @@ def _structure(found, chi):
     found.state_charges = found.charge.at(options.cluster_radius or 0.0)
 
 
-def _motion(found, chi):
-    units = {"frame_interval": chi.frame_interval, "time_unit": chi.time_unit}
+def _motion(found: AtomisticResults, chi: Chi) -> None:
+    units: dict[str, Any] = {"frame_interval": chi.frame_interval, "time_unit": chi.time_unit}
     paths = found.system.target_paths()
     found.findings += found.system.findings
     try:
@@ -166,7 +169,7 @@ def _motion(found, chi):
         found.findings.append(ga.sum_of_shares(found.transport, tracer))
 
 
-def _conduction(found):
+def _conduction(found: AtomisticResults) -> None:
     if found.options.temperature is None or found.transport is None:
         return
     cells = [abs(np.linalg.det(np.asarray(cell))).mean() for cell in found.system.lattices]
@@ -197,7 +200,7 @@ def _conduction(found):
         found.haven = ga.haven_ratio(paths, own, last, found.msd.lag_times[1], found.msd.time_unit)
 
 
-def _space(found, chi):
+def _space(found: AtomisticResults, chi: Chi) -> None:
     system = found.system
     found.profiles = [
         ga.population_profile(chi, system, axis, _bin_width(system, axis)) for axis in range(3) if system.periodic[axis]
@@ -206,7 +209,7 @@ def _space(found, chi):
         found.density = ga.state_density(chi, system)
 
 
-def _bin_width(system, axis):
+def _bin_width(system: ga.System, axis: int) -> float:
     """Half an Å, or less in a small cell."""
     from gdynet_tf.trajectory.cells import plane_spacings
 

@@ -103,7 +103,7 @@ def states(analysis: Analysis) -> list[tuple[str, list[str]]]:
                 k = np.searchsorted(rdf.edges, radius - 1e-6) - 1
                 shown = [a[:, s, k] for a in (rdf.coordination, rdf.coordination_lower, rdf.coordination_upper)]
                 rows[f"{name} within {radius:.2f} Å of {center}"] = [
-                    with_interval_text(*row, ".2f") for row in zip(*shown, strict=True)
+                    with_interval_text(value, low, high, ".2f") for value, low, high in zip(*shown, strict=True)
                 ]
     if found is not None and found.bond_order is not None:
         q = found.bond_order

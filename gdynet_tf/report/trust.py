@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 import gdynet_tf.analysis as ga
-from gdynet_tf.analysis.chi import as_chi
+from gdynet_tf.analysis.chi import Chi, as_chi
 
 __all__ = ["assess", "restart_findings"]
 
@@ -17,7 +17,7 @@ _LONG = 3  # a segment should hold three relaxation times to reach equilibrium t
 
 
 def assess(
-    chi,
+    chi: Chi,
     timescales: ga.ImpliedTimescales,
     ck: ga.ChapmanKolmogorovTest | None,
 ) -> tuple[ga.Finding, list[ga.Finding]]:
@@ -129,7 +129,7 @@ def _about_slow(name: str, slow: float, unit: str, numbers: dict[str, Any]) -> I
 def _about_equilibrium(chi: ga.Chi, tau: int) -> Iterator[ga.Finding]:
     """Whether the populations are those to which the dynamics leads: the interval of their difference."""
 
-    def difference(part):
+    def difference(part: Sequence[np.ndarray]) -> np.ndarray:
         return ga.populations(part) - ga.stationary_distribution(ga.koopman_matrix(part, tau))
 
     try:

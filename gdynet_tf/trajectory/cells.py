@@ -44,7 +44,7 @@ def completed_lattices(lattices: np.ndarray, periodic: Sequence[bool]) -> np.nda
     return lattices
 
 
-def _images(positions, lattices, periodic) -> np.ndarray:
+def _images(positions: np.ndarray, lattices: np.ndarray, periodic: Sequence[bool]) -> np.ndarray:
     """Cell that each position lies in, (F, N, 3) whole numbers, zero along directions that are not periodic."""
     fractional = np.asarray(positions, np.float64) @ np.linalg.inv(lattices)
     # A path that has been summed up lies a rounding error off the border that it was on.
@@ -77,7 +77,9 @@ def unwrap(positions: np.ndarray, lattices: np.ndarray, periodic: Sequence[bool]
     return np.asarray(positions, np.float64) + images @ np.asarray(lattices, np.float64)
 
 
-def toroidal_paths(positions, lattices, periodic=(True, True, True)) -> np.ndarray:
+def toroidal_paths(
+    positions: np.ndarray, lattices: np.ndarray, periodic: tuple[bool, ...] = (True, True, True)
+) -> np.ndarray:
     """Paths whose displacements are those of the atoms, not of the cell.
 
     In a cell that varies, an atom that has crossed n cells moves by n times every change of the cell, so that
@@ -106,7 +108,13 @@ def toroidal_paths(positions, lattices, periodic=(True, True, True)) -> np.ndarr
     return np.concatenate([positions[:1], positions[0] + np.cumsum(steps, axis=0)])
 
 
-def coarse_steps(positions, lattices, segments, kinds, periodic=(True, True, True)) -> Finding | None:
+def coarse_steps(
+    positions: np.ndarray,
+    lattices: np.ndarray,
+    segments: Sequence[int],
+    kinds: np.ndarray,
+    periodic: tuple[bool, ...] = (True, True, True),
+) -> Finding | None:
     """Whether frames are too far apart to follow the atoms across the border of the cell.
 
     A step of more than half a cell is taken for a shorter one, so it cannot be seen; but steps become rarer with their

@@ -4,11 +4,12 @@ Uncentred, in float64, over all pairs of frames and all targets: C00 = <chi(t) c
 Ctt = <chi(t+tau) chi(t+tau)^T>. Pairs never cross from one segment to the next.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
-from gdynet_tf.analysis.chi import as_chi, check_lags
+from gdynet_tf.analysis.chi import ChiLike, as_chi, check_lags
 
 __all__ = ["covariances", "covariances_without", "lagged_chunks", "lagged_sums", "second_moments"]
 
@@ -70,7 +71,7 @@ def _chunks(segment: np.ndarray, overlap: int = 0) -> Iterator[np.ndarray]:
         yield segment[start : start + step]
 
 
-def covariances(chi, tau: int | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def covariances(chi: ChiLike, tau: int | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Lagged covariances, pooled over segments and targets.
 
     Parameters
@@ -91,11 +92,11 @@ def covariances(chi, tau: int | None = None) -> tuple[np.ndarray, np.ndarray, np
     chi = as_chi(chi)
     tau = chi.lag(tau)
     parts = [lagged_sums(_chunks(segment, tau), tau) for segment in chi]
-    c00, c0t, ctt = sum(sums for sums, _ in parts) / sum(n for _, n in parts)
+    c00, c0t, ctt = np.sum([sums for sums, _ in parts], axis=0) / sum(n for _, n in parts)
     return c00, c0t, ctt
 
 
-def second_moments(chi) -> np.ndarray:
+def second_moments(chi: ChiLike) -> np.ndarray:
     """<chi chi^T> of all frames and targets.
 
     Parameters
@@ -106,7 +107,8 @@ def second_moments(chi) -> np.ndarray:
     -------
     (n_states, n_states) float64
     """
-    chi, total = as_chi(chi), 0.0
+    chi = as_chi(chi)
+    total = np.zeros((chi.n_states, chi.n_states))
     for segment in chi:
         for chunk in _chunks(segment):
             x = np.asarray(chunk, np.float64).reshape(-1, chi.n_states)
@@ -114,7 +116,7 @@ def second_moments(chi) -> np.ndarray:
     return total / (chi.n_frames * chi.n_targets)
 
 
-def covariances_without(chi, lags, blocks) -> np.ndarray:
+def covariances_without(chi: ChiLike, lags: Sequence[int] | np.ndarray, blocks: Any) -> np.ndarray:
     """Lagged covariances of all data and of all data but one block, for every block.
 
     Covariances are sums, so each block is summed once for each lag. A pair of frames belongs to the block that holds
@@ -156,5 +158,5 @@ def covariances_without(chi, lags, blocks) -> np.ndarray:
     )
 
 
-def _targets(segment, targets, lag):
+def _targets(segment: np.ndarray, targets: np.ndarray, lag: int) -> Iterator[np.ndarray]:
     return (chunk[:, targets] for chunk in _chunks(segment, lag))

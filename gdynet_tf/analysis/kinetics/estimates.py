@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from gdynet_tf.analysis.chi import as_chi
-from gdynet_tf.analysis.independence import independent_blocks
+from gdynet_tf.analysis.chi import ChiLike, as_chi
+from gdynet_tf.analysis.independence import Blocks, independent_blocks
 from gdynet_tf.analysis.kinetics.covariances import covariances, covariances_without
 from gdynet_tf.analysis.kinetics.koopman import constrained_of, koopman_of
 from gdynet_tf.analysis.kinetics.spectral import eigenvalues
@@ -21,7 +21,7 @@ _NEVER = 1e-12  # second moment of a state that was not visited
 Estimator = Literal["plain", "reversible", "constrained"]
 
 
-def _copies(chi, tau: int | None, estimator: Estimator = "plain"):
+def _copies(chi: ChiLike, tau: int | None, estimator: Estimator = "plain") -> tuple[np.ndarray, np.ndarray, Blocks]:
     """Matrices of all data and of all but one block (n_blocks + 1, n, n), which rows were visited, and the blocks."""
     chi = as_chi(chi)
     tau = chi.lag(tau)
@@ -37,7 +37,7 @@ def _copies(chi, tau: int | None, estimator: Estimator = "plain"):
     return matrices, np.diagonal(c00, axis1=-2, axis2=-1) > _NEVER, blocks
 
 
-def estimated_koopman_matrix(chi, tau: int | None = None) -> Estimate:
+def estimated_koopman_matrix(chi: ChiLike, tau: int | None = None) -> Estimate:
     """Koopman matrix with the intervals of its elements.
 
     Parameters
@@ -57,7 +57,7 @@ def estimated_koopman_matrix(chi, tau: int | None = None) -> Estimate:
 
 
 def estimated_timescales(
-    chi, tau: int | None = None, estimator: Estimator = "plain", frame_interval: float | None = None
+    chi: ChiLike, tau: int | None = None, estimator: Estimator = "plain", frame_interval: float | None = None
 ) -> Estimate:
     """Timescales at one lag time by one estimator of the Koopman matrix; `implied_timescales` has them over the lag.
 

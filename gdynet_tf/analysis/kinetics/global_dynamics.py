@@ -1,5 +1,7 @@
 """From the local to the global: the transition matrix between sites, reconstructed from that between kinds of site."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.linalg import expm
 
@@ -8,7 +10,14 @@ from gdynet_tf.analysis.kinetics.rates import rate_matrix
 __all__ = ["global_transition_matrix", "site_matrix"]
 
 
-def global_transition_matrix(K, kinds, neighbors, lag_time=1.0, same_kind_rates=None, tolerance=0.01):
+def global_transition_matrix(
+    K: np.ndarray,
+    kinds: np.ndarray,
+    neighbors: np.ndarray,
+    lag_time: float = 1.0,
+    same_kind_rates: np.ndarray | None = None,
+    tolerance: float = 0.01,
+) -> np.ndarray:
     """Transition matrix between individual sites, from the local one between kinds of site.
 
     The local matrix gives rates, Q = ln K / lag_time. A target that leaves a site of kind i for kind j goes to each of
@@ -77,7 +86,7 @@ def global_transition_matrix(K, kinds, neighbors, lag_time=1.0, same_kind_rates=
     return expm(generator * lag_time)
 
 
-def site_matrix(sites, n_sites, tau):
+def site_matrix(sites: Sequence[np.ndarray], n_sites: int, tau: int) -> np.ndarray:
     """Transition matrix between sites counted from site indices over time.
 
     Parameters

@@ -1,7 +1,11 @@
 """Koopman matrix and VAMP scores of state probabilities."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
+from gdynet_tf.analysis.chi import ChiLike
 from gdynet_tf.analysis.kinetics.covariances import covariances, covariances_without
 
 __all__ = [
@@ -19,14 +23,14 @@ __all__ = [
 _RANK = 1e-10
 
 
-def _inverse_sqrt(covariance):
+def _inverse_sqrt(covariance: np.ndarray) -> np.ndarray:
     """C^-1/2 on the combinations of states that vary; empty and doubled states fall out."""
     values, vectors = np.linalg.eigh(covariance)
     kept = values > _RANK
     return (vectors[:, kept] / np.sqrt(values[kept])) @ vectors[:, kept].T
 
 
-def koopman_matrix(chi, tau=None, estimator="plain"):
+def koopman_matrix(chi: ChiLike, tau: int | None = None, estimator: str = "plain") -> np.ndarray:
     """Koopman matrix, row i to column j (Xie et al. 2019, Eq. 2).
 
     "plain" is K = C00^-1 C0t. Where chi has an empty state or identical ones, C00 is inverted on what varies: the row
@@ -70,7 +74,7 @@ def koopman_of(c00: np.ndarray, c0t: np.ndarray) -> np.ndarray:
     return (vectors * inverse[..., None, :]) @ np.swapaxes(vectors, -1, -2) @ c0t
 
 
-def koopman_copies(chi, lags, blocks) -> np.ndarray:
+def koopman_copies(chi: ChiLike, lags: Sequence[int] | np.ndarray, blocks: Any) -> np.ndarray:
     """Koopman matrices of all data and of all data but one block.
 
     Parameters
@@ -100,18 +104,18 @@ def constrained_of(c00: np.ndarray, c0t: np.ndarray) -> np.ndarray:
     return _constrained(c00, c0t, K)
 
 
-def _constrained(c00, c0t, start):
+def _constrained(c00: np.ndarray, c0t: np.ndarray, start: np.ndarray) -> np.ndarray:
     """The K >= 0 with row sums of one for which <|chi(t+tau) - K^T chi(t)|^2> is smallest: a convex programme."""
     from scipy.optimize import LinearConstraint, minimize  # half a second to import
 
     n = len(c00)
     scale = np.trace(c00)
 
-    def distance(k):
+    def distance(k: np.ndarray) -> float:
         K = k.reshape(n, n)
         return (np.sum(K * (c00 @ K)) - 2 * np.sum(K * c0t)) / scale
 
-    def gradient(k):
+    def gradient(k: np.ndarray) -> np.ndarray:
         K = k.reshape(n, n)
         return (2 * (c00 @ K - c0t)).ravel() / scale
 
@@ -131,12 +135,12 @@ def _constrained(c00, c0t, start):
     return K / K.sum(axis=1, keepdims=True)
 
 
-def _singular_values(chi, tau):
+def _singular_values(chi: ChiLike, tau: int | None) -> np.ndarray:
     c00, c0t, ctt = covariances(chi, tau)
     return np.linalg.svd(_inverse_sqrt(c00) @ c0t @ _inverse_sqrt(ctt), compute_uv=False)
 
 
-def vamp1_score(chi, tau=None):
+def vamp1_score(chi: ChiLike, tau: int | None = None) -> float:
     """Uncentred VAMP-1 score, the sum of the singular values of C00^-1/2 C0t Ctt^-1/2 (Wu and Noé 2020).
 
     Parameters
@@ -152,7 +156,7 @@ def vamp1_score(chi, tau=None):
     return float(_singular_values(chi, tau).sum())
 
 
-def vamp2_score(chi, tau=None):
+def vamp2_score(chi: ChiLike, tau: int | None = None) -> float:
     """Uncentred VAMP-2 score, the sum of the squared singular values of C00^-1/2 C0t Ctt^-1/2 (Wu and Noé 2020).
 
     Parameters
@@ -168,7 +172,7 @@ def vamp2_score(chi, tau=None):
     return float(np.square(_singular_values(chi, tau)).sum())
 
 
-def vamp_e_score(chi, tau=None):
+def vamp_e_score(chi: ChiLike, tau: int | None = None) -> float:
     """VAMP-E score of the data's own singular functions; on the same data it equals VAMP-2 (Wu and Noé 2020).
 
     Parameters

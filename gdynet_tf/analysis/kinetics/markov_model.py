@@ -1,10 +1,11 @@
 """A reversible Markov model of crisp states with its posterior, by deeptime."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from gdynet_tf.analysis.chi import as_chi
+from gdynet_tf.analysis.chi import ChiLike, as_chi
 from gdynet_tf.analysis.independence import Basis
 from gdynet_tf.analysis.relaxation import target_correlation
 from gdynet_tf.analysis.states import crispness, estimated_populations
@@ -43,7 +44,9 @@ class ReversibleMarkovModel:
     time_unit: str
 
 
-def reversible_markov_model(chi, tau=None, frame_interval=None, time_unit=None) -> ReversibleMarkovModel:
+def reversible_markov_model(
+    chi: ChiLike, tau: int | None = None, frame_interval: float | None = None, time_unit: str | None = None
+) -> ReversibleMarkovModel:
     """Bayesian reversible Markov model of the likeliest states.
 
     The posterior is that of counts which are independent (B. Trendelkamp-Schroer, H. Wu, F. Paul, F. Noé, J. Chem.
@@ -101,7 +104,7 @@ def reversible_markov_model(chi, tau=None, frame_interval=None, time_unit=None) 
     )
 
 
-def _estimate(values, basis: Basis):
+def _estimate(values: Sequence[np.ndarray], basis: Basis) -> Estimate:
     whole, samples = np.asarray(values[0]), np.asarray(values[1:])
     lower, upper = np.percentile(samples, [2.5, 97.5], axis=0)
     return Estimate(value=whole, lower=np.minimum(lower, whole), upper=np.maximum(upper, whole), basis=basis)

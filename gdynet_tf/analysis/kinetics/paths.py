@@ -4,11 +4,12 @@ All of them follow from the rates behind the matrix (`rates.rate_matrix`): from 
 that jumps within the lag time are counted, otherwise from one step per lag time.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from gdynet_tf.analysis.chi import as_chi
+from gdynet_tf.analysis.chi import ChiLike, as_chi
 from gdynet_tf.analysis.independence import independent_blocks
 from gdynet_tf.analysis.kinetics.covariances import covariances, covariances_without
 from gdynet_tf.analysis.kinetics.koopman import constrained_of
@@ -29,26 +30,28 @@ __all__ = [
 _NEVER = 1e-12  # beside the fastest rate: rounding of a matrix logarithm, not a transition
 
 
-def _reachable(rates):
+def _reachable(rates: np.ndarray) -> np.ndarray:
     """(n, n) bool: whether the column's state can be reached from the row's."""
     n = len(rates)
     linked = rates > _NEVER * np.abs(rates).max(initial=0)
     return np.linalg.matrix_power(linked + np.eye(n), n) > 0
 
 
-def _sets(n, source, target):
+def _sets(
+    n: int, source: int | Sequence[int] | np.ndarray, target: int | Sequence[int] | np.ndarray
+) -> list[np.ndarray]:
     sets = []
     for name, states in (("source", source), ("target", target)):
         states = np.unique(np.atleast_1d(states))
         if not len(states) or states.min() < 0 or states.max() >= n:
             raise ValueError(f"{name} must name states from 0 to {n - 1}, got {states.tolist()}")
         sets.append(states)
-    if np.intersect1d(*sets).size:
+    if np.intersect1d(sets[0], sets[1]).size:
         raise ValueError(f"source {sets[0].tolist()} and target {sets[1].tolist()} share a state")
     return sets
 
 
-def residence_times(K, lag_time=1.0, tolerance=0.01):
+def residence_times(K: np.ndarray, lag_time: float = 1.0, tolerance: float = 0.01) -> np.ndarray:
     """Mean time spent in each state before it is left, -1 / Q_ii with the generator Q = ln K / lag_time.
 
     Where K has no generator (`rate_matrix` tells), lag_time / (1 - K_ii): visits elsewhere that are over within the lag
@@ -70,7 +73,9 @@ def residence_times(K, lag_time=1.0, tolerance=0.01):
     return rate_to_time(-np.diag(rate_matrix(K, lag_time, tolerance).rates))
 
 
-def mean_first_passage_times(K, target, lag_time=1.0, tolerance=0.01):
+def mean_first_passage_times(
+    K: np.ndarray, target: int | Sequence[int] | np.ndarray, lag_time: float = 1.0, tolerance: float = 0.01
+) -> np.ndarray:
     """Mean time to reach the target states for the first time from each state.
 
     Solves sum_j Q_ij m_j = -1 with m = 0 on the target (Norris, Markov Chains, Theorem 3.3.3).
@@ -92,7 +97,7 @@ def mean_first_passage_times(K, target, lag_time=1.0, tolerance=0.01):
     return _first_passage(rate_matrix(K, lag_time, tolerance).rates, target)
 
 
-def _first_passage(rates, target):
+def _first_passage(rates: np.ndarray, target: int | Sequence[int] | np.ndarray) -> np.ndarray:
     n, target = len(rates), np.unique(np.atleast_1d(target))
     if not len(target) or target.min() < 0 or target.max() >= n:
         raise ValueError(f"target must name states from 0 to {n - 1}, got {target.tolist()}")
@@ -103,14 +108,20 @@ def _first_passage(rates, target):
     absorbing[target] = 0.0
     reach = _reachable(absorbing)
     stuck = ~reach[:, target].any(axis=1)
-    endless = reach[:, stuck].any(axis=1)
+    endless = np.asarray(reach[:, stuck].any(axis=1))
     times[endless] = np.inf
     rest = rest[~endless[rest]]
     times[rest] = np.linalg.solve(-rates[np.ix_(rest, rest)], np.ones(len(rest)))
     return times
 
 
-def committor(K, source, target, lag_time=1.0, tolerance=0.01):
+def committor(
+    K: np.ndarray,
+    source: int | Sequence[int] | np.ndarray,
+    target: int | Sequence[int] | np.ndarray,
+    lag_time: float = 1.0,
+    tolerance: float = 0.01,
+) -> np.ndarray:
     """Probability of reaching the target states before the source states, from each state.
 
     Solves sum_j Q_ij q_j = 0 with q = 0 on the source and 1 on the target (Metzner et al., Multiscale Model. Simul. 7,
@@ -133,7 +144,9 @@ def committor(K, source, target, lag_time=1.0, tolerance=0.01):
     return _committor(rate_matrix(K, lag_time, tolerance).rates, source, target)
 
 
-def _committor(rates, source, target):
+def _committor(
+    rates: np.ndarray, source: int | Sequence[int] | np.ndarray, target: int | Sequence[int] | np.ndarray
+) -> np.ndarray:
     source, target = _sets(len(rates), source, target)
     q = np.full(len(rates), np.nan)
     q[source], q[target] = 0.0, 1.0
@@ -143,7 +156,13 @@ def _committor(rates, source, target):
     return q
 
 
-def reactive_flux(K, source, target, lag_time=1.0, tolerance=0.01):
+def reactive_flux(
+    K: np.ndarray,
+    source: int | Sequence[int] | np.ndarray,
+    target: int | Sequence[int] | np.ndarray,
+    lag_time: float = 1.0,
+    tolerance: float = 0.01,
+) -> tuple[np.ndarray, float]:
     """Net flux of transition paths from source to target, and their rate.
 
     f_ij = pi_i q-_i Q_ij q+_j, net f+_ij = max(0, f_ij - f_ji); the rate is the total flux out of the source divided by
@@ -213,7 +232,9 @@ class PathTimes:
         return [Finding(kind="no generator", severity="warning", text=text)]
 
 
-def path_times(chi, tau=None, frame_interval=None, time_unit=None) -> PathTimes:
+def path_times(
+    chi: ChiLike, tau: int | None = None, frame_interval: float | None = None, time_unit: str | None = None
+) -> PathTimes:
     """Mean residence and first passage times, from the generator where there is one.
 
     Parameters

@@ -1,8 +1,14 @@
 """Eigenvalues and eigenvectors of a Koopman matrix."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Eigenvectors", "eigenvalues", "eigenvectors", "stationary_distribution"]
 
@@ -28,33 +34,33 @@ class Eigenvectors:
     right: np.ndarray
     left: np.ndarray
 
-    def to_dataframe(self):
+    def to_dataframe(self) -> pd.DataFrame:
         """A row for each state: real and imaginary part of the right eigenvector of each relaxation."""
         import pandas as pd
 
         n = len(self.eigenvalues)
-        columns = {"state": range(n)}
+        columns: dict[str, Any] = {"state": range(n)}
         for name, part in (("real", np.real), ("imag", np.imag)):
             columns |= {f"relaxation_{i}_{name}": part(self.right[:, i]) for i in range(1, n)}
         return pd.DataFrame(columns)
 
 
-def _checked(K):
+def _checked(K: np.ndarray) -> np.ndarray:
     K = np.asarray(K, np.float64)
     if K.ndim != 2 or K.shape[0] != K.shape[1] or not np.isfinite(K).all():
         raise ValueError(f"a Koopman matrix must be square and finite, got shape {K.shape}")
     return K
 
 
-def _order(values):
+def _order(values: np.ndarray) -> list[int]:
     """The eigenvalue nearest to 1 first, the others by falling modulus; of a conjugate pair, the positive one first."""
     stationary = int(np.argmin(np.abs(values - 1)))
     rest = [i for i in range(len(values)) if i != stationary]
-    rest.sort(key=lambda i: (-round(abs(values[i]), 12), -values[i].imag))
+    rest.sort(key=lambda i: (-round(float(abs(values[i])), 12), -values[i].imag))
     return [stationary, *rest]
 
 
-def _decomposition(K):
+def _decomposition(K: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     values, vectors = np.linalg.eig(_checked(K))
     order = _order(values)
     values, vectors = values[order], vectors[:, order]
@@ -63,7 +69,7 @@ def _decomposition(K):
     return values, vectors
 
 
-def eigenvalues(K):
+def eigenvalues(K: np.ndarray) -> np.ndarray:
     """Eigenvalues of K, the stationary one first, then by falling modulus.
 
     Parameters
@@ -77,7 +83,7 @@ def eigenvalues(K):
     return _decomposition(K)[0]
 
 
-def eigenvectors(K):
+def eigenvectors(K: np.ndarray) -> Eigenvectors:
     """Right and left eigenvectors of K.
 
     Parameters
@@ -95,7 +101,7 @@ def eigenvectors(K):
     return Eigenvectors(values, right, np.linalg.pinv(right))
 
 
-def stationary_distribution(K):
+def stationary_distribution(K: np.ndarray) -> np.ndarray:
     """Left eigenvector of K for the eigenvalue nearest to 1, with sum one.
 
     Parameters

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdynet_tf.analysis.chi import as_chi, check_lags
-from gdynet_tf.analysis.independence import Basis, independent_blocks
+from gdynet_tf.analysis.chi import ChiLike, as_chi, check_lags
+from gdynet_tf.analysis.independence import Basis, Blocks, independent_blocks
 from gdynet_tf.analysis.kinetics.koopman import koopman_copies
 from gdynet_tf.analysis.kinetics.spectral import Eigenvectors, eigenvectors
 from gdynet_tf.analysis.uncertainty import BELOW_ONE, PROBABILITY, estimate_from_copies, jackknife
@@ -76,7 +76,7 @@ class ImpliedTimescales:
         return pd.DataFrame(columns)
 
 
-def timescale(eigenvalue, lag_time):
+def timescale(eigenvalue: complex, lag_time: float) -> tuple[float, str]:
     """Relaxation time of an eigenvalue, and what kind it is.
 
     Parameters
@@ -102,7 +102,7 @@ def timescale(eigenvalue, lag_time):
     return -lag_time / np.log(eigenvalue.real), "real"
 
 
-def default_lags(tau, longest, n_lags=12):
+def default_lags(tau: int, longest: int, n_lags: int = 12) -> np.ndarray:
     """Lag times around tau, evenly spaced on a logarithmic scale, up to a quarter of the longest segment.
 
     Parameters
@@ -122,7 +122,7 @@ def default_lags(tau, longest, n_lags=12):
 
 
 def implied_timescales(
-    chi, lags: Sequence[int], frame_interval: float | None = None, time_unit: str | None = None
+    chi: ChiLike, lags: Sequence[int] | np.ndarray, frame_interval: float | None = None, time_unit: str | None = None
 ) -> ImpliedTimescales:
     """Implied timescales of the Koopman matrices at several lag times.
 
@@ -175,13 +175,13 @@ def implied_timescales(
     )
 
 
-def _time(eigenvalue, lag_times):
+def _time(eigenvalue: np.ndarray, lag_times: np.ndarray) -> np.ndarray:
     """Timescale of a bound: 0 where the eigenvalue may be 0, inf where it may be 1."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(eigenvalue <= 0, 0.0, np.where(eigenvalue >= 1, np.inf, -lag_times / np.log(eigenvalue)))
 
 
-def _followed(vectors, previous):
+def _followed(vectors: Eigenvectors, previous: Eigenvectors | None) -> Eigenvectors:
     """The same decomposition, its processes in the order of those at the lag before where the eigenvectors agree."""
     if previous is None:
         return vectors
@@ -195,12 +195,12 @@ def _followed(vectors, previous):
     return Eigenvectors(vectors.eigenvalues[order], vectors.right[:, order], vectors.left[order])
 
 
-def _eigenvalue_bounds(copies, vectors, blocks):
+def _eigenvalue_bounds(copies: np.ndarray, vectors: Eigenvectors, blocks: Blocks) -> np.ndarray:
     """Intervals of the moduli of the eigenvalues, (2, n - 1)."""
     seen = vectors.left[1:] @ copies @ vectors.right[:, 1:]
     values = np.diagonal(seen, axis1=1, axis2=2).real.copy()
     for k in np.flatnonzero(np.imag(vectors.eigenvalues[1:]) > 1e-12):  # a conjugate pair: |lambda|² is its determinant
-        pair = [k, int(np.argmin(np.abs(vectors.eigenvalues[1:] - vectors.eigenvalues[1 + k].conj())))]
+        pair = [int(k), int(np.argmin(np.abs(vectors.eigenvalues[1:] - vectors.eigenvalues[1 + k].conj())))]
         values[:, pair] = np.sqrt(np.abs(np.linalg.det(seen[:, pair][:, :, pair])))[:, None]
     bounds = _modulus_bounds(values, blocks)
     if not blocks:
@@ -218,14 +218,14 @@ def _eigenvalue_bounds(copies, vectors, blocks):
     return bounds
 
 
-def _modulus_bounds(values, blocks):
+def _modulus_bounds(values: np.ndarray, blocks: Blocks) -> np.ndarray:
     """Intervals between 0 and 1, or only below 1 where a copy is not positive."""
     within = [estimate_from_copies(values, blocks, scale, per_frame=False) for scale in (PROBABILITY, BELOW_ONE)]
     positive = (values > 0).all(axis=0)
     return np.stack([np.where(positive, getattr(within[0], b), getattr(within[1], b)) for b in ("lower", "upper")])
 
 
-def flat_within_interval(result, first, last, process=0):
+def flat_within_interval(result: ImpliedTimescales, first: float, last: float, process: int = 0) -> bool | None:
     """Whether a timescale is constant within its interval between two lag times.
 
     It is when a single value lies inside the intervals of all lags from ``first`` to ``last``.

@@ -145,7 +145,9 @@ class StateDistribution:
         return estimate_table(axes, {"density": density})
 
 
-def state_distribution(values: np.ndarray, p: Chi | np.ndarray, edges: Sequence[float]) -> StateDistribution:
+def state_distribution(
+    values: np.ndarray, p: Chi | np.ndarray, edges: Sequence[float] | np.ndarray
+) -> StateDistribution:
     """Distribution of a quantity weighted with the probability of each state.
 
     Parameters

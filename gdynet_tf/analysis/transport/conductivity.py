@@ -98,7 +98,7 @@ def conductivity_factor(n_carriers: int, volume: float, temperature: float, time
 
 def cluster_nernst_einstein(
     transport: TransitionTransport,
-    charges: Sequence[float],
+    charges: Sequence[float] | np.ndarray,
     volume: float,
     temperature: float,
     *,

@@ -52,7 +52,7 @@ class HavenRatio:
 
 def haven_ratio(
     positions: np.ndarray | Iterable[np.ndarray],
-    charges: Sequence[float],
+    charges: Sequence[float] | np.ndarray,
     max_lag: int,
     frame_interval: float = 1.0,
     time_unit: str = "frames",

@@ -1,14 +1,18 @@
 """Figures of timescales, tests and paths."""
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 
+import gdynet_tf.analysis as ga
 from gdynet_tf.report.plots.style import COLORS, MARKERS, bars, heat_map, new_axes, state_color
 
 __all__ = ["chapman_kolmogorov", "committor", "eigenvectors", "first_passage", "koopman_matrix", "timescales"]
 
 
-def timescales(result, ax=None):
+def timescales(result: ga.ImpliedTimescales, ax: Axes | None = None) -> Axes:
     """Implied timescales over the lag time; below the line t = tau a process is over within the lag.
 
     Parameters
@@ -24,7 +28,7 @@ def timescales(result, ax=None):
     lag = result.lag_times
     for i, values in enumerate(result.timescales):
         shown = np.where(np.isfinite(values), values, np.nan)
-        style = {"color": state_color(i), "marker": MARKERS[i % len(MARKERS)], "ms": 4}
+        style: dict[str, Any] = {"color": state_color(i), "marker": MARKERS[i % len(MARKERS)], "ms": 4}
         ax.plot(lag, shown, label=f"relaxation {i + 1}", **style)
         upper = np.minimum(result.upper[i], 1e6 * lag[-1])  # inf cannot be drawn
         ax.fill_between(lag, result.lower[i], upper, color=state_color(i), alpha=0.2, lw=0)
@@ -42,7 +46,7 @@ def timescales(result, ax=None):
     return ax
 
 
-def chapman_kolmogorov(result, axes=None):
+def chapman_kolmogorov(result: ga.ChapmanKolmogorovTest, axes: np.ndarray | None = None) -> np.ndarray:
     """Predicted and estimated transition probabilities, a panel for each pair of states.
 
     Parameters
@@ -57,7 +61,8 @@ def chapman_kolmogorov(result, axes=None):
     n = result.predicted.shape[1]
     if axes is None:
         size = max(1.7 * n, 4.6)
-        axes = plt.subplots(n, n, sharex=True, sharey=True, layout="constrained", figsize=(size, 0.85 * size + 0.5))[1]
+        options: dict[str, Any] = {"layout": "constrained", "figsize": (size, 0.85 * size + 0.5), "squeeze": False}
+        axes = plt.subplots(n, n, sharex=True, sharey=True, **options)[1]
     time = result.lag_times
     for i in range(n):
         for j in range(n):
@@ -86,7 +91,7 @@ def chapman_kolmogorov(result, axes=None):
     return axes
 
 
-def koopman_matrix(K, ax=None):
+def koopman_matrix(K: np.ndarray, ax: Axes | None = None) -> Axes:
     """Koopman matrix as an annotated heat map, from the row's state to the column's.
 
     Parameters
@@ -104,7 +109,7 @@ def koopman_matrix(K, ax=None):
     return ax
 
 
-def eigenvectors(result, axes=None):
+def eigenvectors(result: ga.Eigenvectors, axes: np.ndarray | None = None) -> np.ndarray:
     """Right eigenvectors by state: states of opposite sign exchange in that relaxation.
 
     Parameters
@@ -137,7 +142,7 @@ def eigenvectors(result, axes=None):
     return np.asarray(axes)
 
 
-def committor(values, source, target, ax=None):
+def committor(values: np.ndarray, source: int, target: int, ax: Axes | None = None) -> Axes:
     """Probability of reaching the target states before the source states, from each state.
 
     Parameters
@@ -159,7 +164,7 @@ def committor(values, source, target, ax=None):
     return ax
 
 
-def first_passage(times, time_unit, ax=None):
+def first_passage(times: np.ndarray, time_unit: str, ax: Axes | None = None) -> Axes:
     """Mean first passage times between states as an annotated heat map.
 
     Parameters

@@ -1,14 +1,18 @@
 """Figures of the states: populations, distribution of their probabilities, one target over time."""
 
-import numpy as np
+from collections.abc import Sequence
 
+import numpy as np
+from matplotlib.axes import Axes
+
+import gdynet_tf.analysis as ga
 from gdynet_tf.analysis.chi import as_chi
 from gdynet_tf.report.plots.style import bars, new_axes, state_color
 
 __all__ = ["chi_histogram", "chi_trace", "histogram", "populations"]
 
 
-def populations(estimate, stationary=None, ax=None):
+def populations(estimate: ga.Estimate, stationary: np.ndarray | None = None, ax: Axes | None = None) -> Axes:
     """Populations of the states with intervals, and the stationary distribution beside them.
 
     Parameters
@@ -40,7 +44,7 @@ def populations(estimate, stationary=None, ax=None):
     return ax
 
 
-def chi_histogram(chi, ax=None):
+def chi_histogram(chi: Sequence[np.ndarray], ax: Axes | None = None) -> Axes:
     """Distribution of the probability of each state over all frames and targets.
 
     Parameters
@@ -73,7 +77,7 @@ def chi_histogram(chi, ax=None):
     return ax
 
 
-def histogram(chi, n_bins=20):
+def histogram(chi: Sequence[np.ndarray], n_bins: int = 20) -> tuple[np.ndarray, np.ndarray]:
     """Share of frames and targets by probability: (n_states, n_bins) and the edges (n_bins + 1,)."""
     chi, edges = as_chi(chi), np.linspace(0, 1, n_bins + 1)
     counts = [
@@ -82,7 +86,7 @@ def histogram(chi, n_bins=20):
     return np.array(counts) / sum(segment[..., 0].size for segment in chi), edges
 
 
-def chi_trace(time, chi, time_unit, ax=None):
+def chi_trace(time: np.ndarray, chi: np.ndarray, time_unit: str, ax: Axes | None = None) -> Axes:
     """State probabilities of one target over time, stacked.
 
     Parameters

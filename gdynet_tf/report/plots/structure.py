@@ -1,14 +1,18 @@
 """Figures of what surrounds the states and of where they are."""
 
+from collections.abc import Sequence
+
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 
+import gdynet_tf.analysis as ga
 from gdynet_tf.report.plots.style import new_axes, panel_row, state_color
 
 __all__ = ["bond_order", "charge_integral", "density", "population_profile", "radial_distribution"]
 
 
-def _bands(ax, x, values, lower, upper):
+def _bands(ax: Axes, x: np.ndarray, values: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> None:
     """A line with its interval for each state that has values."""
     for i, row in enumerate(values):
         if np.isfinite(row).any():
@@ -16,7 +20,7 @@ def _bands(ax, x, values, lower, upper):
             ax.fill_between(x, lower[i], upper[i], color=state_color(i), alpha=0.25, lw=0)
 
 
-def radial_distribution(result, axes=None):
+def radial_distribution(result: ga.RadialDistribution, axes: np.ndarray | None = None) -> np.ndarray:
     """Radial distribution function of each pair of elements, by state.
 
     Parameters
@@ -43,7 +47,7 @@ def radial_distribution(result, axes=None):
     return axes
 
 
-def charge_integral(result, ax=None):
+def charge_integral(result: ga.ChargeIntegral, ax: Axes | None = None) -> Axes:
     """Charge within a sphere about the targets, by state.
 
     Parameters
@@ -65,7 +69,7 @@ def charge_integral(result, ax=None):
     return ax
 
 
-def population_profile(results, axes=None):
+def population_profile(results: Sequence[ga.PopulationProfile], axes: np.ndarray | None = None) -> np.ndarray:
     """Targets in each state along x, y or z.
 
     Parameters
@@ -96,7 +100,7 @@ def population_profile(results, axes=None):
     return axes
 
 
-def bond_order(result, l, ax=None):  # noqa: E741
+def bond_order(result: ga.StateDistribution, l: int, ax: Axes | None = None) -> Axes:  # noqa: E741
     """Distribution of a bond-order parameter in each state.
 
     Parameters
@@ -125,7 +129,7 @@ def bond_order(result, l, ax=None):  # noqa: E741
     return ax
 
 
-def density(result, axes=None):
+def density(result: ga.StateDensity, axes: np.ndarray | None = None) -> np.ndarray:
     """Density of each state, seen along the third lattice vector.
 
     Parameters

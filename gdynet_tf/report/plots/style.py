@@ -1,9 +1,17 @@
 """What all figures share: colours, axes, bars, heat maps, saving."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["COLORS", "MARKERS", "bars", "heat_map", "new_axes", "panel_row", "save_figure", "state_color"]
 
@@ -12,16 +20,16 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 MARKERS = "osD^vPX*"
 
 
-def state_color(i):
+def state_color(i: int) -> str:
     """Colour of state or process i."""
     return COLORS[i % len(COLORS)]
 
 
-def new_axes(ax, **size):
+def new_axes(ax: Axes | None, **size: Any) -> Axes:
     return plt.subplots(layout="constrained", **size)[1] if ax is None else ax
 
 
-def bars(ax, values, lower, upper):
+def bars(ax: Axes, values: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> None:
     """Bars for the states, with intervals where there are any."""
     states = np.arange(len(values))
     errors = None
@@ -32,7 +40,7 @@ def bars(ax, values, lower, upper):
         values,
         yerr=errors,
         capsize=4,
-        color=[state_color(i) for i in states],
+        color=[state_color(int(i)) for i in states],
         edgecolor="black",
         lw=0.5,
     )
@@ -40,7 +48,9 @@ def bars(ax, values, lower, upper):
     ax.set_xlabel("state")
 
 
-def heat_map(values, ax, form, label, vmin=None, vmax=None):
+def heat_map(
+    values: np.ndarray, ax: Axes | None, form: str, label: str, vmin: float | None = None, vmax: float | None = None
+) -> Axes:
     """Annotated heat map of an (n, n) array of numbers; entries that are not finite stay white."""
     n, values = len(values), np.asarray(values, np.float64)
     ax = new_axes(ax, figsize=(1.6 + 0.85 * n, 1.0 + 0.75 * n))
@@ -56,7 +66,7 @@ def heat_map(values, ax, form, label, vmin=None, vmax=None):
     return ax
 
 
-def panel_row(n, axes, width=3.4, height=3.0, sharey=False):
+def panel_row(n: int, axes: Any, width: float = 3.4, height: float = 3.0, sharey: bool = False) -> np.ndarray:
     """A row of n panels, or two columns of them when there are more than three."""
     if axes is not None:
         return np.ravel(axes)
@@ -76,7 +86,7 @@ def panel_row(n, axes, width=3.4, height=3.0, sharey=False):
     return grid[:n]
 
 
-def save_figure(figure, path, table):
+def save_figure(figure: Figure, path: str | Path, table: pd.DataFrame) -> tuple[Path, Path]:
     """Write ``path.png`` and beside it ``path.csv`` with the numbers that it shows; the figure is closed.
 
     Parameters

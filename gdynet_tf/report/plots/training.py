@@ -1,9 +1,18 @@
 """Figures of trainings, their agreement and the choice among them."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from gdynet_tf.report.plots.style import COLORS, bars, new_axes
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["history", "selection", "state_agreement"]
 
@@ -21,7 +30,7 @@ _VERDICTS = {
 }
 
 
-def history(table, ax=None):
+def history(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """VAMP-2 over the epochs of the training.
 
     Parameters
@@ -41,14 +50,14 @@ def history(table, ax=None):
         table["epoch"], table["validation_vamp2"], color=COLORS[1], marker="s", ms=3, label="validation (all pairs)"
     )
     ax.axvline(best, color="0.4", ls="--", lw=1, label="weights kept")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("epoch")
     ax.set_ylabel("VAMP-2")
     ax.legend(fontsize="small")
     return ax
 
 
-def state_agreement(f1, threshold, ax=None):
+def state_agreement(f1: np.ndarray, threshold: float, ax: Axes | None = None) -> Axes:
     """How well each state was found again by the other trainings.
 
     Parameters
@@ -72,7 +81,7 @@ def state_agreement(f1, threshold, ax=None):
     return ax
 
 
-def selection(result, axes=None):
+def selection(result: Any, axes: np.ndarray | None = None) -> np.ndarray:
     """Cross-validated scores, and what was found of each number of states at each lag time.
 
     Parameters

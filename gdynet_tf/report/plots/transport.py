@@ -1,13 +1,15 @@
 """Figures of how targets move, and what their transitions conduct."""
 
 import numpy as np
+from matplotlib.axes import Axes
 
+import gdynet_tf.analysis as ga
 from gdynet_tf.report.plots.style import COLORS, heat_map, new_axes, panel_row, state_color
 
 __all__ = ["conductivity", "diffusivity", "displacement", "mean_squared_displacement"]
 
 
-def displacement(result, axes=None):
+def displacement(result: ga.TransitionTransport, axes: np.ndarray | None = None) -> np.ndarray:
     """Mean squared displacement of each transition, a panel for each starting state.
 
     Parameters
@@ -46,7 +48,7 @@ def displacement(result, axes=None):
     return axes
 
 
-def diffusivity(result, ax=None):
+def diffusivity(result: ga.TransitionTransport, ax: Axes | None = None) -> Axes:
     """Diffusion coefficient of each transition as an annotated heat map.
 
     Parameters
@@ -64,7 +66,7 @@ def diffusivity(result, ax=None):
     return ax
 
 
-def conductivity(result, ax=None):
+def conductivity(result: ga.Conductivity, ax: Axes | None = None) -> Axes:
     """Share of each transition in the conductivity (Xie et al. 2019, Fig. 5).
 
     Parameters
@@ -81,7 +83,7 @@ def conductivity(result, ax=None):
     i, j = (index.ravel() for index in np.indices((n, n)))
     values, low, high = (getattr(result.percent, name).ravel() for name in ("value", "lower", "upper"))
     errors = np.nan_to_num(np.clip([values - low, high - values], 0, None))  # none where an interval is missing
-    colors = [state_color(k) for k in i]
+    colors = [state_color(int(k)) for k in i]
     ax.bar(np.arange(n * n), values, yerr=errors, capsize=2, color=colors, edgecolor="black", lw=0.5)
     ax.axhline(0, color="black", lw=0.8)
     ax.set_xticks(
@@ -94,7 +96,9 @@ def conductivity(result, ax=None):
     return ax
 
 
-def mean_squared_displacement(result, fit=None, ax=None):
+def mean_squared_displacement(
+    result: ga.MeanSquaredDisplacement, fit: ga.TracerDiffusivity | None = None, ax: Axes | None = None
+) -> Axes:
     """Mean squared displacement of the targets, and the line fitted to it.
 
     Parameters
