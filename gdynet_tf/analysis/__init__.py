@@ -77,14 +77,9 @@ from gdynet_tf.analysis.transport.paths import warn_of_jumps
 from gdynet_tf.analysis.transport.transitions import TransitionTransport, sum_of_shares, transition_transport
 from gdynet_tf.analysis.uncertainty import (
     Estimate,
-    Samples,
-    confidence_interval,
     estimate_from_copies,
     estimate_from_sums,
-    independent_samples,
     jackknife,
-    split_chunks,
-    split_targets,
     with_interval,
 )
 from gdynet_tf.findings import Finding
@@ -110,7 +105,6 @@ __all__ = [
     "RateMatrix",
     "ReversibleMarkovModel",
     "Run",
-    "Samples",
     "StateAgreement",
     "StateDensity",
     "StateDistribution",
@@ -127,7 +121,6 @@ __all__ = [
     "cluster_nernst_einstein",
     "collapsed_states",
     "committor",
-    "confidence_interval",
     "count_slow",
     "covariances",
     "crispness",
@@ -146,7 +139,6 @@ __all__ = [
     "haven_ratio",
     "implied_timescales",
     "independent_blocks",
-    "independent_samples",
     "jackknife",
     "koopman_matrix",
     "likeliest_populations",
@@ -172,8 +164,6 @@ __all__ = [
     "restart_agreement",
     "reversible_markov_model",
     "site_matrix",
-    "split_chunks",
-    "split_targets",
     "state_agreement",
     "state_density",
     "state_distribution",

@@ -17,26 +17,12 @@ from scipy.special import expit, logit, stdtrit
 from gdynet_tf.analysis.chi import Chi, as_chi
 from gdynet_tf.analysis.independence import Basis, Blocks, independent_blocks
 
-# Parts of the data as they were divided before; what still asks for them moves to `independent_blocks`.
-from gdynet_tf.analysis.samples import (
-    Samples,
-    confidence_interval,
-    independent_samples,
-    split_chunks,
-    split_targets,
-)
-
 __all__ = [
     "Estimate",
-    "Samples",
     "Spread",
-    "confidence_interval",
     "estimate_from_copies",
     "estimate_from_sums",
-    "independent_samples",
     "jackknife",
-    "split_chunks",
-    "split_targets",
     "with_interval",
 ]
 
