@@ -391,18 +391,18 @@ def tables(results):
     return "\n".join(lines) + "\n"
 
 
-def main():
+def main(cases=CASES):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kinds", nargs="*", help=f"of: {'; '.join(CASES)}")
+    parser.add_argument("kinds", nargs="*", help=f"of: {'; '.join(cases)}")
     parser.add_argument("--repetitions", type=int, default=200)
     parser.add_argument("--out", type=Path, default=Path("calibration"))
     parser.add_argument("--write", type=Path, help="file whose end becomes the tables of all kinds that are done")
     args = parser.parse_args()
-    if unknown := [kind for kind in args.kinds if kind not in CASES]:
-        parser.error(f"unknown kind {unknown[0]!r}; kinds are: {'; '.join(CASES)}")
+    if unknown := [kind for kind in args.kinds if kind not in cases]:
+        parser.error(f"unknown kind {unknown[0]!r}; kinds are: {'; '.join(cases)}")
     args.out.mkdir(parents=True, exist_ok=True)
     results = {}
-    for kind, case in CASES.items():
+    for kind, case in cases.items():
         path = args.out / f"{kind.replace(', ', '-').replace(' ', '_')}.json"
         if (not args.kinds or kind in args.kinds) and not path.exists():
             started = time.perf_counter()
