@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 from scipy.linalg import expm
 
-from gdynet_tf.learning.candidates import scan_lags
 from gdynet_tf.learning.selection import recommend
+from gdynet_tf.learning.selection.candidates import scan_lags
 
 FOLDS = 3
 

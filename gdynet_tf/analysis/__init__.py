@@ -18,10 +18,14 @@ from gdynet_tf.analysis.chi import Chi, as_chi
 from gdynet_tf.analysis.independence import Basis, Blocks, Piece, independent_blocks
 from gdynet_tf.analysis.kinetics.chapman_kolmogorov import ChapmanKolmogorovTest, chapman_kolmogorov_test
 from gdynet_tf.analysis.kinetics.covariances import covariances
-from gdynet_tf.analysis.kinetics.estimates import estimated_koopman_matrix, estimated_timescales
 from gdynet_tf.analysis.kinetics.global_dynamics import global_transition_matrix, site_matrix
 from gdynet_tf.analysis.kinetics.koopman import koopman_matrix, vamp1_score, vamp2_score, vamp_e_score
-from gdynet_tf.analysis.kinetics.markov_model import ReversibleMarkovModel, reversible_markov_model
+from gdynet_tf.analysis.kinetics.markov_model import (
+    ReversibleMarkovModel,
+    estimated_koopman_matrix,
+    estimated_timescales,
+    reversible_markov_model,
+)
 from gdynet_tf.analysis.kinetics.paths import (
     PathTimes,
     committor,

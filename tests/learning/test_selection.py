@@ -11,8 +11,8 @@ from scipy.linalg import expm
 import gdynet_tf.analysis as ga
 from gdynet_tf.commands import select_model as command
 from gdynet_tf.graphs.build import build_graphs
-from gdynet_tf.learning.candidates import Candidate, Shortfall, scan_lags
 from gdynet_tf.learning.selection import Selection, disagreement, recommend
+from gdynet_tf.learning.selection.candidates import Candidate, Shortfall, scan_lags
 from gdynet_tf.trajectory import Trajectory
 
 SLOW = np.array([[0.97, 0.03], [0.06, 0.94]])  # timescale -1/ln 0.91 = 10.6

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import gdynet_tf.analysis as ga
-from gdynet_tf.learning.candidates import Candidate, scan_lags
 from gdynet_tf.learning.identification import identify_states
 from gdynet_tf.learning.prediction import predict_blocks
+from gdynet_tf.learning.selection.candidates import Candidate, scan_lags
 from gdynet_tf.learning.splits import time_folds
 from gdynet_tf.learning.training import TrainingSettings, train_network
 
