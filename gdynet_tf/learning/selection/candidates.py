@@ -137,8 +137,14 @@ def _reach(folds, lags):
 
 
 def _slowest(folds, lag):
-    """Mean of the folds' slowest eigenvalue at a lag; what alternates is not slow."""
-    return np.mean([float(np.real(ga.eigenvalues(ga.koopman_matrix(fold, lag))[1])) for fold in folds])
+    """Mean of the folds' slowest eigenvalue at a lag."""
+    return np.mean([_size(ga.eigenvalues(ga.koopman_matrix(fold, lag))[1]) for fold in folds])
+
+
+def _size(eigenvalues):
+    """Modulus of what oscillates; what alternates from lag to lag keeps its sign, it is not slow."""
+    values = np.asarray(eigenvalues)
+    return np.where(np.abs(np.imag(values)) > 1e-12, np.abs(values), np.real(values))
 
 
 def _candidate(folds, lag, reach, frame_interval, time_unit):
@@ -239,7 +245,7 @@ def _logarithms(fold, lag, reach):
         return None
     copies = koopman_copies(fold, [lag, reach], blocks)
     vectors = ga.eigenvectors(copies[0, 0])
-    values = (vectors.left[1] @ copies @ vectors.right[:, 1]).real
+    values = _size(vectors.left[1] @ copies @ vectors.right[:, 1])
     return (np.log(values), blocks) if ((values > 0) & (values < 1)).all() else None
 
 
@@ -260,13 +266,15 @@ def _verdict(numbers, material, shortfall, n_states, bases):
     def finding(kind, severity, text):
         return ga.Finding(kind=kind, severity=severity, text=text, numbers=numbers)
 
-    if all(basis.reason == "no dynamics" for basis in bases) or (n_slow and not numbers["n_transitions"]):
+    if all(basis.reason == "no dynamics" for basis in bases):
         return finding("no dynamics", "bad", "No dynamics was seen: no target changed its likeliest state for long.")
     if not n_slow:
         return finding("nothing slow", "warning", "No relaxation outlasts the lag time: there is nothing to test.")
     if n_slow < n_states - 1:
         text = f"Only {n_slow} of {n_states - 1} relaxations outlast the lag time: the other states are arbitrary."
         return finding("few slow", "warning", text)
+    if not numbers["n_transitions"]:
+        return finding("no dynamics", "bad", "No dynamics was seen: no change of state lasted for the lag time.")
     if not np.isfinite(p_value):
         return finding("untested", "warning", f"Not tested: {bases[0] if not bases[0].kind else 'too few steps'}.")
     if p_value < _LEVEL and material:
