@@ -36,7 +36,7 @@ def draw_timescales(runs, chis):
         ga.plots.timescales(result, ax)
         ax.set_xscale("log")
         ax.set_title(title)
-        columns |= {f"{name}_{key}": values for key, values in result.columns.items()}
+        columns |= {f"{name}_{key}": values for key, values in result.to_dataframe().items()}
     axes[1].set_ylabel("")
     axes[0].set_ylim(0.5, 5000)
     return figure, columns
@@ -97,7 +97,7 @@ def draw_test(runs, chis):
             )
             ax.set_title(f"{title}\n{i} → {i}", fontsize="medium")
             ax.set_xlabel("time (ps)")
-        columns |= {f"{name}_{key}": values for key, values in test.columns.items()}
+        columns |= {f"{name}_{key}": values for key, values in test.to_dataframe().items()}
     axes[0].set_ylabel("transition probability")
     axes[0].legend(fontsize="small")
     return figure, columns

@@ -14,7 +14,6 @@ import gdynet_tf.analysis as ga
 
 TEST_LAG = 10.0  # ps, of the Chapman-Kolmogorov tests
 LAG_TIMES = (2.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # ps
-VERDICTS = {True: "holds", False: "fails", None: "has no interval"}
 N_SLOW = 3  # global relaxations that are equal by symmetry: exchange between the four octahedral sites
 
 
@@ -81,7 +80,7 @@ def describe(path, split="test"):
         f"{path}: {run.config.get('model', 'gdynet')}, {run.config['n_states']} states, trained at a lag of "
         f"{run.tau * run.frame_interval:g} ps, "
         f"VAMP-2 {ga.vamp2_score(chi, run.tau):.4f}",
-        f"  Chapman-Kolmogorov test, K({TEST_LAG:g} ps)^n: {VERDICTS[test.passed]} up to {test.lag_times[-1]:g} ps, "
+        f"  Chapman-Kolmogorov test, K({TEST_LAG:g} ps)^n: {test.finding.kind} up to {test.lag_times[-1]:g} ps, "
         f"largest deviation {test.max_deviation:.4f}",
         "  slowest (ps): "
         + ", ".join(
@@ -95,7 +94,7 @@ def describe(path, split="test"):
     if ga.populations(crisp).all():
         test = ga.chapman_kolmogorov_test(crisp, tau, 5, **units)
         lines.append(
-            f"  every frame given to its likeliest state: it {VERDICTS[test.passed]}, largest deviation "
+            f"  every frame given to its likeliest state: {test.finding.kind}, largest deviation "
             f"{test.max_deviation:.4f}"
         )
     agreement = run.scores["agreement"]

@@ -29,6 +29,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--temperature", type=float, metavar="T", help="K: conductivity, with --charges")
     parser.add_argument(
+        "--viscosity",
+        type=float,
+        metavar="ETA",
+        help="Pa s: finite-size correction of the tracer diffusivity of a liquid in a cubic cell, with --temperature",
+    )
+    parser.add_argument(
         "--bond-order",
         type=int,
         nargs=2,
@@ -59,6 +65,7 @@ def _run(argv: Sequence[str] | None) -> None:
         temperature=args.temperature,
         cluster_radius=args.cluster_radius,
         bond_order=tuple(args.bond_order),
+        viscosity=args.viscosity,
     )
     report, analysis = write_report(run, args.split, options)
     print(analysis.verdict)

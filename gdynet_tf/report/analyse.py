@@ -10,7 +10,7 @@ import gdynet_tf.analysis as ga
 from gdynet_tf.errors import InputError
 from gdynet_tf.report.atomistic import AtomisticResults, ReportOptions, analyse_atoms
 from gdynet_tf.report.explanation import explanation_findings
-from gdynet_tf.report.results import Analysis, Kinetics, Trace
+from gdynet_tf.report.results import Analysis, Kinetics, Trace, without_times
 from gdynet_tf.report.trust import assess, restart_findings
 
 __all__ = ["analyse"]
@@ -51,6 +51,8 @@ def analyse(run: ga.Run, split: str = "test", options: ReportOptions | None = No
     stationary, findings = _stationary(koopman.value)
     kinetics = _kinetics(chi, vectors)
     verdict, more = assess(chi, timescales, ck)
+    if verdict.kind == "no dynamics":  # numbers of what did not happen are none
+        timescales, kinetics = without_times(timescales), kinetics.without_times()
     atomistic, missing = _atomistic(run, split, chi, options)
     return Analysis(
         run=run,
@@ -128,10 +130,7 @@ def _kinetics(chi: ga.Chi, vectors: ga.Eigenvectors) -> Kinetics:
 
 def _estimators(chi: ga.Chi) -> dict[str, ga.Estimate]:
     """Timescales at the lag time by estimator."""
-    rows = {name: ga.estimated_timescales(chi, estimator=name) for name in ("plain", "reversible", "constrained")}
-    with contextlib.suppress(ValueError):  # states that are not crisp, or not connected
-        rows["Bayesian, reversible"] = ga.reversible_markov_model(chi).timescales
-    return rows
+    return {name: ga.estimated_timescales(chi, estimator=name) for name in ("plain", "reversible", "constrained")}
 
 
 def _trace(chi: ga.Chi, timescales: ga.ImpliedTimescales) -> Trace:

@@ -31,6 +31,8 @@ class ReportOptions:
         See `read_charges`; for charge integrals and the conductivity.
     temperature : float, optional
         K; for the conductivity.
+    viscosity : float, optional
+        Pa s; for the finite-size correction of the tracer diffusivity of a liquid in a cubic cell.
     cluster_radius : float, optional
         Å within which a target's surroundings count to the charge that it carries; None: the target alone.
     bond_order : (int, int)
@@ -45,12 +47,17 @@ class ReportOptions:
     temperature: float | None = None
     cluster_radius: float | None = None
     bond_order: tuple = (3, 4)
+    viscosity: float | None = None
 
     def __post_init__(self) -> None:
         if self.temperature is not None and not (np.isfinite(self.temperature) and self.temperature > 0):
             raise InputError(f"--temperature {self.temperature:g}: must be a positive number of kelvin")
-        if self.temperature is not None and self.charges is None:
+        if self.temperature is not None and self.charges is None and self.viscosity is None:
             raise InputError(f"--temperature {self.temperature:g}: a conductivity needs --charges as well")
+        if self.viscosity is not None and not (np.isfinite(self.viscosity) and self.viscosity > 0):
+            raise InputError(f"--viscosity {self.viscosity:g}: must be a positive number of Pa s")
+        if self.viscosity is not None and self.temperature is None:
+            raise InputError(f"--viscosity {self.viscosity:g}: the finite-size correction needs --temperature as well")
         if self.cluster_radius is not None and self.charges is None:
             raise InputError(f"--cluster-radius {self.cluster_radius:g}: needs --charges")
         if self.cluster_radius is not None and not 0 < self.cluster_radius <= _R_MAX:
@@ -163,14 +170,29 @@ def _motion(found: AtomisticResults, chi: Chi) -> None:
         found.msd = ga.mean_squared_displacement(paths, longest // 10, **units)
         found.diffusivity = ga.tracer_diffusivity(found.msd)
         found.findings.append(found.diffusivity.finding)
+        _correct_for_size(found)
     if found.transport is not None:
         diffuses = found.diffusivity is not None and found.diffusivity.finding.severity == "good"
         tracer = float(found.diffusivity.diffusivity.value) if diffuses else None
         found.findings.append(ga.sum_of_shares(found.transport, tracer))
 
 
+def _correct_for_size(found: AtomisticResults) -> None:
+    """Tracer diffusivity in an infinite system, where a viscosity is given."""
+    options = found.options
+    if options.viscosity is None:
+        return
+    lattice = np.mean([np.asarray(cell).mean(axis=0) for cell in found.system.lattices], axis=0)
+    try:
+        found.diffusivity = ga.finite_size_correction(
+            found.diffusivity, lattice, options.temperature, options.viscosity
+        )
+    except ValueError as error:
+        found.say("no finite-size correction", f"No finite-size correction: {error}.")
+
+
 def _conduction(found: AtomisticResults) -> None:
-    if found.options.temperature is None or found.transport is None:
+    if found.options.temperature is None or found.options.charges is None or found.transport is None:
         return
     cells = [abs(np.linalg.det(np.asarray(cell))).mean() for cell in found.system.lattices]
     try:

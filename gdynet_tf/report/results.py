@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 import gdynet_tf.analysis as ga
 from gdynet_tf.report.atomistic import AtomisticResults
 
-__all__ = ["Analysis", "Kinetics", "Trace"]
+__all__ = ["Analysis", "Kinetics", "Trace", "without_times"]
+
+
+def _unknown(estimate: ga.Estimate) -> ga.Estimate:
+    nothing = np.full_like(estimate.value, np.nan)
+    return replace(estimate, value=nothing, lower=nothing, upper=nothing)
+
+
+def without_times(timescales: ga.ImpliedTimescales) -> ga.ImpliedTimescales:
+    """The same with every timescale unknown, for data in which nothing happened."""
+    nothing = np.full_like(timescales.timescales, np.nan)
+    return replace(timescales, timescales=nothing, lower=nothing, upper=nothing)
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,17 @@ class Kinetics:
     rate: float
     estimators: dict[str, ga.Estimate]
     findings: list[ga.Finding]
+
+    def without_times(self) -> Kinetics:
+        """The same with every time unknown."""
+        return replace(
+            self,
+            residence=_unknown(self.residence),
+            first_passage=_unknown(self.first_passage),
+            committor=None,
+            rate=np.nan,
+            estimators={name: _unknown(estimate) for name, estimate in self.estimators.items()},
+        )
 
 
 @dataclass(frozen=True)

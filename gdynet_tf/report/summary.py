@@ -58,7 +58,7 @@ def write_summary(analysis: Analysis, path: Path) -> None:
         "transition_path": {
             "source": kinetics.source,
             "target": kinetics.target,
-            "committor": _plain(kinetics.committor),
+            "committor": None if kinetics.committor is None else _plain(kinetics.committor),
             "rate": _plain(kinetics.rate),
         },
         "timescales_by_estimator": {name: _estimate(values) for name, values in kinetics.estimators.items()},

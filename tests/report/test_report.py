@@ -366,6 +366,8 @@ def test_other_graphs_are_noticed(graphs, tmp_path):
     ("words", "message"),
     [
         ("--temperature 300", "--temperature 300: a conductivity needs --charges as well"),
+        ("--viscosity 0.001", "--viscosity 0.001: the finite-size correction needs --temperature as well"),
+        ("--viscosity -1 --temperature 300", "--viscosity -1: must be a positive number of Pa s"),
         ("--charges Li=1,S=-1 --temperature -4", "--temperature -4: must be a positive number of kelvin"),
         ("--cluster-radius 3", "--cluster-radius 3: needs --charges"),
         ("--charges Li=1,S=-1 --cluster-radius 9", "--cluster-radius 9: must be above 0 and at most 8 Å"),
@@ -378,3 +380,26 @@ def test_bad_report_options(graphs, tmp_path, capsys, words, message):
     assert command.main([str(run), *words.split()]) == 2
     assert capsys.readouterr().err == f"error: {message}\n"
     assert not (run / "report.html").exists()
+
+
+def test_correction_for_the_finite_cell(graphs, tmp_path):
+    run = ga.load_run(write_run(tmp_path / "r", graphs=graphs))
+    plain = analyse(run).atomistic.diffusivity
+    corrected = analyse(run, options=ReportOptions(temperature=300.0, viscosity=1e-3)).atomistic.diffusivity
+    # 2.837297 kB T / (6 pi eta L), 9 Å, in Å^2/ps.
+    added = 2.837297 * 1.380649e-23 * 300 / (6 * np.pi * 1e-3 * 9e-10) * 1e8
+    assert corrected.diffusivity.value - plain.diffusivity.value == pytest.approx(added)
+
+
+def test_without_dynamics_there_are_no_times(tmp_path):
+    """Two targets that keep their states, but for a little noise: no number is given for what did not happen."""
+    run = write_run(tmp_path / "r", n_states=2)
+    rng = np.random.default_rng(0)
+    p = np.clip([[0.95, 0.05]] + rng.normal(0, 0.01, (3000, 2)), 0, 1)
+    chi = np.stack([p, 1 - p], axis=-1).astype(np.float32)
+    np.save(run / "chi" / "md.npy", chi)
+    report, analysis = write_report(run)
+    assert analysis.verdict.kind == "no dynamics"
+    assert np.isnan(analysis.timescales.timescales).all()
+    assert np.isnan(analysis.kinetics.residence.value).all()
+    assert "No dynamics was seen" in report.read_text()

@@ -1,4 +1,4 @@
-"""Models at one lag time with their intervals: the Koopman matrix, its timescales, and a reversible model by deeptime."""
+"""Models at one lag time with intervals: the Koopman matrix, its timescales, and a reversible model by deeptime."""
 
 from __future__ import annotations
 

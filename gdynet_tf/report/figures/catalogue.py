@@ -97,6 +97,8 @@ def _diffusion_caption(analysis: Analysis, msd: ga.MeanSquaredDisplacement) -> s
     value = f"D = {interval_text(fit.diffusivity)} Å²/{fit.time_unit}"
     with contextlib.suppress(ValueError):  # a time unit without seconds
         value += f", {fit.cm2_per_s:.3g} cm²/s"
+    if fit.finite_size:
+        value += f" (of which {fit.finite_size:.3g} Å²/{fit.time_unit} are the correction for the finite cell)"
     return (
         f"Mean squared displacement of all targets, whatever their state. {_band(msd.msd.basis)} {value}, from the "
         f"slope between {fit.fitted[0]:.3g} and {fit.fitted[1]:.3g} {fit.time_unit} by generalised least squares."
