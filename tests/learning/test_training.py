@@ -104,6 +104,10 @@ def test_run_directory(finished, graphs, split):
     other.load_weights(run / "best.weights.h5")
     for mine, its in zip(other.state_map.get_weights(), model.state_map.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, its)
+    for restart in scores["restarts"]:
+        assert restart["n_resolved"] == 2
+        assert restart["findings"] == []
+        assert restart["train_vamp2_after_identification"] > restart["train_vamp2_before_identification"] - 0.02
     best = max(scores["restarts"], key=lambda row: row["validation_vamp2"])
     assert scores["best_seed"] == best["seed"]
 
