@@ -10,13 +10,27 @@ from nbclient import NotebookClient
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
+def kinds_of_outputs(notebook):
+    """For each cell, whether it prints, and the kinds of what it shows."""
+    kinds = []
+    for cell in notebook.cells:
+        outputs = [o for o in cell.get("outputs", []) if o.get("name") != "stderr"]
+        prints = any(o.output_type == "stream" for o in outputs)
+        kinds.append((prints, [sorted(o.data) for o in outputs if "data" in o]))
+    return kinds
+
+
 def executed(name, folder, monkeypatch):
-    """Everything that a notebook prints or shows as text, and its number of pictures."""
+    """Everything that a notebook prints or shows as text, and its number of pictures.
+
+    The outputs that it was stored with, which the site shows, are of the same kinds, cell by cell.
+    """
     monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     monkeypatch.setenv("TMPDIR", str(folder))
     notebook = nbformat.read(EXAMPLES / name, as_version=4)
-    assert all(not cell.get("outputs") for cell in notebook.cells)  # outputs would grow stale
+    stored = kinds_of_outputs(notebook)
     NotebookClient(notebook, timeout=300).execute(cwd=str(folder))
+    assert kinds_of_outputs(notebook) == stored, "make notebooks stores the outputs anew"
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     texts = [o.text for o in outputs if o.output_type == "stream" and o.name == "stdout"]
     texts += [o.data["text/plain"] for o in outputs if "data" in o]
