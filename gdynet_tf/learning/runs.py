@@ -281,6 +281,7 @@ def fit_run(
         "populations": populations(every).tolist(),
         "collapsed": collapsed_states(chi_of_blocks(chi, split.test, *units), settings.tau).messages,
         "agreement": _agreement(samples, chosen),
+        "findings": restarts[chosen]["findings"],
     }
     memory = graphs if graphs.path is None else None
     run = TrainedRun(

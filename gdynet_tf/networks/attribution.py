@@ -63,8 +63,8 @@ class Attribution:
 def distance_gradients(model: GDyNet, inputs: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """Derivative of the state probabilities of one target with respect to every distance of the graph.
 
-    The probability is differentiated rather than its logarithm: the map to identified states cuts probabilities off
-    at 0, where a logarithm has no derivative. Exact, by the automatic differentiation of Keras's backend.
+    The probability is differentiated rather than its logarithm: a superfluous state has probability 0, where a
+    logarithm has no derivative. Exact, by the automatic differentiation of Keras's backend.
 
     Parameters
     ----------

@@ -43,7 +43,8 @@ def displacement(result: ga.TransitionTransport, axes: np.ndarray | None = None)
         ax.set_title(f"from state {i}", fontsize="small")
         ax.set_xlabel(f"time ({result.time_unit})")
         ax.set_ylim(bottom=0)
-        ax.legend(fontsize="small", loc="upper left")
+        if ax.get_legend_handles_labels()[0]:  # a state that is never left nor kept has no line
+            ax.legend(fontsize="small", loc="upper left")
     axes[0].set_ylabel("squared displacement (Å²)")
     return axes
 
