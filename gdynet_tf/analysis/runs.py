@@ -85,7 +85,7 @@ class Run:
 
     @property
     def findings(self) -> list[Finding]:
-        """What was found when chi was made: of the identification, or where a model meets what it was not trained on."""
+        """What was found when chi was made: by the identification, or of data that the training never saw."""
         return [Finding(**content) for content in self.scores.get("findings", [])]
 
     def blocks(self, split: str = "all") -> list[tuple[int, int, int]]:
