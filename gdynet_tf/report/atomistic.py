@@ -88,6 +88,11 @@ class AtomisticResults:
     representatives: list = field(default_factory=list)
     findings: list[ga.Finding] = field(default_factory=list)
 
+    @property
+    def diffuses(self) -> bool:
+        """Whether there is a tracer diffusivity to speak of."""
+        return self.diffusivity is not None and self.diffusivity.finding.severity == "good"
+
     def say(self, kind: str, text: str, severity: Severity = "warning", **numbers: float) -> None:
         """Add a finding."""
         self.findings.append(ga.Finding(kind=kind, severity=severity, text=text, numbers=numbers))
@@ -172,8 +177,7 @@ def _motion(found: AtomisticResults, chi: Chi) -> None:
         found.findings.append(found.diffusivity.finding)
         _correct_for_size(found)
     if found.transport is not None:
-        diffuses = found.diffusivity is not None and found.diffusivity.finding.severity == "good"
-        tracer = float(found.diffusivity.diffusivity.value) if diffuses else None
+        tracer = float(found.diffusivity.diffusivity.value) if found.diffuses else None
         found.findings.append(ga.sum_of_shares(found.transport, tracer))
 
 
@@ -217,7 +221,7 @@ def _conduction(found: AtomisticResults) -> None:
             "radius is for ions that carry their neighbours along; without it the target's own charge is taken."
         )
         found.say("negative conductivity", text, total=float(found.conductivity.total.value))
-    if found.msd is not None and own[0]:
+    if found.diffuses and own[0]:
         paths, last = found.system.target_paths(), int(found.msd.lags[-1])
         found.haven = ga.haven_ratio(paths, own, last, found.msd.lag_times[1], found.msd.time_unit)
 

@@ -82,10 +82,8 @@ def _atomistic(found: AtomisticResults | None) -> dict[str, Any] | None:
     if found.transport is not None:
         summary["diffusivity_by_transition"] = _estimate(found.transport.diffusivity)
     if found.diffusivity is not None:
-        summary["tracer_diffusivity"] = {
-            **_estimate(found.diffusivity.diffusivity),
-            "exponent": _plain(found.diffusivity.exponent),
-        }
+        diffusivity = _estimate(found.diffusivity.diffusivity) if found.diffuses else {"value": None}
+        summary["tracer_diffusivity"] = {**diffusivity, "exponent": _plain(found.diffusivity.exponent)}
     if found.conductivity is not None:
         summary["conductivity_S_per_cm"] = {
             "total": _estimate(found.conductivity.total),

@@ -93,15 +93,17 @@ def _conductivity_caption(analysis: Analysis, sigma: ga.Conductivity) -> str:
 
 
 def _diffusion_caption(analysis: Analysis, msd: ga.MeanSquaredDisplacement) -> str:
-    fit = analysis.atomistic.diffusivity
+    fit, text = analysis.atomistic.diffusivity, "Mean squared displacement of all targets, whatever their state."
+    if not analysis.atomistic.diffuses:
+        return f"{text} {_band(msd.msd.basis)} It does not grow as in diffusion: there is no diffusion coefficient."
     value = f"D = {interval_text(fit.diffusivity)} Å²/{fit.time_unit}"
     with contextlib.suppress(ValueError):  # a time unit without seconds
         value += f", {fit.cm2_per_s:.3g} cm²/s"
     if fit.finite_size:
         value += f" (of which {fit.finite_size:.3g} Å²/{fit.time_unit} are the correction for the finite cell)"
     return (
-        f"Mean squared displacement of all targets, whatever their state. {_band(msd.msd.basis)} {value}, from the "
-        f"slope between {fit.fitted[0]:.3g} and {fit.fitted[1]:.3g} {fit.time_unit} by generalised least squares."
+        f"{text} {_band(msd.msd.basis)} {value}, from the slope between {fit.fitted[0]:.3g} and {fit.fitted[1]:.3g} "
+        f"{fit.time_unit} by generalised least squares."
     )
 
 
@@ -313,7 +315,9 @@ _MOTION = (
         "mean_squared_displacement",
         "Tracer diffusion",
         result=_atomistic("msd"),
-        draw=lambda plots, a, r: plots.mean_squared_displacement(r, a.atomistic.diffusivity),
+        draw=lambda plots, a, r: plots.mean_squared_displacement(
+            r, a.atomistic.diffusivity if a.atomistic.diffuses else None
+        ),
         table=lambda a, r: r.to_dataframe().iloc[:: max(1, len(r.lags) // _MSD_ROWS)],
         caption=_diffusion_caption,
     ),

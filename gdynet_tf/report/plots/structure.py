@@ -11,6 +11,8 @@ from gdynet_tf.report.plots.style import new_axes, panel_row, state_color
 
 __all__ = ["bond_order", "charge_integral", "density", "population_profile", "radial_distribution"]
 
+_ROOM = 1.3  # height of the axis over the largest value: a bound of what was hardly seen may be far above
+
 
 def _bands(ax: Axes, x: np.ndarray, values: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> None:
     """A line with its interval for each state that has values."""
@@ -39,7 +41,7 @@ def radial_distribution(result: ga.RadialDistribution, axes: np.ndarray | None =
         _bands(ax, result.r, result.g[:, s], result.lower[:, s], result.upper[:, s])
         ax.axhline(1, color="0.6", lw=0.8, ls=":")
         ax.set_title("–".join(result.pairs[s]), fontsize="small")
-        ax.set_ylim(bottom=0)
+        ax.set_ylim(0, _ROOM * np.nanmax(result.g[:, s]))
         ax.set_xlim(0, result.edges[-1])
         ax.set_xlabel("r (Å)")
         ax.set_ylabel("g(r)")
@@ -121,7 +123,7 @@ def bond_order(result: ga.StateDistribution, l: int, ax: Axes | None = None) -> 
             ax.fill_between(
                 middles, result.lower[i], result.upper[i], step="mid", color=state_color(i), alpha=0.2, lw=0
             )
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, _ROOM * np.nanmax(result.density))
     ax.set_xlim(result.edges[0], result.edges[-1])
     ax.set_xlabel(f"bond order $q_{l}$")
     ax.set_ylabel("probability density")
