@@ -182,7 +182,11 @@ def row(name, kind, chosen):
     given = [c for c in chosen if c]
     true = [kind.shortfall(*c) for c in given]
     right = sum(n == kind.right and not s > 0.2 for (n, _), s in zip(given, true, strict=True))
-    shares = [100 * k / len(chosen) for k in (right, len(given) - right, len(chosen) - len(given))]
+    if kind.right is None:
+        right = len(chosen) - len(given)
+    shares = [
+        100 * k / len(chosen) for k in (right, len(given) - (right if kind.right else 0), len(chosen) - len(given))
+    ]
     lags = Counter(f"{n} at {lag}" for n, lag in given).most_common()
     listed = ", ".join(f"{what}: {k}" for what, k in lags) or "–"
     mean = f"{100 * np.mean(true):.0f} ({100 * max(true):.0f})" if true else "–"

@@ -58,7 +58,7 @@ def test_markov_chain_holds_until_it_is_over():
     assert kinds(found) == {1: "holds", 4: "holds", 40: "nothing slow"}
     assert found[1].timescales[0] == pytest.approx(-1 / np.log(0.91), rel=0.1)
     assert found[0].n_folds == 3
-    assert 7 <= found[0].shortfall.reach <= 10  # e^-1 is reached at 10.6
+    assert 13 <= found[0].shortfall.reach <= 19  # 0.2 is reached at 17
     assert found[0].shortfall.lower < 0 < found[0].shortfall.upper < 0.2
     assert found[0].n_transitions == sum(ga.observed_transitions(fold, 1).sum() for fold in folds(chain(SLOW, 9000, 6)))
 
@@ -218,7 +218,7 @@ def graphs(tmp_path_factory):
 def test_command_recommends_two_states(graphs, tmp_path, capsys):
     out = tmp_path / "selection"
     words = ["--graphs", str(graphs), "--n-states", "3", "2", "--tau", "2", "--lags", "2", "4", "--n-splits", "2"]
-    assert command.main([*words, "--n-restarts", "2", "--epochs", "3", "--seed", "1", "--out", str(out)]) == 0
+    assert command.main([*words, "--n-restarts", "1", "--epochs", "3", "--seed", "1", "--out", str(out)]) == 0
     said = capsys.readouterr().out
     assert "recommended: 2 states at a lag of 2 frames" in said
     assert f"next: python train.py --graphs {graphs} --n-states 2 --tau 2" in said
@@ -228,7 +228,7 @@ def test_command_recommends_two_states(graphs, tmp_path, capsys):
     rows = list(csv.DictReader((out / "selection.csv").read_text().splitlines()))
     assert [(r["n_states"], r["lag"]) for r in rows] == [("2", "2"), ("2", "4"), ("3", "2"), ("3", "4")]
     assert [row["verdict"] for row in rows] == ["holds", "holds", "few slow", "few slow"]
-    assert len(list((out / "trainings").iterdir())) == 8  # two numbers of states, folds and seeds
+    assert len(list((out / "trainings").iterdir())) == 4  # two numbers of states, two folds
     assert len(rows[0]["vamp2_folds"].split()) == 2
     assert (out / "selection.png").stat().st_size > 5000
     assert command.main([*words, "--out", str(out)]) == 2
@@ -244,6 +244,7 @@ def test_command_refuses(graphs, tmp_path, capsys):
         in capsys.readouterr().out
     )
     assert json.loads((tmp_path / "s" / "recommendation.json").read_text())["n_states"] is None
+    assert len(list((tmp_path / "s" / "trainings").iterdir())) == 4  # two folds, two seeds
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ _WITHIN, _SURELY = 0.10, 0.20  # shortfall of the slowest timescale: as estimate
 _COARSE = 0.15  # deviation of a probability that must have been noticed
 _IMMATERIAL = 0.05  # deviation of eigenvalues and probabilities that is none, however sure: a tenth of a timescale
 _REACHES = 24  # lags among which the longest usable one is looked for
+_USABLE = 0.2  # slowest eigenvalue down to which a lag is usable: what is over sooner must be over by then
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Shortfall:
     value, lower, upper : float
         With a 95 % interval; NaN where there is none. Negative where the timescale falls.
     reach : int
-        T, the longest lag that the slowest relaxation outlasts, in frames.
+        T, the longest lag at which the slowest eigenvalue is above 0.2, in frames.
     """
 
     value: float
@@ -129,11 +130,11 @@ def scan_lags(
 
 
 def _reach(folds, lags):
-    """The longest lag, up to a quarter of the longest segment, that the slowest relaxation outlasts; 0: none."""
+    """The longest usable lag, up to a quarter of the longest segment; 0: none."""
     longest = min(fold.longest for fold in folds)
     tried = {lag for lag in lags if lag < longest}
     tried |= set(np.geomspace(1, max(1, longest // 4), _REACHES).astype(int).tolist())
-    return max(takewhile(lambda lag: _slowest(folds, lag) > np.exp(-1), sorted(tried)), default=0)
+    return max(takewhile(lambda lag: _slowest(folds, lag) > _USABLE, sorted(tried)), default=0)
 
 
 def _slowest(folds, lag):
