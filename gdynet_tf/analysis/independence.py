@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from scipy.special import fdtrc
 
-from gdynet_tf.analysis.chi import Chi, as_chi
+from gdynet_tf.analysis.chi import Chi, ChiLike, as_chi
 from gdynet_tf.analysis.relaxation import (
     joint_correlation,
     observed_transitions,
@@ -147,8 +147,10 @@ class Blocks:
                 gone = removed.get(index)
                 for target in range(segment.shape[1]):
                     path = segment[:, [target]]
-                    inside = gone is not None and target in gone.targets
-                    left += [path[: gone.frames.start], path[gone.frames.stop :]] if inside else [path]
+                    if gone is not None and target in gone.targets:
+                        left += [path[: gone.frames.start], path[gone.frames.stop :]]
+                    else:
+                        left.append(path)
         elif self.basis.kind == "groups of targets":
             left = [np.delete(segment, removed[index].targets, axis=1) for index, segment in enumerate(values)]
         else:
@@ -175,7 +177,7 @@ def pieces_of(blocks: Blocks, values: Sequence[np.ndarray]) -> list[list[Piece]]
     return blocks.pieces or [[Piece(n, slice(0, len(segment))) for n, segment in enumerate(values)]]
 
 
-def independent_blocks(chi, tau: int | None = None) -> Blocks:
+def independent_blocks(chi: ChiLike, tau: int | None = None) -> Blocks:
     """Decide what is independent, from the measured relaxation and the correlation between targets.
 
     * Blocks of time, at least five relaxation times long: segments are laid end to end, so that short ones, or those
@@ -203,7 +205,7 @@ def independent_blocks(chi, tau: int | None = None) -> Blocks:
     return chi.known(("independent blocks", tau), lambda: _decide(chi, tau))
 
 
-def _decide(chi, tau):
+def _decide(chi: Chi, tau: int) -> Blocks:
     """The blocks of `independent_blocks`."""
     relaxation, trajectories = _memory(chi, tau)
     held = chi.n_frames / relaxation if relaxation > 0 else np.inf
@@ -224,7 +226,7 @@ def _decide(chi, tau):
     return _of_trajectories(chi, trajectories, basis)
 
 
-def _memory(chi, tau):
+def _memory(chi: Chi, tau: int) -> tuple[float, Sequence[int] | None]:
     """Slowest relaxation in frames, and the trajectory of each segment where trajectories are independent, or None."""
     if len(chi) == 1:
         return relaxation_time(chi, tau), None
@@ -235,12 +237,12 @@ def _memory(chi, tau):
         return relaxation_time(Chi(whole), tau), declared
     # Not known: laid end to end, chi of one run decays as it did, and that of independent runs no slower than that.
     inside = relaxation_time(chi, tau)
-    joined = relaxation_time(Chi(np.concatenate(chi.segments)), tau)
+    joined = relaxation_time(as_chi(np.concatenate(chi.segments)), tau)
     relaxation = max(joined, inside) if np.isfinite(inside) else joined
     return relaxation, tuple(range(len(chi))) if correlation + noise < _JOINT else None
 
 
-def _unique(labels):
+def _unique(labels: Sequence[int]) -> list[int]:
     return list(dict.fromkeys(labels))
 
 
@@ -262,7 +264,7 @@ def blocks_of_time(values: Sequence[np.ndarray], number: int, basis: Basis) -> B
     """
     n_frames = sum(map(len, values))
     cuts, offset = np.linspace(0, n_frames, number + 1).round().astype(int), 0
-    pieces = [[] for _ in range(number)]
+    pieces: list[list[Piece]] = [[] for _ in range(number)]
     for index, segment in enumerate(values):
         for block, first, last in zip(pieces, cuts[:-1] - offset, cuts[1:] - offset, strict=True):
             first, last = max(int(first), 0), min(int(last), len(segment))
@@ -273,12 +275,12 @@ def blocks_of_time(values: Sequence[np.ndarray], number: int, basis: Basis) -> B
     return Blocks(found, pieces, _share(pieces))
 
 
-def _share(pieces):
+def _share(pieces: Sequence[Sequence[Piece]]) -> np.ndarray:
     frames = np.array([sum(p.frames.stop - p.frames.start for p in block) for block in pieces], float)
     return frames / frames.sum()
 
 
-def _targets_differ(chi, blocks):
+def _targets_differ(chi: Chi, blocks: Blocks) -> bool:
     """Two-way analysis of variance of the means by block and target: do targets differ beyond what time gives?"""
     n_targets, n_blocks = chi.n_targets, len(blocks)
     if n_targets < 2:
@@ -297,7 +299,7 @@ def _targets_differ(chi, blocks):
     return bool((fdtrc(n_targets - 1, free, ratio) < 0.05 / (chi.n_states - 1)).any())
 
 
-def _design_effect(chi, tau):
+def _design_effect(chi: Chi, tau: int) -> float | None:
     """That of targets which are shown to be independent, at least 1; None if they are not."""
     if chi.n_targets < 2:
         return None
@@ -308,7 +310,7 @@ def _design_effect(chi, tau):
     return max(1.0, float(design.max()))
 
 
-def _of_single_targets(chi, tau, basis):
+def _of_single_targets(chi: Chi, tau: int, basis: Basis) -> Blocks:
     """Blocks of time of each of a few targets, if these are shown to be independent."""
     number = int(min(basis.n_relaxations / _PER_BLOCK, chi.n_frames / (2 * tau), _MOST / chi.n_targets))
     if number < 2 or number * chi.n_targets < _LEAST or (design := _design_effect(chi, tau)) is None:
@@ -325,7 +327,7 @@ def _of_single_targets(chi, tau, basis):
     return Blocks(found, pieces, np.repeat(time.weights, chi.n_targets) / chi.n_targets)
 
 
-def _of_targets(chi, tau, basis):
+def _of_targets(chi: Chi, tau: int, basis: Basis) -> Blocks:
     """Groups of targets, if the targets are shown to be independent."""
     if chi.n_targets < _LEAST or (design := _design_effect(chi, tau)) is None:
         return Blocks(basis)
@@ -355,13 +357,13 @@ def groups_of_targets(values: Sequence[np.ndarray], basis: Basis) -> Blocks:
     return Blocks(found, pieces, np.array([len(group) for group in groups]) / n_targets)
 
 
-def _of_trajectories(chi, trajectories, basis):
+def _of_trajectories(chi: Chi, trajectories: Sequence[int] | None, basis: Basis) -> Blocks:
     """Whole trajectories, in order; of very many, several to a block."""
     labels = _unique(trajectories) if trajectories is not None else []
-    if len(labels) < _LEAST:
+    if trajectories is None or len(labels) < _LEAST:
         return Blocks(basis)
     block = {label: k * min(len(labels), _MOST) // len(labels) for k, label in enumerate(labels)}
-    pieces = [[] for _ in range(min(len(labels), _MOST))]
+    pieces: list[list[Piece]] = [[] for _ in range(min(len(labels), _MOST))]
     for index, (segment, label) in enumerate(zip(chi, trajectories, strict=True)):
         pieces[block[label]].append(Piece(index, slice(0, len(segment))))
     length = chi.n_frames / len(pieces)

@@ -16,7 +16,7 @@ __all__ = ["estimate_table"]
 
 
 def estimate_table(
-    axes: Sequence[Mapping[str, Sequence]], estimates: Mapping[str, Estimate | np.ndarray], unit: str = ""
+    axes: Sequence[Mapping[str, Any]], estimates: Mapping[str, Estimate | np.ndarray], unit: str = ""
 ) -> pd.DataFrame:
     """One table of estimates of one shape.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gdynet_tf.errors import InputError
 
 if TYPE_CHECKING:
-    from gdynet_tf.graphs.store import GraphDataset
+    from gdynet_tf.graphs.dataset import GraphDataset
     from gdynet_tf.learning.splits import Split
 
 __all__ = ["RecordedSplit", "parse_with_settings", "read_settings"]

@@ -15,8 +15,9 @@ chi of a frame is the memberships of its microstate, interpolated to the next on
 choice with others.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg import eigh
@@ -29,6 +30,10 @@ from gdynet_tf.findings import Finding
 from gdynet_tf.learning.pairs import lagged_pairs
 from gdynet_tf.learning.prediction import predict_blocks
 from gdynet_tf.networks.layers import N_MICROSTATES
+
+if TYPE_CHECKING:
+    from gdynet_tf.graphs.dataset import GraphDataset
+    from gdynet_tf.networks.gdynet import GDyNet
 
 __all__ = ["StateMapResult", "find_state_map", "identify_states", "kinetic_map"]
 
@@ -91,7 +96,7 @@ class StateMapResult:
         return _interpolate(flat @ self.projection, self.centers, self.memberships).reshape(np.shape(chi))
 
 
-def kinetic_map(covariances: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def kinetic_map(covariances: Sequence[np.ndarray] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Kinetic-map coordinates as linear functions of chi.
 
     Parameters
@@ -163,7 +168,9 @@ def find_state_map(start: np.ndarray, end: np.ndarray) -> StateMapResult:
     return replace(identity, findings=_fallback(lost, found=False) + _superfluous(identity))
 
 
-def identify_states(model, graphs, blocks: Iterable[tuple[int, int, int]], tau: int) -> StateMapResult:
+def identify_states(
+    model: "GDyNet", graphs: "GraphDataset", blocks: Iterable[tuple[int, int, int]], tau: int
+) -> StateMapResult:
     """Find the state map on the training data and set it in the model.
 
     Parameters
@@ -249,7 +256,9 @@ def _microstates(points: np.ndarray) -> np.ndarray:
     return centers
 
 
-def _candidates(identity: StateMapResult, start: np.ndarray, end: np.ndarray, coefficients: np.ndarray):
+def _candidates(
+    identity: StateMapResult, start: np.ndarray, end: np.ndarray, coefficients: np.ndarray
+) -> Iterator[StateMapResult]:
     """Yield maps by PCCA+ of a Markov state model of microstates, the wanted one first."""
     n, r = coefficients.shape
     x, y = start @ coefficients, end @ coefficients

@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from gdynet_tf.graphs.store import GraphDataset
+    from gdynet_tf.graphs.dataset import GraphDataset
 
 __all__ = ["frame_batches", "lagged_pairs", "pair_batches"]
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from gdynet_tf.analysis.chi import as_chi, check_lags
-from gdynet_tf.analysis.independence import Basis, independent_blocks
+from gdynet_tf.analysis.chi import ChiLike, as_chi, check_lags
+from gdynet_tf.analysis.independence import Basis, Blocks, independent_blocks
 from gdynet_tf.analysis.kinetics.koopman import koopman_copies
 from gdynet_tf.analysis.kinetics.rates import count_slow
-from gdynet_tf.analysis.kinetics.spectral import eigenvectors
+from gdynet_tf.analysis.kinetics.spectral import Eigenvectors, eigenvectors
 from gdynet_tf.analysis.relaxation import observed_transitions
 from gdynet_tf.analysis.uncertainty import PROBABILITY, Estimate, Spread, estimate_from_copies, jackknife
 from gdynet_tf.findings import Finding
@@ -121,7 +121,7 @@ class ChapmanKolmogorovTest:
 
 
 def chapman_kolmogorov_test(
-    chi,
+    chi: ChiLike,
     tau: int | None = None,
     n_steps: int = 5,
     frame_interval: float | None = None,
@@ -193,7 +193,7 @@ def chapman_kolmogorov_test(
     )
 
 
-def _interval(copies, blocks):
+def _interval(copies: np.ndarray, blocks: Blocks) -> np.ndarray:
     found = estimate_from_copies(copies, blocks, PROBABILITY, per_frame=False)
     bounds = np.stack([found.lower, found.upper])
     if blocks:
@@ -201,7 +201,7 @@ def _interval(copies, blocks):
     return bounds
 
 
-def _tested(differences, vectors, blocks):
+def _tested(differences: np.ndarray, vectors: Eigenvectors, blocks: Blocks) -> tuple[Spread | None, float, float]:
     """Leave-one-out differences (n_blocks + 1, n_steps - 1, n, n) by process, p-value, the deviation to be noticed."""
     if not blocks or not differences.shape[1]:
         return None, np.nan, np.nan
@@ -230,7 +230,7 @@ def _tested(differences, vectors, blocks):
     return by_process, float(min(1.0, *candidates)), noticeable
 
 
-def _growth(estimated, vectors):
+def _growth(estimated: np.ndarray, vectors: Eigenvectors) -> float:
     """Slowest timescale at the last step over that at the first, of the same process."""
     values = np.abs(np.einsum("i,sij,j->s", vectors.left[1], estimated[[1, -1]], vectors.right[:, 1]))
     if not ((values > 0) & (values < 1)).all():
@@ -238,7 +238,7 @@ def _growth(estimated, vectors):
     return float((len(estimated) - 1) * np.log(values[0]) / np.log(values[1]))
 
 
-def _verdict(numbers, basis, n_steps, until):
+def _verdict(numbers: dict[str, Any], basis: Basis, n_steps: int, until: str) -> Finding:
     """The finding, by what was seen, in this order."""
     noticeable, growth = numbers["noticeable"], numbers["growth"]
     if basis.reason == "no dynamics" or (numbers["n_slow"] and not numbers["n_transitions"]):

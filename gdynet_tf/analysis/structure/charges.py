@@ -9,7 +9,7 @@ from gdynet_tf.errors import InputError
 __all__ = ["read_charges"]
 
 
-def read_charges(given, atomic_numbers):
+def read_charges(given: str, atomic_numbers: np.ndarray) -> np.ndarray:
     """Charge of every atom.
 
     Parameters
@@ -42,7 +42,7 @@ def read_charges(given, atomic_numbers):
     return np.array([charges[z] for z in atomic_numbers])
 
 
-def _number(word, where):
+def _number(word: str, where: str) -> float:
     try:
         value = float(word)
     except ValueError:
@@ -52,7 +52,7 @@ def _number(word, where):
     return value
 
 
-def _from_file(path, n_atoms):
+def _from_file(path: str | Path, n_atoms: int) -> np.ndarray:
     if not Path(path).is_file():
         raise InputError(f"--charges {path}: neither a file nor a list such as Li=1,S=-2")
     try:

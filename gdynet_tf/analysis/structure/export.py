@@ -1,11 +1,21 @@
 """Files for other programs: coloured trajectories (OVITO), representative frames (any viewer), densities (VESTA)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdynet_tf.analysis.chi import as_chi
+from gdynet_tf.analysis.chi import Chi, ChiLike, as_chi
 from gdynet_tf.analysis.structure.shells import neighbors_within
+from gdynet_tf.analysis.system import System
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from gdynet_tf.analysis.structure.space import StateDensity
 
 __all__ = [
     "representative_frames",
@@ -20,7 +30,14 @@ _SMEARING = 0.4  # Å
 _EMPTY = 1e-6
 
 
-def _atoms(system, segment, frame, chi, first=(), center=None):
+def _atoms(
+    system: System,
+    segment: int,
+    frame: int,
+    chi: Chi,
+    first: Sequence[int] | np.ndarray = (),
+    center: np.ndarray | None = None,
+) -> Atoms:
     """ASE atoms of a frame, ``first`` ones leading, a periodic cell centred on ``center``."""
     from ase import Atoms
 
@@ -43,7 +60,7 @@ def _atoms(system, segment, frame, chi, first=(), center=None):
     return atoms
 
 
-def write_state_trajectory(path, chi, system, max_frames=200):
+def write_state_trajectory(path: str | Path, chi: ChiLike, system: System, max_frames: int = 200) -> int:
     """Write frames as extended XYZ, each atom with the probabilities of its states; OVITO colours by them.
 
     Columns besides element and position: ``chi`` (n_states values, zero for atoms that are no target), ``state`` (the
@@ -74,7 +91,7 @@ def write_state_trajectory(path, chi, system, max_frames=200):
     return len(atoms)
 
 
-def _surroundings(system, segment, frame, centers):
+def _surroundings(system: System, segment: int, frame: int, centers: np.ndarray) -> np.ndarray:
     """Smeared number of atoms of each element over distance, (C, n_elements * n_radii)."""
     radii = np.arange(0.5, _REACH, _SMEARING)
     elements, kind = np.unique(system.atomic_numbers, return_inverse=True)
@@ -92,7 +109,7 @@ def _surroundings(system, segment, frame, centers):
     return described.reshape(len(centers), -1)
 
 
-def representative_frames(chi, system, max_frames=200):
+def representative_frames(chi: ChiLike, system: System, max_frames: int = 200) -> list[tuple[int, int, int] | None]:
     """For each state, the target and frame whose surroundings are the most typical.
 
     Of the samples in which the state is most certain, the one is taken whose neighbours, by element and distance, are
@@ -114,7 +131,8 @@ def representative_frames(chi, system, max_frames=200):
     system.check(chi)
     frames = system.frames(max_frames)
     p = np.array([chi[segment][frame] for segment, frame in frames], np.float64)  # (f, n_targets, n_states)
-    centers, chosen = system.target_positions(), []
+    centers = system.target_positions()
+    chosen: list[tuple[int, int, int] | None] = []
     for i in range(p.shape[2]):
         if p[..., i].mean() < _EMPTY:
             chosen.append(None)
@@ -135,7 +153,9 @@ def representative_frames(chi, system, max_frames=200):
     return chosen
 
 
-def write_representatives(folder, chi, system, representatives):
+def write_representatives(
+    folder: str | Path, chi: ChiLike, system: System, representatives: Sequence[tuple[int, int, int] | None]
+) -> list[Path]:
     """Write each representative frame as ``state_I.extxyz`` and ``state_I.cif``.
 
     The target's atoms come first, in the middle of the cell when it is periodic.
@@ -170,7 +190,7 @@ def write_representatives(folder, chi, system, representatives):
     return written
 
 
-def write_density(folder, density, system):
+def write_density(folder: str | Path, density: StateDensity, system: System) -> list[Path]:
     """Write the density of each state as ``density_I.cube`` (Å^-3), with the atoms of the first frame.
 
     Parameters

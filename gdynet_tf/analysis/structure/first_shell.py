@@ -57,11 +57,11 @@ def first_minimum(edges: np.ndarray, g: np.ndarray) -> float:
     return np.nan
 
 
-def _rise(level, noise):
+def _rise(level: float, noise: float) -> float:
     return max(_LEAST_RISE, _ERRORS * noise * max(level, 0.2))
 
 
-def _vertex(edges, g, smooth, noise, start, stop):
+def _vertex(edges: np.ndarray, g: np.ndarray, smooth: np.ndarray, noise: float, start: int, stop: int) -> float:
     """Bottom of the dip between two shells: of a parabola through its lower part."""
     low = smooth[start:stop].min()
     ahead = smooth[stop : stop + max(1, round(_REACH / (edges[1] - edges[0])))].max()

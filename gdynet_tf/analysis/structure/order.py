@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import eval_legendre
@@ -85,7 +85,7 @@ def bond_order_of_targets(
     return np.array(values), frames
 
 
-def _nearest(positions, lattice, system, n_neighbors):
+def _nearest(positions: np.ndarray, lattice: np.ndarray, system: System, n_neighbors: int) -> np.ndarray:
     """Vectors to the nearest neighbours of the targets, (n_targets, n_neighbors, 3)."""
     targets = system.targets[:, 0]
     density = len(positions) / abs(np.linalg.det(lattice))
@@ -141,7 +141,10 @@ class StateDistribution:
             ``state``, ``from``, ``to``, ``density``, ``density_lower``, ``density_upper``, ``basis``.
         """
         density = Estimate(value=self.density, lower=self.lower, upper=self.upper, basis=self.basis)
-        axes = [{"state": range(len(self.density))}, {"from": self.edges[:-1], "to": self.edges[1:]}]
+        axes: list[dict[str, Any]] = [
+            {"state": range(len(self.density))},
+            {"from": self.edges[:-1], "to": self.edges[1:]},
+        ]
         return estimate_table(axes, {"density": density})
 
 
@@ -179,10 +182,10 @@ def state_distribution(
         sums.append((counts, moments))
     counts, moments = (np.array(part) for part in zip(*sums, strict=True))
 
-    def ratio(a, b):
+    def ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.divide(a, b, out=np.full(a.shape, np.nan), where=b > 0)
 
-    def densities(counts, moments):
+    def densities(counts: np.ndarray, moments: np.ndarray) -> np.ndarray:
         return ratio(counts, np.broadcast_to(moments[0][:, None] * np.diff(edges), counts.shape))
 
     density = estimate_from_sums(densities, (counts, moments), blocks, (0, np.inf))

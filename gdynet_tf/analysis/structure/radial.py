@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -138,22 +138,22 @@ class ChargeIntegral:
             ``state``, ``radius_angstrom``, ``charge_e``, ``charge_lower_e``, ``charge_upper_e``, ``basis``.
         """
         charge = Estimate(value=self.charge, lower=self.lower, upper=self.upper, basis=self.basis)
-        axes = [{"state": range(len(self.charge))}, {"radius_angstrom": self.radii}]
+        axes: list[dict[str, Any]] = [{"state": range(len(self.charge))}, {"radius_angstrom": self.radii}]
         return estimate_table(axes, {"charge": charge}, "e")
 
 
-def _edges(r_max, bin_width):
+def _edges(r_max: float, bin_width: float) -> np.ndarray:
     if not (bin_width > 0 and r_max >= bin_width):
         raise ValueError(f"r_max {r_max:g} Å must hold at least one shell of width {bin_width:g} Å, which is positive")
     return np.arange(round(r_max / bin_width) + 1) * bin_width
 
 
-def _occupied(weights, n_samples):
+def _occupied(weights: np.ndarray, n_samples: int) -> np.ndarray:
     """Weights with those of states that never occur set to zero, so that their results are NaN."""
     return np.where(weights < _EMPTY * n_samples, 0.0, weights)
 
 
-def _ratio(a, b):
+def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.divide(a, b, out=np.full(np.broadcast_shapes(a.shape, b.shape), np.nan), where=b > 0)
 
 
@@ -202,7 +202,14 @@ def radial_distribution(
     pairs, found, bases = [], [], []
     for name, chosen in _kinds_of_targets(system).items():
         own = replace(system, targets=system.targets[chosen])
-        asked = (sampled.map(lambda p, chosen=chosen: p[:, chosen]), own, own.target_positions(), values, edges, frames)
+        asked = (
+            sampled.map(partial(np.take, indices=chosen, axis=1)),
+            own,
+            own.target_positions(),
+            values,
+            edges,
+            frames,
+        )
         blocks = independent_surroundings(*asked)
         about = partial(_about, n_samples=len(frames) * len(chosen), volumes=volumes)
         for number, one, sums in zip(numbers, blocks, shell_sums(*asked, blocks), strict=True):
@@ -226,18 +233,20 @@ def radial_distribution(
     )
 
 
-def _about(shells, weights, density, *, n_samples, volumes):
+def _about(
+    shells: np.ndarray, weights: np.ndarray, density: np.ndarray, *, n_samples: int, volumes: np.ndarray
+) -> np.ndarray:
     """g and coordination number of an element from the sums of some data, (2, n_states, B)."""
     weights = _occupied(weights, n_samples)[:, None]
     ideal = np.where(weights > 0, density[:, None], 0.0) * volumes
     return np.stack([_ratio(shells, ideal), _ratio(shells.cumsum(axis=-1), weights)])
 
 
-def _kinds_of_targets(system):
+def _kinds_of_targets(system: System) -> dict[str, list[int]]:
     """Name -> indices of the targets: by element, groups of atoms by formula."""
     from gdynet_tf.trajectory.elements import symbol
 
-    kinds = {}
+    kinds: dict[str, list[int]] = {}
     for target, atoms in enumerate(system.targets):
         counts = Counter(symbol(z) for z in system.atomic_numbers[atoms])
         name = "".join(f"{element}{n if n > 1 else ''}" for element, n in sorted(counts.items()))
@@ -266,7 +275,7 @@ def first_shell(result: RadialDistribution, populations: np.ndarray) -> np.ndarr
 def charge_integral(
     chi: Chi | Sequence[np.ndarray],
     system: System,
-    charges: Sequence[float],
+    charges: Sequence[float] | np.ndarray,
     r_max: float = 8.0,
     bin_width: float = 0.05,
     max_frames: int = 500,
@@ -306,7 +315,7 @@ def charge_integral(
         for block in np.unique(labels):
             start[block] += ((labels == block)[..., None] * p * own[:, None]).sum(axis=(0, 1))
 
-    def within(shells, weights, start):
+    def within(shells: np.ndarray, weights: np.ndarray, start: np.ndarray) -> np.ndarray:
         total = np.concatenate([np.zeros_like(start)[:, None], shells.cumsum(axis=-1)], axis=-1) + start[:, None]
         return _ratio(total, _occupied(weights, sampled.n_frames * sampled.n_targets)[:, None])
 

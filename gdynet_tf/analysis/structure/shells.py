@@ -5,7 +5,7 @@ The one search and the one sum behind radial distribution functions, coordinatio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -22,7 +22,13 @@ _RADII = np.arange(1.5, _FOLLOWED + 0.1, 0.5)  # Å
 _SHELL = 3.5  # Å, where no shell is known
 
 
-def neighbors_within(positions, lattice, centers, radius, periodic=(True, True, True)):
+def neighbors_within(
+    positions: np.ndarray,
+    lattice: np.ndarray,
+    centers: np.ndarray,
+    radius: float,
+    periodic: tuple[bool, ...] = (True, True, True),
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """All atoms within a radius of some points, periodic images included.
 
     Parameters
@@ -50,7 +56,7 @@ def neighbors_within(positions, lattice, centers, radius, periodic=(True, True, 
 
     lattice, inverse = np.asarray(lattice, np.float64), np.linalg.inv(lattice)
 
-    def wrapped(points):
+    def wrapped(points: np.ndarray) -> np.ndarray:
         fractional = np.asarray(points, np.float64) @ inverse
         return np.ascontiguousarray((fractional - np.where(periodic, np.floor(fractional), 0.0)) @ lattice)
 
@@ -61,7 +67,13 @@ def neighbors_within(positions, lattice, centers, radius, periodic=(True, True, 
     return center, atom, atoms[atom] + image @ lattice - points[center]
 
 
-def _tables(system, centers, values, edges, frames):
+def _tables(
+    system: System,
+    centers: Sequence[np.ndarray],
+    values: np.ndarray,
+    edges: np.ndarray,
+    frames: Sequence[tuple[int, int]],
+) -> Iterator[np.ndarray]:
     """For each frame, values of the atoms in each shell about each target, (n_targets, S, B), own atoms left out."""
     n_targets, n_bins = len(system.targets), len(edges) - 1
     own = np.zeros((n_targets, len(values)), bool)

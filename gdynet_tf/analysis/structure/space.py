@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,7 +25,7 @@ _FRAMES = 5000  # in which it is looked how fast targets change their place
 _PARTS = 3  # of the cell, between which they do
 
 
-def _fractional(x, cell, periodic):
+def _fractional(x: np.ndarray, cell: np.ndarray, periodic: Sequence[bool]) -> np.ndarray:
     """Coordinates in the cell, (F, T, 3) in [0, 1) along periodic directions."""
     fractional = np.asarray(x, np.float64) @ np.linalg.inv(cell)
     return fractional - np.where(periodic, np.floor(fractional), 0.0)
@@ -73,7 +73,7 @@ class PopulationProfile:
             ``axis``, ``state``, ``position_angstrom``, ``density_per_angstrom``, ``fraction`` and their bounds,
             ``basis``.
         """
-        axes = [{"state": range(len(self.density))}, {"position_angstrom": self.position}]
+        axes: list[dict[str, Any]] = [{"state": range(len(self.density))}, {"position_angstrom": self.position}]
         density = Estimate(value=self.density, lower=self.lower, upper=self.upper, basis=self.basis)
         fraction = Estimate(value=self.fraction, lower=self.fraction_lower, upper=self.fraction_upper, basis=self.basis)
         table = estimate_table(axes, {"density": density}, "per_angstrom").drop(columns="basis")
@@ -148,12 +148,12 @@ def population_profile(
     )
 
 
-def _fraction(counts):
+def _fraction(counts: np.ndarray) -> np.ndarray:
     total = counts.sum(axis=0)
     return np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0)
 
 
-def _blocks_of_place(chi, system, places):
+def _blocks_of_place(chi: Chi, system: System, places: Sequence[np.ndarray]) -> Blocks:
     """What is independent, states and the third of the cell that a target is in taken together."""
     frames = system.frames(_FRAMES)
     sampled = sampled_chi(chi, frames)
@@ -166,7 +166,7 @@ def _blocks_of_place(chi, system, places):
     # From the sampled frames back to all of them.
     stride = round(sampled.frame_interval / chi.frame_interval)
 
-    def scaled(piece):
+    def scaled(piece: Piece) -> Piece:
         last = min(piece.frames.stop * stride, len(chi[piece.segment]))
         return Piece(piece.segment, slice(piece.frames.start * stride, last), piece.targets)
 

@@ -127,7 +127,7 @@ class TracerDiffusivity:
         )
 
 
-def _msd_sums(x, first, last, max_lag):
+def _msd_sums(x: np.ndarray, first: int, last: int, max_lag: int) -> tuple[np.ndarray, np.ndarray]:
     """Sums of squared displacements at lags 0 to max_lag that begin in frames first to last, and their numbers.
 
     With sums of x(t)^2 and x(t+m)^2 by accumulation, and the correlation sum x(t) x(t+m) by fast Fourier transform
@@ -197,7 +197,7 @@ def mean_squared_displacement(
     sums, counts = np.moveaxis(np.concatenate([total[None], total - parts] if blocks else [total[None]]), 1, 0)
     copies = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
     lags = np.arange(max_lag + 1)
-    factors = np.sqrt([neighbor_factor(lag, blocks) for lag in lags])
+    factors = np.sqrt([neighbor_factor(int(lag), blocks) for lag in lags])
     return MeanSquaredDisplacement(
         lags=lags,
         lag_times=lags * frame_interval,
@@ -209,7 +209,7 @@ def mean_squared_displacement(
     )
 
 
-def _widened(copies, factor):
+def _widened(copies: np.ndarray, factor: float | np.ndarray) -> np.ndarray:
     """Copies whose spread about that of all data is so many times as wide."""
     return copies[0] + factor * (copies - copies[0])
 
@@ -251,10 +251,10 @@ def tracer_diffusivity(
     later = _spread(lags[len(lags) // 2 :]) if len(lags) > 3 else lags
     interval = times[1]
 
-    def slopes(at):
+    def slopes(at: np.ndarray) -> np.ndarray:
         return result.copies[:, at] @ _slope_weights(tuple(at), result.n_frames) / (6 * interval)
 
-    factor = np.sqrt(neighbor_factor(lags[0], result.blocks))
+    factor = np.sqrt(neighbor_factor(int(lags[0]), result.blocks))
     copies = _widened(slopes(lags), factor)
     D = estimate_from_copies(copies, result.blocks, (0, np.inf), per_frame=False)
     bend = estimate_from_copies(_widened(slopes(later) - slopes(lags), factor), result.blocks, per_frame=False)
@@ -276,13 +276,13 @@ def tracer_diffusivity(
     )
 
 
-def _spread(lags):
+def _spread(lags: np.ndarray) -> np.ndarray:
     """Some of the lags, evenly spaced on a logarithmic scale, the ends among them."""
     wanted = np.geomspace(lags[0], lags[-1], _FIT_LAGS)
     return lags[np.unique(np.abs(lags[:, None] - wanted).argmin(axis=0))]
 
 
-def _exponents(times, msd):
+def _exponents(times: np.ndarray, msd: np.ndarray) -> np.ndarray:
     """Slopes of log MSD over log time, (n_copies,); NaN where something does not move."""
     x = np.log(times) - np.log(times).mean()
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -290,12 +290,12 @@ def _exponents(times, msd):
     return np.where(np.isfinite(found), found, np.nan)
 
 
-def _excludes(estimate, value):
+def _excludes(estimate: Estimate, value: float) -> bool:
     """Whether an interval is there and does not hold a value."""
     return bool(estimate.lower > value or estimate.upper < value)
 
 
-def _diffuses(exponent, bend, fitted, time_unit):
+def _diffuses(exponent: Estimate, bend: Estimate, fitted: np.ndarray, time_unit: str) -> Finding:
     """Finding about the range of a fit, from the exponent and the change of the slope towards later lags."""
     value, bent = float(exponent.value), _excludes(bend, 0.0)
     low, high = _EXPONENTS
@@ -319,7 +319,7 @@ def _diffuses(exponent, bend, fitted, time_unit):
 
 
 @lru_cache(maxsize=64)
-def _slope_weights(lags, n_frames):
+def _slope_weights(lags: tuple[int, ...], n_frames: int) -> np.ndarray:
     """Weights of the mean squared displacements in the slope per frame, (n_lags,)."""
     x = np.stack([np.ones(len(lags)), lags], axis=1)
     covariance = np.array([[_overlap(i, j, n_frames) for j in lags] for i in lags])
@@ -327,7 +327,7 @@ def _slope_weights(lags, n_frames):
     return np.linalg.solve(x.T @ weighted, weighted.T)[1]
 
 
-def _overlap(i, j, n_frames):
+def _overlap(i: int, j: int, n_frames: int) -> float:
     """Covariance of the mean squared displacements of a Brownian path at lags i and j, but for a factor.
 
     Steps of width s overlap by o frames, and their squares are correlated by 2 s^4 o^2: the mean over all pairs of

@@ -55,7 +55,7 @@ def independent_motion(positions: Sequence[np.ndarray], lag: int) -> Blocks:
     return blocks_of_time(positions, number, Basis(None))
 
 
-def _design(positions, lag):
+def _design(positions: Sequence[np.ndarray], lag: int) -> float:
     """Upper bound of the factor by which correlation between targets widens the variance of their squared steps.
 
     Squares are correlated by the square of the correlation r of the displacements: 1 + (N - 1) r^2, with
@@ -95,7 +95,7 @@ def neighbor_factor(lag: int, blocks: Blocks) -> float:
     if blocks.basis.kind != "time blocks" or lag < 1:
         return 1.0
 
-    def variance(n):
+    def variance(n: float) -> float:
         d = np.arange(1, int(min(n, lag)))
         return n * lag**2 + 2 * ((n - d) * (lag - d) ** 2.0).sum()
 
@@ -103,7 +103,9 @@ def neighbor_factor(lag: int, blocks: Blocks) -> float:
     return float(max(1.0, variance(number * length) / (number * variance(length))))
 
 
-def warn_of_jumps(positions, lattices, periodic=(True, True, True)) -> float:
+def warn_of_jumps(
+    positions: Sequence[np.ndarray], lattices: Sequence[np.ndarray], periodic: tuple[bool, ...] = (True, True, True)
+) -> float:
     """Warn when a target moves more than half a cell between two frames: its path was then lost.
 
     Parameters

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gdynet_tf.analysis.chi import Chi, as_chi, check_lags
-from gdynet_tf.analysis.independence import Blocks, independent_blocks, pieces_of
+from gdynet_tf.analysis.independence import Blocks, Piece, independent_blocks, pieces_of
 from gdynet_tf.analysis.kinetics.koopman import koopman_of
 from gdynet_tf.analysis.kinetics.spectral import stationary_distribution
 from gdynet_tf.analysis.tables import estimate_table
@@ -106,12 +106,14 @@ class TransitionTransport:
         return estimate_table(self._states, shown, f"angstrom2_per_{self.time_unit}")
 
     @property
-    def _states(self):
+    def _states(self) -> list[dict[str, range]]:
         states = range(len(self.koopman))
         return [{"from": states}, {"to": states}]
 
 
-def _sums(chi, paths, lags, pieces):
+def _sums(
+    chi: Chi, paths: Sequence[np.ndarray], lags: np.ndarray, pieces: Sequence[Piece]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of one block: sums of d^2 chi_i chi_j, of chi_i chi_j, each (n_lags, n, n), and of chi_i chi_k at the start."""
     n = chi[0].shape[2]
     moved, pairs, start = np.zeros((len(lags), n, n)), np.zeros((len(lags), n, n)), np.zeros((len(lags), n, n))
@@ -131,19 +133,21 @@ def _sums(chi, paths, lags, pieces):
     return moved, pairs, start
 
 
-def _window(tau):
+def _window(tau: int) -> np.ndarray:
     """Up to five lags around tau, over which slopes at tau are taken."""
     width = max(1, tau // 4)
     return np.unique([*np.linspace(tau - width, tau + width, 5).round().astype(int).clip(1), tau])
 
 
-def _slope(times, values):
+def _slope(times: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Of straight lines through values (n, ...)."""
     centred = times - times.mean()
     return np.tensordot(centred, values, axes=1) / np.square(centred).sum()
 
 
-def _results(moved, pairs, start, *, lags, tau, frame_interval):
+def _results(
+    moved: np.ndarray, pairs: np.ndarray, start: np.ndarray, *, lags: np.ndarray, tau: int, frame_interval: float
+) -> dict[str, np.ndarray]:
     """Everything that follows from the sums of some data."""
     total = pairs.sum(axis=(1, 2), keepdims=True)
     seen = pairs > _RARE * np.maximum(total, 1e-300)
