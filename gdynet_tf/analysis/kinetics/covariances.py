@@ -92,7 +92,7 @@ def covariances(chi: ChiLike, tau: int | None = None) -> tuple[np.ndarray, np.nd
     chi = as_chi(chi)
     tau = chi.lag(tau)
     parts = [lagged_sums(_chunks(segment, tau), tau) for segment in chi]
-    c00, c0t, ctt = np.sum([sums for sums, _ in parts], axis=0) / sum(n for _, n in parts)
+    c00, c0t, ctt = np.asarray(sum(sums for sums, _ in parts)) / sum(n for _, n in parts)
     return c00, c0t, ctt
 
 
