@@ -45,6 +45,7 @@ class Chi(Sequence):
 
     def __post_init__(self) -> None:
         segments = (self.segments,) if isinstance(self.segments, np.ndarray) else tuple(self.segments)
+        segments = tuple(segment if isinstance(segment, np.ndarray) else np.asarray(segment) for segment in segments)
         object.__setattr__(self, "segments", segments)
         if not segments:
             raise ValueError("chi holds no segment")
@@ -54,7 +55,7 @@ class Chi(Sequence):
             if segment.shape[1:] != segments[0].shape[1:]:
                 raise ValueError(f"chi of segment {n} has shape {segment.shape}, segment 0 has {segments[0].shape}")
             with np.errstate(invalid="ignore"):  # inf - inf
-                total = segment.sum()
+                total = segment.sum(dtype=np.float64)
             if not np.isfinite(total):
                 raise ValueError(f"chi of segment {n} holds values that are not finite")
         if self.n_states < 2:

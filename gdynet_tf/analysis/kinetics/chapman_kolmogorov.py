@@ -12,6 +12,7 @@ from gdynet_tf.analysis.kinetics.koopman import koopman_copies
 from gdynet_tf.analysis.kinetics.rates import count_slow
 from gdynet_tf.analysis.kinetics.spectral import Eigenvectors, eigenvectors
 from gdynet_tf.analysis.relaxation import observed_transitions
+from gdynet_tf.analysis.states import populations
 from gdynet_tf.analysis.uncertainty import PROBABILITY, Estimate, Spread, estimate_from_copies, jackknife
 from gdynet_tf.findings import Finding
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["ChapmanKolmogorovTest", "chapman_kolmogorov_test"]
 
 _LEVEL = 0.05  # false alarms
+_COUNTS = 10.0  # transitions from which a single element is tested
 _PROCESSES = 0.8  # share of the level for the processes themselves, the rest for the single elements
 _POWER = 0.8416  # standard errors above the critical value: noticed in 80 % of the cases
 _COARSE = 0.15  # a test that would not notice a deviation as large as this says little
@@ -166,8 +168,11 @@ def chapman_kolmogorov_test(
     predicted = np.concatenate([identity, np.stack(predicted, axis=1)], axis=1)
     estimated = np.concatenate([identity, estimated], axis=1)
     vectors = eigenvectors(estimated[0, 1])
-    by_process, p_value, noticeable = _tested(predicted[:, 2:] - estimated[:, 2:], vectors, blocks)
     steps = np.arange(n_steps + 1)
+    # Visits of the row's state that are independent at each lag, times the probability of the element.
+    visits = populations(chi) * chi.n_frames * chi.n_targets  # (n,)
+    expected = visits[:, None] / (steps[2:, None, None] * tau) * np.minimum(predicted[0, 2:], 1 - predicted[0, 2:])
+    by_process, p_value, noticeable = _tested(predicted[:, 2:] - estimated[:, 2:], expected, vectors, blocks)
     numbers: dict[str, Any] = {
         "p_value": p_value,
         "noticeable": noticeable,
@@ -201,8 +206,14 @@ def _interval(copies: np.ndarray, blocks: Blocks) -> np.ndarray:
     return bounds
 
 
-def _tested(differences: np.ndarray, vectors: Eigenvectors, blocks: Blocks) -> tuple[Spread | None, float, float]:
-    """Leave-one-out differences (n_blocks + 1, n_steps - 1, n, n) by process, p-value, the deviation to be noticed."""
+def _tested(
+    differences: np.ndarray, expected: np.ndarray, vectors: Eigenvectors, blocks: Blocks
+) -> tuple[Spread | None, float, float]:
+    """Leave-one-out differences (n_blocks + 1, n_steps - 1, n, n) by process, p-value, the deviation to be noticed.
+
+    ``expected`` (n_steps - 1, n, n): transitions that elements rest on. With few of them the scatter between blocks,
+    of which most hold none, says nothing: such elements are left to the processes.
+    """
     if not blocks or not differences.shape[1]:
         return None, np.nan, np.nan
     left, right = vectors.left[1:], vectors.right[:, 1:]
@@ -211,13 +222,13 @@ def _tested(differences: np.ndarray, vectors: Eigenvectors, blocks: Blocks) -> t
     second = (np.imag(vectors.eigenvalues[1:]) < 0)[None, None]
     by_process = jackknife(np.where(second, np.imag(seen), np.real(seen)), blocks, per_frame=False)
     by_element = jackknife(differences, blocks, per_frame=False)
-    n = differences.shape[-1]
+    n, often = differences.shape[-1], expected >= _COUNTS
     candidates = []
-    for spread, share, number in (
-        (by_process, _PROCESSES, by_process.value.size),
-        (by_element, 1 - _PROCESSES, differences.shape[1] * n * (n - 1)),  # rows sum to one
+    for spread, share, number, among in (
+        (by_process, _PROCESSES, by_process.value.size, np.ones(by_process.value.shape, bool)),
+        (by_element, 1 - _PROCESSES, often.sum() * (n - 1) / n, often),  # rows sum to one
     ):
-        varies = spread.standard_error > 1e-9  # rounding
+        varies = (spread.standard_error > 1e-9) & among  # rounding
         t = np.abs(spread.corrected[varies]) / spread.standard_error[varies]
         if t.size:
             candidates.append(2 * stdtr(spread.degrees[varies], -t).min() * number / share)

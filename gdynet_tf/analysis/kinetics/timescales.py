@@ -93,7 +93,7 @@ def timescale(eigenvalue: complex, lag_time: float) -> tuple[float, str]:
         "real", "complex", "negative" or "unresolved".
     """
     oscillates = abs(eigenvalue.imag) > 1e-12
-    if not oscillates and eigenvalue.real <= 0:
+    if not oscillates and eigenvalue.real <= 1e-10:  # rounding of zero
         return np.nan, "negative"
     if abs(eigenvalue) >= 1 - 1e-9:  # rounding aside
         return np.inf, "unresolved"
