@@ -1,19 +1,27 @@
 """gdynet-select-model: a graph directory in, the recommended number of states and lag time out."""
 
+from __future__ import annotations
+
 import argparse
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gdynet_tf.errors import InputError, run_command
 from gdynet_tf.networks.backend import load_tensorflow
 
+if TYPE_CHECKING:
+    from gdynet_tf.graphs.dataset import GraphDataset
+    from gdynet_tf.learning.selection import Selection
+
 __all__ = ["main"]
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="select_model.py",
         description="Find the smallest number of states and the shortest lag time that fulfil the Chapman-Kolmogorov "
@@ -33,7 +41,7 @@ def _parser():
     return parser
 
 
-def _check(args):
+def _check(args: argparse.Namespace) -> None:
     if min(args.n_states) < 2 or len(set(args.n_states)) < len(args.n_states):
         raise InputError(f"--n-states {_words(args.n_states)}: different numbers of at least 2 are needed")
     if args.tau < 1:
@@ -51,11 +59,11 @@ def _check(args):
         raise InputError(f"{args.out}: exists; --out names another directory")
 
 
-def _words(numbers):
+def _words(numbers: Sequence[int]) -> str:
     return " ".join(map(str, numbers))
 
 
-def _run(argv):
+def _run(argv: Sequence[str] | None) -> int:
     args = _parser().parse_args(argv)
     _check(args)
     from gdynet_tf.analysis import default_lags
@@ -96,13 +104,13 @@ def _run(argv):
         seed=seed,
         folder=out / "trainings",
     )
-    _tell(selection, graphs)
+    _print_result(selection, graphs)
     _write(selection, graphs, args, lags, seed, out)
     print(f"written: {out}")
     return 0 if selection.recommended else 1
 
 
-def _tell(selection, graphs):
+def _print_result(selection: Selection, graphs: GraphDataset) -> None:
     """The table and the recommendation."""
     interval, unit = selection.frame_interval, selection.time_unit
     print("\nstates  VAMP-2 of the folds (mean ± standard error)")
@@ -126,12 +134,19 @@ def _tell(selection, graphs):
         print(f"next: python train.py --graphs {graphs.path} --n-states {chosen.n_states} --tau {chosen.lag}")
 
 
-def _write(selection, graphs, args, lags, seed, out):
+def _write(
+    selection: Selection,
+    graphs: GraphDataset,
+    args: argparse.Namespace,
+    lags: Sequence[int],
+    seed: int,
+    out: Path,
+) -> None:
     """config.json, the table, the figure and the recommendation."""
     os.environ.setdefault("MPLBACKEND", "Agg")
     from gdynet_tf._version import __version__
     from gdynet_tf.analysis import plots
-    from gdynet_tf.files import digest, write_json
+    from gdynet_tf.files import write_json
 
     write_json(
         out / "config.json",
@@ -139,7 +154,7 @@ def _write(selection, graphs, args, lags, seed, out):
             "seed": seed,
             **{name: getattr(args, name) for name in ("n_states", "tau", "n_splits", "n_restarts", "epochs")},
             "lags": lags,
-            "graphs": {"path": str(graphs.path.resolve()), "sha256": digest(graphs.path / "meta.json")},
+            "graphs": {"path": str(Path(args.graphs).resolve()), "sha256": graphs.sha256},
             "versions": {"gdynet_tf": __version__, "numpy": np.__version__},
         },
     )
@@ -157,6 +172,6 @@ def _write(selection, graphs, args, lags, seed, out):
     )
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     return run_command(_run, argv)

@@ -11,13 +11,15 @@ to each fold's own test, with Bonferroni's correction and a fifth of the level.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import Any
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
 import gdynet_tf.analysis as ga
-from gdynet_tf.analysis.chi import ChiLike
+from gdynet_tf.analysis.chi import Chi, ChiLike
 from gdynet_tf.analysis.kinetics.koopman import koopman_copies
+from gdynet_tf.findings import Severity
 
 __all__ = ["Candidate", "Shortfall", "scan_lags"]
 
@@ -122,14 +124,14 @@ def scan_lags(
     ValueError
         If there is no fold, or the numbers of states differ.
     """
-    folds = [ga.as_chi(fold) for fold in folds]
-    if len({fold.n_states for fold in folds}) != 1:
-        raise ValueError(f"folds of one number of states are needed, got {[fold.n_states for fold in folds]}")
-    reach = _reach(folds, lags)
-    return [_candidate(folds, lag, reach, frame_interval, time_unit) for lag in lags]
+    parts = [ga.as_chi(fold) for fold in folds]
+    if len({part.n_states for part in parts}) != 1:
+        raise ValueError(f"folds of one number of states are needed, got {[part.n_states for part in parts]}")
+    reach = _reach(parts, lags)
+    return [_candidate(parts, lag, reach, frame_interval, time_unit) for lag in lags]
 
 
-def _reach(folds, lags):
+def _reach(folds: Sequence[Chi], lags: Sequence[int]) -> int:
     """The longest usable lag, up to a quarter of the longest segment; 0: none."""
     longest = min(fold.longest for fold in folds)
     tried = {lag for lag in lags if lag < longest}
@@ -137,23 +139,23 @@ def _reach(folds, lags):
     return max(takewhile(lambda lag: _slowest(folds, lag) > _USABLE, sorted(tried)), default=0)
 
 
-def _slowest(folds, lag):
+def _slowest(folds: Sequence[Chi], lag: int) -> float:
     """Mean of the folds' slowest eigenvalue at a lag."""
-    return np.mean([_size(ga.eigenvalues(ga.koopman_matrix(fold, lag))[1]) for fold in folds])
+    return float(np.mean([_size(ga.eigenvalues(ga.koopman_matrix(fold, lag))[1]) for fold in folds]))
 
 
-def _size(eigenvalues):
+def _size(eigenvalues: np.ndarray) -> np.ndarray:
     """Modulus of what oscillates; what alternates from lag to lag keeps its sign, it is not slow."""
     values = np.asarray(eigenvalues)
     return np.where(np.abs(np.imag(values)) > 1e-12, np.abs(values), np.real(values))
 
 
-def _candidate(folds, lag, reach, frame_interval, time_unit):
+def _candidate(folds: Sequence[Chi], lag: int, reach: int, frame_interval: float, time_unit: str) -> Candidate:
     n = folds[0].n_states
     usable = [fold for fold in folds if fold.longest > lag]
     if not usable:
         nothing = Shortfall(value=np.nan, lower=np.nan, upper=np.nan, reach=reach)
-        numbers = {"n_slow": n - 1, "n_transitions": 0, "p_value": np.nan, "noticeable": np.nan}
+        numbers: dict[str, Any] = {"n_slow": n - 1, "n_transitions": 0, "p_value": np.nan, "noticeable": np.nan}
         text = f"Not tested: no stretch of the test data is longer than {lag} frames."
         finding = ga.Finding(kind="untested", severity="warning", text=text, numbers=numbers)
         times = np.full(n - 1, np.nan)
@@ -184,7 +186,7 @@ def _candidate(folds, lag, reach, frame_interval, time_unit):
     )
 
 
-def _timescales(values, lag_time):
+def _timescales(values: np.ndarray, lag_time: float) -> np.ndarray:
     """Of eigenvalues (n_folds, n - 1); NaN where one of the folds has none."""
     relaxes = (values.real > 0) | (np.abs(values.imag) > 1e-12)
     with np.errstate(divide="ignore"):
@@ -192,7 +194,7 @@ def _timescales(values, lag_time):
     return np.where(relaxes.all(axis=0), ga.rate_to_time(rates), np.nan)
 
 
-def _pool(values, errors, degrees):
+def _pool(values: np.ndarray, errors: np.ndarray, degrees: np.ndarray) -> tuple[Any, Any, Any]:
     """Mean over the folds, which are equally long, with its standard error and degrees of freedom (Welch 1947)."""
     squares = np.square(errors)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -200,14 +202,14 @@ def _pool(values, errors, degrees):
     return np.mean(values, axis=0), np.sqrt(squares.sum(axis=0)) / len(values), together
 
 
-def _pooled_test(tests):
+def _pooled_test(tests: Sequence[ga.ChapmanKolmogorovTest]) -> tuple[Any, ...]:
     """Of the tests of all folds: p-value, deviation that they notice together, deviation of the eigenvalues that they
     exclude; NaN where none has intervals."""
     tests = [test for test in tests if test.by_process is not None]
     if not tests:
         return np.nan, np.nan, np.nan
-    n_steps = min(len(test.by_process.value) for test in tests)
-    spreads = [test.by_process for test in tests]
+    spreads = [test.by_process for test in tests if test.by_process is not None]
+    n_steps = min(len(spread.value) for spread in spreads)
     corrected, errors, degrees = (
         np.array([getattr(spread, name)[:n_steps] for spread in spreads])
         for name in ("corrected", "standard_error", "degrees")
@@ -221,7 +223,7 @@ def _pooled_test(tests):
     return float(min(1.0, pooled, alone)), noticeable, excluded
 
 
-def _shortfall(folds, lag, reach):
+def _shortfall(folds: Sequence[Chi], lag: int, reach: int) -> Shortfall:
     """Pooled over the folds that have intervals."""
     logs = [] if reach <= lag else [found for fold in folds if (found := _logarithms(fold, lag, reach)) is not None]
     if not logs:
@@ -239,7 +241,7 @@ def _shortfall(folds, lag, reach):
     return Shortfall(value=float(value), lower=float(value - half), upper=float(value + half), reach=reach)
 
 
-def _logarithms(fold, lag, reach):
+def _logarithms(fold: Chi, lag: int, reach: int) -> tuple[np.ndarray, ga.Blocks] | None:
     """Leave-one-out ln lambda of the slowest process at both lags, (n_blocks + 1, 2), and the blocks; or None."""
     blocks = ga.independent_blocks(fold, lag)
     if not blocks:
@@ -250,7 +252,9 @@ def _logarithms(fold, lag, reach):
     return (np.log(values), blocks) if ((values > 0) & (values < 1)).all() else None
 
 
-def _verdict(numbers, material, shortfall, n_states, bases):
+def _verdict(
+    numbers: dict[str, Any], material: float, shortfall: Shortfall, n_states: int, bases: Sequence[ga.Basis]
+) -> ga.Finding:
     """The finding, by what was seen, in this order."""
     n_slow, p_value, noticeable = numbers["n_slow"], numbers["p_value"], numbers["noticeable"]
     numbers = numbers | {
@@ -264,7 +268,7 @@ def _verdict(numbers, material, shortfall, n_states, bases):
         f"{100 * shortfall.upper:.0f} %) below what lags up to {shortfall.reach} frames show"
     )
 
-    def finding(kind, severity, text):
+    def finding(kind: str, severity: Severity, text: str) -> ga.Finding:
         return ga.Finding(kind=kind, severity=severity, text=text, numbers=numbers)
 
     if all(basis.reason == "no dynamics" for basis in bases):

@@ -5,11 +5,13 @@ look Markovian and always cost detail, so the smallest that pass within statisti
 must also be such that a failure would have been noticed, and must be found again by other seeds.
 """
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +24,8 @@ from gdynet_tf.learning.training import TrainingSettings, train_network
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from gdynet_tf.graphs.dataset import GraphDataset
 
 __all__ = ["Selection", "disagreement", "recommend", "select_model"]
 
@@ -68,7 +72,7 @@ class Selection:
     frame_interval: float = 1.0
     time_unit: str = "frames"
 
-    def to_dataframe(self) -> "pd.DataFrame":
+    def to_dataframe(self) -> pd.DataFrame:
         """A row for each candidate."""
         import pandas as pd
 
@@ -136,7 +140,7 @@ def recommend(candidates: Sequence[Candidate]) -> tuple[Candidate | None, list[g
     return chosen, findings
 
 
-def _refuted_later(candidate, candidates):
+def _refuted_later(candidate: Candidate, candidates: Sequence[Candidate]) -> bool:
     longer = [c for c in candidates if c.n_states == candidate.n_states and c.lag > candidate.lag]
     return any(c.finding.kind == "refuted" and c.p_value * len(longer) < _LEVEL for c in longer)
 
@@ -169,7 +173,7 @@ def disagreement(n_states: int, f1: Sequence[np.ndarray]) -> ga.Finding | None:
 
 
 def select_model(
-    graphs,
+    graphs: GraphDataset,
     settings: TrainingSettings,
     n_states: Sequence[int],
     lags: Sequence[int],
@@ -247,7 +251,9 @@ def select_model(
     )
 
 
-def _chi(model, graphs, blocks, n_samples=None):
+def _chi(
+    model: Any, graphs: GraphDataset, blocks: Sequence[tuple[int, int, int]], n_samples: int | None = None
+) -> list[np.ndarray]:
     """chi of blocks, one array for each; of evenly spaced frames if no more than about n_samples are wanted."""
     total = sum(stop - start for _, start, stop in blocks) * graphs.n_targets
     stride = max(1, total // n_samples) if n_samples else 1
