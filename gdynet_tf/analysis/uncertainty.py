@@ -31,6 +31,8 @@ __all__ = [
     "with_interval",
 ]
 
+_FEWEST = 3.0  # degrees of freedom of an interval
+
 REAL, POSITIVE, PROBABILITY, BELOW_ONE = (-np.inf, np.inf), (0.0, np.inf), (0.0, 1.0), (-np.inf, 1.0)
 _SCALES = {
     REAL: (lambda x: x, lambda x: x),
@@ -174,7 +176,9 @@ def estimate_from_copies(
         half = spread.half_width(level)
         bounds = np.stack([spread.value - half, spread.value + half])
         bounds = np.where(outside, bounds, back(bounds))
-    bounds = np.where(spread.standard_error > 0, bounds, np.nan)
+    # What rests on one or two of the blocks has a spread that says nothing.
+    given = (spread.standard_error > 0) & (spread.degrees >= _FEWEST)
+    bounds = np.where(given, bounds, np.nan)
     return Estimate(value=copies[0], lower=bounds[0], upper=bounds[1], basis=blocks.basis)
 
 

@@ -116,6 +116,8 @@ def check_output(out: Path, overwrite: bool, resume: bool) -> None:
     ------
     InputError
     """
+    if not out.name:
+        raise InputError(f"`out={out}`: is not the name of a directory that can be made")
     partial = PartialDirectory(out, {}).path
     if overwrite:
         if out.exists() and not ((out / "meta.json").is_file() or (out.is_dir() and not any(out.iterdir()))):

@@ -119,7 +119,7 @@ def _gradient(function: Callable[[Any], Any], values: np.ndarray) -> np.ndarray:
         x = ops.convert_to_tensor(values).requires_grad_()
         function(x).backward()
         return ops.convert_to_numpy(x.grad)
-    raise NotImplementedError(f"Keras's backend {backend} has no automatic differentiation that is known here")
+    raise RuntimeError(f"Keras's backend {backend} has no automatic differentiation that is known here")
 
 
 def target_attention(model: GDyNet, inputs: dict[str, Any]) -> np.ndarray:

@@ -51,19 +51,19 @@ class ReportOptions:
 
     def __post_init__(self) -> None:
         if self.temperature is not None and not (np.isfinite(self.temperature) and self.temperature > 0):
-            raise InputError(f"--temperature {self.temperature:g}: must be a positive number of kelvin")
+            raise InputError(f"`temperature={self.temperature:g}`: must be a positive number of kelvin")
         if self.temperature is not None and self.charges is None and self.viscosity is None:
-            raise InputError(f"--temperature {self.temperature:g}: a conductivity needs --charges as well")
+            raise InputError(f"`temperature={self.temperature:g}`: a conductivity needs `charges` as well")
         if self.viscosity is not None and not (np.isfinite(self.viscosity) and self.viscosity > 0):
-            raise InputError(f"--viscosity {self.viscosity:g}: must be a positive number of Pa s")
+            raise InputError(f"`viscosity={self.viscosity:g}`: must be a positive number of Pa s")
         if self.viscosity is not None and self.temperature is None:
-            raise InputError(f"--viscosity {self.viscosity:g}: the finite-size correction needs --temperature as well")
+            raise InputError(f"`viscosity={self.viscosity:g}`: the finite-size correction needs `temperature` as well")
         if self.cluster_radius is not None and self.charges is None:
-            raise InputError(f"--cluster-radius {self.cluster_radius:g}: needs --charges")
+            raise InputError(f"`cluster_radius={self.cluster_radius:g}`: needs `charges`")
         if self.cluster_radius is not None and not 0 < self.cluster_radius <= _R_MAX:
-            raise InputError(f"--cluster-radius {self.cluster_radius:g}: must be above 0 and at most {_R_MAX:g} Å")
+            raise InputError(f"`cluster_radius={self.cluster_radius:g}`: must be above 0 and at most {_R_MAX:g} Å")
         if min(self.bond_order) < 1:
-            raise InputError(f"--bond-order {' '.join(map(str, self.bond_order))}: both must be at least 1")
+            raise InputError(f"`bond_order={' '.join(map(str, self.bond_order))}`: both must be at least 1")
 
 
 @dataclass
@@ -140,7 +140,7 @@ def _bond_orders(system: ga.System, order: int, n_neighbors: int) -> tuple[np.nd
     try:
         return ga.bond_order_of_targets(system, order, n_neighbors, _n_frames(system))
     except ValueError as error:
-        raise InputError(f"--bond-order {order} {n_neighbors}: {error}") from None
+        raise InputError(f"`bond_order={order} {n_neighbors}`: {error}") from None
 
 
 def _structure(found: AtomisticResults, chi: Chi) -> None:

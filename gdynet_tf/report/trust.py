@@ -47,7 +47,7 @@ def assess(
         verdict = ga.Finding(kind="untested", severity="warning", text=text)
     caveats = [] if verdict.kind == "no dynamics" else [*_about_processes(chi, timescales, tau)]
     if timescales.basis.kind is None:
-        text = f"There are no confidence intervals: {timescales.basis}."
+        text = f"The dynamics has no confidence intervals: {timescales.basis}."
         caveats.append(ga.Finding(kind="no intervals", severity="warning", text=text))
     elif timescales.basis.kind == "groups of targets":
         text = (

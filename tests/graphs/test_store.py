@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from gdynet_tf.graphs.build import build_graphs
 from gdynet_tf.graphs.chunks import graph_size
 from gdynet_tf.graphs.expansion import expand_distances
 from gdynet_tf.graphs.neighbors import nearest_neighbors
-from gdynet_tf.graphs.store import open_graphs
+from gdynet_tf.graphs.store import check_output, open_graphs
 from gdynet_tf.trajectory import Trajectory
 
 TARGETS = [[0, 1], [2, 3]]
@@ -201,6 +202,11 @@ def test_existing_output(build, tmp_path):
     (tmp_path / "graphs" / "thesis.tex").write_text("precious")
     with pytest.raises(InputError, match="exists and is no graph directory; it is not overwritten"):
         build(overwrite=True)
+
+
+def test_output_without_a_name():
+    with pytest.raises(InputError, match="`out=.`: is not the name of a directory that can be made"):
+        check_output(Path("."), overwrite=False, resume=False)
 
 
 @pytest.mark.parametrize(

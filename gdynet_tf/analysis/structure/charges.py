@@ -35,10 +35,10 @@ def read_charges(given: str, atomic_numbers: np.ndarray) -> np.ndarray:
     charges = {}
     for word in given.split(","):
         name, _, value = word.strip().partition("=")
-        charges[atomic_number(name.strip(), "--charges")] = _number(value, f"--charges {word.strip()}")
+        charges[atomic_number(name.strip(), "`charges`")] = _number(value, f"`charges={word.strip()}`")
     missing = [symbol(z) for z in np.unique(atomic_numbers) if z not in charges]
     if missing:
-        raise InputError(f"--charges {given}: no charge of {', '.join(missing)}")
+        raise InputError(f"`charges={given}`: no charge of {', '.join(missing)}")
     return np.array([charges[z] for z in atomic_numbers])
 
 
@@ -54,7 +54,7 @@ def _number(word: str, where: str) -> float:
 
 def _from_file(path: str | Path, n_atoms: int) -> np.ndarray:
     if not Path(path).is_file():
-        raise InputError(f"--charges {path}: neither a file nor a list such as Li=1,S=-2")
+        raise InputError(f"`charges={path}`: neither a file nor a list such as Li=1,S=-2")
     try:
         words = Path(path).read_text(encoding="utf-8").split()
     except UnicodeDecodeError:

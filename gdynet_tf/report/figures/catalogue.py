@@ -50,7 +50,7 @@ def _atomistic(name: str) -> Callable[[Analysis], Any]:
 
 
 def _band(basis: Any) -> str:
-    return f"Bands: 95 % confidence interval ({basis})."
+    return f"Bands: 95 % confidence intervals, where there are any ({basis})."
 
 
 def _lag_time(analysis: Analysis) -> str:
@@ -88,7 +88,7 @@ def _conductivity_caption(analysis: Analysis, sigma: ga.Conductivity) -> str:
         f"Share of each transition in the cluster Nernst-Einstein conductivity, {interval_text(sigma.total)} S/cm in "
         f"all by the slopes of the displacements (the paper's formula) and {interval_text(sigma.exact_total)} S/cm by "
         f"the displacements themselves, at {found.options.temperature:g} K. Charges by state, {where}: {charges} e. "
-        f"Bars: 95 % confidence interval ({sigma.percent.basis}).{haven}"
+        f"Bars: 95 % confidence intervals, where there are any ({sigma.percent.basis}).{haven}"
     )
 
 
@@ -141,7 +141,8 @@ _DYNAMICS = (
         table=_own_table,
         caption=lambda a, r: (
             f"What the model at a lag time of {_lag_time(a)} predicts for longer times, and what the data say. "
-            f"Band and bars: 95 % confidence intervals ({r.basis}). The verdict rests on the difference of the two, "
+            f"Band and bars: 95 % confidence intervals, where there are any ({r.basis}). "
+            "The verdict rests on the difference of the two, "
             "whose interval is narrower than either."
         ),
     ),
@@ -161,7 +162,8 @@ _DYNAMICS = (
             }
         ),
         caption=lambda a, r: (
-            f"Mean probability of each state with its 95 % confidence interval ({r.basis}), and the stationary "
+            f"Mean probability of each state with its 95 % confidence interval, if there is one ({r.basis}), and the "
+            "stationary "
             "distribution of the Koopman matrix, to which the populations would go in the end."
         ),
     ),
@@ -174,7 +176,7 @@ _DYNAMICS = (
         table=lambda a, r: _matrix("probability", r.value, ("lower", r.lower), ("upper", r.upper)),
         caption=lambda a, r: (
             f"Probability of a target in the row's state to be in the column's state {_lag_time(a)} later. "
-            f"The table has the 95 % confidence intervals ({r.basis})."
+            f"The table has the 95 % confidence intervals, where there are any ({r.basis})."
         ),
     ),
     FigureSpec(
@@ -220,7 +222,7 @@ _DYNAMICS = (
         table=lambda a, r: _matrix(f"time_{a.run.time_unit}", r.value, ("lower", r.lower), ("upper", r.upper)),
         caption=lambda a, r: (
             "Mean time to reach the column's state for the first time from the row's, if the model is Markovian. "
-            f"The table has the 95 % confidence intervals ({r.basis})."
+            f"The table has the 95 % confidence intervals, where there are any ({r.basis})."
         ),
     ),
     FigureSpec(
@@ -270,8 +272,9 @@ _STRUCTURE = (
         table=_own_table,
         caption=lambda a, r: (
             f"Distribution of Steinhardt's q{a.atomistic.options.bond_order[0]} of the "
-            f"{a.atomistic.options.bond_order[1]} nearest neighbours in each state; q3 of a tetrahedron is 0.745, of "
-            f"an octahedron 0. {_band(r.interval)}"
+            f"{a.atomistic.options.bond_order[1]} nearest neighbours in each state"
+            f"{'; a tetrahedron has 0.745, an octahedron 0' if a.atomistic.options.bond_order[0] == 3 else ''}"
+            f". {_band(r.interval)}"
         ),
     ),
 )

@@ -205,6 +205,10 @@ def _atomic_numbers(path: str | Path, frame: Frame, species: Sequence[str] | Non
         raise InputError(
             f"{path}: {what} and no elements; `species` names the element of each type, e.g. `species=Li S`"
         )
+    if "type" not in columns and len(species) > 1:
+        raise InputError(
+            f"`species={' '.join(species)}`: {path} has no type column to tell {len(species)} elements apart"
+        )
     if max(seen) > len(species) or min(seen) < 1:
         raise InputError(f"`species={' '.join(species)}`: {path} has types {' '.join(map(str, seen))}")
     numbers = np.array([atomic_number(symbol, "`species`") for symbol in species])

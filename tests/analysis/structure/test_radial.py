@@ -304,11 +304,11 @@ def test_read_charges(tmp_path):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("Li=1", "--charges Li=1: no charge of S"),
-        ("Li=x,S=1", "--charges Li=x: 'x' is no charge"),
-        ("Li=inf,S=1", "--charges Li=inf: 'inf' is no charge"),
-        ("Xx=1", "--charges: 'Xx' is not an element symbol"),
-        ("nothing.txt", "--charges nothing.txt: neither a file nor a list such as Li=1,S=-2"),
+        ("Li=1", "`charges=Li=1`: no charge of S"),
+        ("Li=x,S=1", "`charges=Li=x`: 'x' is no charge"),
+        ("Li=inf,S=1", "`charges=Li=inf`: 'inf' is no charge"),
+        ("Xx=1", "`charges`: 'Xx' is not an element symbol"),
+        ("nothing.txt", "`charges=nothing.txt`: neither a file nor a list such as Li=1,S=-2"),
     ],
 )
 def test_bad_charges(given, message):

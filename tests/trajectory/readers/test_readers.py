@@ -182,6 +182,11 @@ BOUNDS = np.array([[0, 4]] * 3)
     [
         ({"rows": ONE}, None, "types 1 2 and no elements; `species` names the element of each type"),
         ({"rows": ONE}, ["Li"], r"`species=Li`: .*t\.dump has types 1 2"),
+        (
+            {"rows": [row[:1] + row[2:] for row in ONE], "header": "id x y z"},
+            ["Li", "O"],
+            r"`species=Li O`: .*t\.dump has no type column to tell 2 elements apart",
+        ),
         ({"rows": ONE}, ["Li", "Qq"], "`species`: 'Qq' is not an element symbol"),
         (
             {"rows": ONE, "header": "id type fx fy fz"},
