@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -130,6 +131,12 @@ class CollapsedStates:
     def messages(self) -> list[str]:
         """The texts of the findings."""
         return [finding.text for finding in self.findings]
+
+    def to_dataframe(self) -> Any:
+        """A row for each finding, as a pandas DataFrame."""
+        import pandas as pd
+
+        return pd.DataFrame([{"kind": f.kind, "severity": f.severity, "text": f.text} for f in self.findings])
 
 
 def collapsed_states(chi: ChiLike, tau: int) -> CollapsedStates:

@@ -123,3 +123,18 @@ def test_agreement_of_restarts(states):
 def test_a_state_that_neither_has():
     chi = np.eye(3)[[0, 1, 0, 1]][:, None]
     np.testing.assert_array_equal(ga.state_agreement(chi, chi).f1, [1, 1, 0])
+
+
+def test_tables_of_results(chain):
+    """Each number of a result stands in its table."""
+    chi = ga.Chi([chain(np.array([[0.95, 0.05], [0.1, 0.9]]), 4000, 3, seed=0)], tau=2)
+    times = ga.path_times(chi)
+    table = times.to_dataframe()
+    assert len(table) == 2 + 4
+    np.testing.assert_array_equal(table["residence_time_frames"][:2], times.residence.value)
+    np.testing.assert_array_equal(times.rates.to_dataframe()["rate"], times.rates.rates.ravel())
+    model = ga.reversible_markov_model(chi)
+    np.testing.assert_array_equal(model.to_dataframe()["timescale_frames"][:1], model.timescales.value)
+    empty = np.concatenate([chi[0], np.zeros_like(chi[0][..., :1])], axis=-1)
+    found = ga.collapsed_states(empty, 2)
+    assert found.to_dataframe()["kind"].tolist() == [finding.kind for finding in found.findings]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from gdynet_tf.analysis.kinetics.spectral import eigenvalues
 from gdynet_tf.analysis.kinetics.timescales import timescale
 from gdynet_tf.analysis.relaxation import target_correlation
 from gdynet_tf.analysis.states import crispness, estimated_populations
+from gdynet_tf.analysis.tables import estimate_table
 from gdynet_tf.analysis.uncertainty import POSITIVE, PROBABILITY, Estimate, estimate_from_copies
 
 __all__ = [
@@ -118,6 +119,18 @@ class ReversibleMarkovModel:
     stationary_distribution: Estimate
     populations: Estimate
     time_unit: str
+
+    def to_dataframe(self) -> Any:
+        """A row for each timescale, stationary probability and population, as a pandas DataFrame."""
+        import pandas as pd
+
+        relaxations, every = np.arange(1, len(self.timescales.value) + 1), np.arange(len(self.populations.value))
+        tables = [
+            estimate_table([{"relaxation": relaxations}], {"timescale": self.timescales}, self.time_unit),
+            estimate_table([{"state": self.states}], {"stationary_probability": self.stationary_distribution}),
+            estimate_table([{"state": every}], {"population": self.populations}),
+        ]
+        return pd.concat(tables, ignore_index=True)
 
 
 def reversible_markov_model(

@@ -6,6 +6,7 @@ that jumps within the lag time are counted, otherwise from one step per lag time
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from gdynet_tf.analysis.kinetics.covariances import covariances, covariances_wit
 from gdynet_tf.analysis.kinetics.koopman import constrained_of
 from gdynet_tf.analysis.kinetics.rates import RateMatrix, rate_matrix, rate_to_time
 from gdynet_tf.analysis.kinetics.spectral import stationary_distribution
+from gdynet_tf.analysis.tables import estimate_table
 from gdynet_tf.analysis.uncertainty import POSITIVE, Estimate, estimate_from_copies
 from gdynet_tf.findings import Finding
 
@@ -219,6 +221,18 @@ class PathTimes:
     first_passage: Estimate
     rates: RateMatrix
     time_unit: str
+
+    def to_dataframe(self) -> Any:
+        """A row for each state's residence time and for each pair's first passage time, as a pandas DataFrame."""
+        import pandas as pd
+
+        states, unit = np.arange(len(self.residence.value)), self.time_unit
+        start, end = {"from_state": states}, {"to_state": states}
+        tables = [
+            estimate_table([start], {"residence_time": self.residence}, unit),
+            estimate_table([start, end], {"first_passage_time": self.first_passage}, unit),
+        ]
+        return pd.concat(tables, ignore_index=True)
 
     @property
     def findings(self) -> list[Finding]:

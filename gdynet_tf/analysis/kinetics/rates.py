@@ -7,6 +7,7 @@ came back as one that stayed. The generator Q = ln K / tau counts every jump, so
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.linalg import expm, logm
@@ -42,6 +43,13 @@ class RateMatrix:
     is_generator: bool
     deviation: float
     reason: str = ""
+
+    def to_dataframe(self) -> Any:
+        """A row for each pair of states, as a pandas DataFrame."""
+        import pandas as pd
+
+        i, j = (index.ravel() for index in np.indices(self.rates.shape))
+        return pd.DataFrame({"from_state": i, "to_state": j, "rate": self.rates.ravel()})
 
 
 def transition_matrix(K: np.ndarray) -> np.ndarray:
