@@ -1,5 +1,6 @@
 """From trajectories to graphs, chunk by chunk: in memory, or in a directory that grows in place."""
 
+import logging
 import platform
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -7,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from gdynet_tf._version import __version__
 from gdynet_tf.errors import InputError
@@ -25,9 +25,12 @@ from gdynet_tf.graphs.executors import run_jobs
 from gdynet_tf.graphs.expansion import gaussian_centers
 from gdynet_tf.graphs.store import FORMAT_VERSION, PartialDirectory, check_output, free_space
 from gdynet_tf.graphs.targets import find_targets
+from gdynet_tf.progress import Progress
 from gdynet_tf.trajectory import Trajectory
 
 __all__ = ["build_graphs"]
+
+logger = logging.getLogger(__name__)
 
 
 def build_graphs(
@@ -63,7 +66,7 @@ def build_graphs(
     n_workers : int
         Processes. A script that asks for more than one needs the usual ``if __name__ == "__main__":``.
     progress : bool
-        Tell the size, and show a bar with rate and time left.
+        Show how far it is, and the time left.
 
     Returns
     -------
@@ -86,7 +89,7 @@ def build_graphs(
         return _in_memory(trajectories, meta, constants, n_workers, progress)
     out = Path(out)
     check_output(out, overwrite, resume)
-    _check_space(out, trajectories, n_neighbors, edges, expansion, progress)
+    _check_space(out, trajectories, n_neighbors, edges, expansion)
     return _in_directory(PartialDirectory(out, meta), trajectories, constants, resume, n_workers, progress)
 
 
@@ -198,7 +201,7 @@ def _run(
 ) -> None:
     """Work off the chunks (name, start, stop) with a bar."""
     total = sum(stop - start for _, start, stop in jobs)
-    with tqdm(total=total, unit="frame", desc="graphs", disable=not progress, mininterval=0.5) as bar:
+    with Progress(total, "frame", "graphs", shown=progress) as bar:
 
         def ended(job: tuple[str, int, int], result: Any) -> None:
             finished(job, result)
@@ -257,12 +260,10 @@ def _check_space(
     n_neighbors: int,
     edges: str,
     expansion: Mapping[str, float],
-    progress: bool,
 ) -> None:
     """Tell the size on disk; InputError when there is less room."""
     size, free = graph_size(trajectories, n_neighbors, edges, expansion), free_space(out)
-    if progress:
-        print(f"{out}: {_human(size)} to write, {_human(free)} free", flush=True)
+    logger.info(f"{out}: {_human(size)} to write, {_human(free)} free")
     if size > free:
         compact = _human(graph_size(trajectories, n_neighbors, "distance", expansion))
         hint = f"; `edges='distance'` takes {compact}" if edges == "gaussian" else ""

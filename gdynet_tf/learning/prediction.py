@@ -6,12 +6,12 @@ from pathlib import Path
 import keras
 import numpy as np
 from keras import ops
-from tqdm import tqdm
 
 from gdynet_tf.analysis.kinetics.covariances import lagged_sums
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.learning.pairs import frame_batches
 from gdynet_tf.learning.vamp import vamp2
+from gdynet_tf.progress import Progress
 
 __all__ = ["predict_blocks", "predict_chi", "stream_vamp2", "write_chi"]
 
@@ -82,7 +82,7 @@ def predict_chi(
     if folder is not None:
         Path(folder).mkdir(parents=True, exist_ok=True)
     arrays = []
-    with tqdm(total=sum(graphs.n_frames), unit="frame", desc="chi", disable=not progress) as bar:
+    with Progress(sum(graphs.n_frames), "frame", "chi", shown=progress) as bar:
         for trajectory, (name, n_frames) in enumerate(zip(graphs.names, graphs.n_frames, strict=True)):
             shape = (n_frames, graphs.n_targets, model.n_states)
             if folder is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ from gdynet_tf.errors import InputError
 from gdynet_tf.files import write_json
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.graphs.store import write_graphs
+from gdynet_tf.learning.curves import Curves
 from gdynet_tf.learning.identification import identify_states
 from gdynet_tf.learning.prediction import predict_blocks, predict_chi, stream_vamp2
 from gdynet_tf.learning.settings import (
@@ -50,6 +52,8 @@ __all__ = [
     "resume_config",
     "train_run",
 ]
+
+logger = logging.getLogger(__name__)
 
 _AGREEMENT_SAMPLES = 200_000  # frames x targets compared between restarts
 
@@ -181,6 +185,7 @@ def train_run(
     *,
     resume: bool = False,
     progress: bool = True,
+    tensorboard: bool = False,
 ) -> dict[str, Any]:
     """`fit_run` into a run directory, for its scores alone.
 
@@ -190,14 +195,14 @@ def train_run(
     run : path-like
     config : dict
         From `new_config` or `resume_config`.
-    resume, progress : bool
+    resume, progress, tensorboard : bool
 
     Returns
     -------
     dict
         Content of ``scores.json``.
     """
-    return fit_run(graphs, config, run, resume=resume, progress=progress).scores
+    return fit_run(graphs, config, run, resume=resume, progress=progress, tensorboard=tensorboard).scores
 
 
 def fit_run(
@@ -207,6 +212,7 @@ def fit_run(
     *,
     resume: bool = False,
     progress: bool = True,
+    tensorboard: bool = False,
 ) -> TrainedRun:
     """Train, identify the states, score them and take chi of every frame.
 
@@ -221,6 +227,9 @@ def fit_run(
     resume : bool
         Continue from the checkpoints.
     progress : bool
+        Show how far it is.
+    tensorboard : bool
+        Write ``tensorboard/seed_S`` too: the curves of each training, which TensorBoard shows while they grow.
 
     Returns
     -------
@@ -237,10 +246,13 @@ def fit_run(
     restarts, models, histories, samples = [], [], [], []
     for k in range(config["n_restarts"]):
         seed = config["seed"] + k
-        if progress and config["n_restarts"] > 1:
-            print(f"training {k + 1} of {config['n_restarts']}, seed {seed}", flush=True)
+        if config["n_restarts"] > 1:
+            logger.info(f"training {k + 1} of {config['n_restarts']}, seed {seed}")
         folder = None if path is None else path / "checkpoints" / f"seed_{seed}"
-        model, history = train_network(graphs, split, settings, seed, folder, resume=resume, progress=progress)
+        curves = Curves(path / "tensorboard" / f"seed_{seed}").add if tensorboard and path is not None else None
+        model, history = train_network(
+            graphs, split, settings, seed, folder, resume=resume, progress=progress, epoch_ended=curves
+        )
         subspace_test = stream_vamp2(model, graphs, split.test, settings.tau)
         identified = identify_states(model, graphs, split.train, settings.tau)
         best = max(history, key=lambda row: row["validation_vamp2"])

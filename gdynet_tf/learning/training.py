@@ -2,15 +2,15 @@
 
 import csv
 import json
+import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import keras
-from tqdm import tqdm
 
 from gdynet_tf.errors import InputError, TrainingError
 from gdynet_tf.graphs.dataset import GraphDataset
@@ -21,6 +21,7 @@ from gdynet_tf.learning.splits import Split
 from gdynet_tf.learning.vamp import VAMPLoss
 from gdynet_tf.networks.gdynet import GDyNet, load_model
 from gdynet_tf.networks.vampnet import VAMPnet
+from gdynet_tf.progress import Progress
 
 __all__ = [
     "TrainingSettings",
@@ -32,6 +33,8 @@ __all__ = [
     "train_network",
     "write_history",
 ]
+
+logger = logging.getLogger(__name__)
 
 _GAIN = 1e-3  # a smaller rise of the validation score does not count: 1 % of a process would be 0.01
 
@@ -97,10 +100,10 @@ def float32_model(model: keras.Model) -> keras.Model:
     return copy
 
 
-class _BatchBar(keras.callbacks.Callback):
-    """A progress bar over the batches of an epoch."""
+class _Batches(keras.callbacks.Callback):
+    """Tells how many batches of an epoch are done."""
 
-    def __init__(self, bar: tqdm) -> None:
+    def __init__(self, bar: Progress) -> None:
         super().__init__()
         self.bar = bar
 
@@ -180,6 +183,7 @@ def train_network(
     *,
     resume: bool = False,
     progress: bool = True,
+    epoch_ended: Callable[[dict[str, Any]], None] | None = None,
 ) -> tuple[keras.Model, list[dict[str, Any]]]:
     """Train one network and return it with the weights of its best epoch.
 
@@ -195,6 +199,9 @@ def train_network(
     resume : bool
         Continue from the checkpoint in ``folder`` if there is one.
     progress : bool
+        Show how far each epoch is.
+    epoch_ended : callable, optional
+        Takes the row of the history of each epoch that has ended.
 
     Returns
     -------
@@ -229,10 +236,8 @@ def train_network(
     while not checkpoint.finished(settings):
         epoch, began = len(checkpoint.history), time.monotonic()
         batches = pair_batches(graphs, pairs, settings.tau, cast(int, settings.batch_size), seed, epoch)
-        with tqdm(
-            total=len(batches), unit="batch", desc=f"epoch {epoch + 1}", leave=False, disable=not progress
-        ) as bar:
-            callbacks = [_BatchBar(bar), keras.callbacks.TerminateOnNaN()]
+        with Progress(len(batches), "batch", f"epoch {epoch + 1}", shown=progress) as bar:
+            callbacks = [_Batches(bar), keras.callbacks.TerminateOnNaN()]
             loss = model.fit(batches, verbose=0, shuffle=False, callbacks=callbacks).history["loss"][0]
         if loss != loss:
             where, kept = (f"{folder}: ", "; best.weights.h5 holds the best epoch before") if folder else ("", "")
@@ -248,13 +253,14 @@ def train_network(
         }
         checkpoint.history.append(row)
         checkpoint.save(model)
-        if progress:
-            best = checkpoint.history[checkpoint.best]
-            tqdm.write(
-                f"epoch {row['epoch']:3d}  VAMP-2: batches {row['train_vamp2']:.4f}, "
-                f"validation {row['validation_vamp2']:.4f} (best {best['validation_vamp2']:.4f} "
-                f"in epoch {best['epoch']})  {row['seconds']:.1f} s"
-            )
+        best = checkpoint.history[checkpoint.best]
+        logger.info(
+            f"epoch {row['epoch']:3d}  VAMP-2: batches {row['train_vamp2']:.4f}, "
+            f"validation {row['validation_vamp2']:.4f} (best {best['validation_vamp2']:.4f} "
+            f"in epoch {best['epoch']})  {row['seconds']:.1f} s"
+        )
+        if epoch_ended is not None:
+            epoch_ended(row)
     checkpoint.restore_best(model)
     return float32_model(model), checkpoint.history
 

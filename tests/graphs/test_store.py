@@ -133,13 +133,12 @@ def test_workers_fill_the_memory_too(build, monkeypatch):
     np.testing.assert_array_equal(two.array(0, "edges"), one.array(0, "edges"))
 
 
-def test_progress_tells_the_size(build, capsys):
-    build(progress=True)
-    said = capsys.readouterr()
-    assert "graphs: " in said.out
-    assert "kB to write" in said.out
-    build(overwrite=True)
-    assert capsys.readouterr().out == ""
+def test_the_size_is_logged(build, caplog, capsys):
+    with caplog.at_level("INFO", "gdynet_tf"):
+        build()
+    assert "graphs: " in caplog.text
+    assert "kB to write" in caplog.text
+    assert capsys.readouterr() == ("", "")
 
 
 def test_size_is_what_is_written(build, tmp_path):
