@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import shutil
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdynet_tf.commands.build_graphs import add_reading_options, read_trajectories
-from gdynet_tf.errors import InputError, run_command
+from gdynet_tf.commands.console import run_command, tell
+from gdynet_tf.errors import InputError
 from gdynet_tf.files import digest, write_json
 from gdynet_tf.findings import Finding
 from gdynet_tf.graphs.build import build_graphs
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from gdynet_tf.graphs.dataset import GraphDataset
 
 __all__ = ["main"]
+
+logger = logging.getLogger(__name__)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,7 +83,7 @@ def _targets(args: argparse.Namespace, run: Run, training: GraphDataset, traject
             f"{run.path}: its targets are neither all atoms of some elements nor molecules; `targets` is needed"
         )
     targets = find_targets(selection, trajectory)
-    print(f"targets: {selection}, {len(targets)} of {targets.shape[1]} atom{'s' if targets.shape[1] > 1 else ''}")
+    logger.info(f"targets: {selection}, {len(targets)} of {targets.shape[1]} atom{'s' if targets.shape[1] > 1 else ''}")
     return targets
 
 
@@ -118,8 +122,7 @@ def _check_system(run: Run, training: GraphDataset, trajectory: Trajectory, targ
         )
 
 
-def _run(argv: Sequence[str] | None) -> None:
-    args = _parser().parse_args(argv)
+def _run(args: argparse.Namespace) -> None:
     if args.n_workers is not None and args.n_workers < 1:
         raise InputError(f"--n-workers {args.n_workers}: must be at least 1")
     from gdynet_tf.analysis import load_run
@@ -140,16 +143,17 @@ def _run(argv: Sequence[str] | None) -> None:
             edges=training.meta["edges"],
             expansion=training.meta["expansion"],
             n_workers=args.n_workers or available_cores(),
+            progress=not args.quiet,
         )
         load_tensorflow()
         scores = apply_run(run, training, open_inputs(out / "graphs", run.config["model"]), out)
     except BaseException:
         shutil.rmtree(out, ignore_errors=True)
         raise
-    print("populations:", " ".join(f"{p:.4f}" for p in scores["populations"]))
+    logger.info(f"populations: {' '.join(f'{p:.4f}' for p in scores['populations'])}")
     for finding in scores["findings"]:
-        print(f"{'' if finding['severity'] == 'good' else finding['severity'] + ': '}{finding['text']}")
-    print(f"written: {out}; next: python analysis/report.py {out}")
+        tell(Finding(**finding))
+    logger.info(f"written: {out}; next: python analysis/report.py {out}")
 
 
 def _make_room(out: Path, overwrite: bool) -> None:
@@ -227,4 +231,4 @@ def apply_run(run: Run, training: GraphDataset, graphs: GraphDataset, out: Path)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    return run_command(_run, argv)
+    return run_command(_run, _parser(), argv)
