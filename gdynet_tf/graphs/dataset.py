@@ -13,7 +13,7 @@ import numpy as np
 from gdynet_tf.errors import InputError
 from gdynet_tf.files import digest
 
-__all__ = ["CoordinateDataset", "GraphDataset", "as_inputs"]
+__all__ = ["CoordinateDataset", "FrameRange", "GraphDataset", "as_inputs"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +141,55 @@ class GraphDataset:
 
     def _frames(self, trajectory: int, name: str, frames: np.ndarray) -> np.ndarray:
         return self.array(trajectory, name)[frames]
+
+
+@dataclass(frozen=True, eq=False)
+class FrameRange:
+    """Some frames of one array of the graphs, indexed like an array and read when they are asked for.
+
+    What is read is a copy, and nothing of the file stays in memory: what goes through all frames in parts needs no more
+    for more of them.
+
+    Attributes
+    ----------
+    graphs : GraphDataset
+    trajectory : int
+    name : str
+        As `GraphDataset.array` takes them.
+    start, stop : int
+    """
+
+    graphs: GraphDataset = field(repr=False)
+    trajectory: int
+    name: str
+    start: int
+    stop: int
+
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        """(F, ...)."""
+        return (self.stop - self.start, *self.graphs.array(self.trajectory, self.name).shape[1:])
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        frames, *others = index if isinstance(index, tuple) else (index,)
+        mine = range(self.start, self.stop)
+        if isinstance(frames, slice):
+            part = mine[frames]
+            place: Any = slice(part.start, part.stop, part.step)
+        else:
+            place = mine[frames] if np.ndim(frames) == 0 else np.asarray(mine)[frames]
+        return np.array(self.graphs.array(self.trajectory, self.name)[(place, *others)])
+
+    def __array__(self, dtype: np.typing.DTypeLike = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self[:], dtype)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import keras
+import numpy as np
 
 from gdynet_tf.errors import InputError, TrainingError
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.learning.pairs import lagged_pairs, pair_batches
+from gdynet_tf.learning.pieces import SlopeLoss, fit_in_pieces, number_of_pieces
 from gdynet_tf.learning.prediction import stream_vamp2
 from gdynet_tf.learning.settings import TrainingSettings, default_batch_size
 from gdynet_tf.learning.splits import Split
@@ -100,15 +102,32 @@ def float32_model(model: keras.Model) -> keras.Model:
     return copy
 
 
-class _Batches(keras.callbacks.Callback):
-    """Tells how many batches of an epoch are done."""
+def _compile(model: keras.Model, settings: TrainingSettings, n_pieces: int) -> None:
+    """Give the model what it is trained with, in batches of so many pieces."""
+    # XLA is three times faster on a CPU too, where Keras's "auto" leaves it off.
+    jit_compile = keras.backend.backend() != "torch"
+    accumulated = n_pieces if n_pieces > 1 else None
+    optimizer = keras.optimizers.Adam(settings.learning_rate, gradient_accumulation_steps=accumulated)
+    if settings.precision == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    loss = SlopeLoss() if n_pieces > 1 else VAMPLoss()
+    model.compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile)
 
-    def __init__(self, bar: Progress) -> None:
-        super().__init__()
-        self.bar = bar
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self.bar.update()
+def _fit_whole(
+    model: keras.Model,
+    graphs: GraphDataset,
+    pairs: np.ndarray,
+    settings: TrainingSettings,
+    seed: int,
+    epoch: int,
+    batch_ended: Callable[[], Any],
+) -> float:
+    """One epoch of whole batches; see `fit_in_pieces`."""
+    batches = pair_batches(graphs, pairs, settings.tau, cast(int, settings.batch_size), seed, epoch)
+    bar = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: batch_ended())
+    callbacks = [bar, keras.callbacks.TerminateOnNaN()]
+    return model.fit(batches, verbose=0, shuffle=False, callbacks=callbacks).history["loss"][0]
 
 
 @dataclass
@@ -227,18 +246,13 @@ def train_network(
     else:
         checkpoint = _Checkpoint(folder)
         model = starting_model(settings, graphs)
-        # XLA is three times faster on a CPU too, where Keras's "auto" leaves it off.
-        jit_compile = keras.backend.backend() != "torch"
-        optimizer = keras.optimizers.Adam(settings.learning_rate)
-        if settings.precision == "mixed_float16":
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        model.compile(optimizer=optimizer, loss=VAMPLoss(), jit_compile=jit_compile)
+        _compile(model, settings, number_of_pieces(model, graphs, settings))
     while not checkpoint.finished(settings):
         epoch, began = len(checkpoint.history), time.monotonic()
-        batches = pair_batches(graphs, pairs, settings.tau, cast(int, settings.batch_size), seed, epoch)
-        with Progress(len(batches), "batch", f"epoch {epoch + 1}", shown=progress) as bar:
-            callbacks = [_Batches(bar), keras.callbacks.TerminateOnNaN()]
-            loss = model.fit(batches, verbose=0, shuffle=False, callbacks=callbacks).history["loss"][0]
+        n_batches = len(pairs) // cast(int, settings.batch_size)
+        with Progress(n_batches, "batch", f"epoch {epoch + 1}", shown=progress) as bar:
+            fit = fit_in_pieces if isinstance(model.loss, SlopeLoss) else _fit_whole
+            loss = fit(model, graphs, pairs, settings, seed, epoch, bar.update)
         if loss != loss:
             where, kept = (f"{folder}: ", "; best.weights.h5 holds the best epoch before") if folder else ("", "")
             raise TrainingError(
