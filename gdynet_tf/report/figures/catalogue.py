@@ -16,6 +16,7 @@ from gdynet_tf.analysis.agreement import FOUND_AGAIN
 from gdynet_tf.report.figures.drawing import FigureSpec
 from gdynet_tf.report.figures.explanation import EXPLANATION
 from gdynet_tf.report.tables import interval_text
+from gdynet_tf.times import time_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +56,7 @@ def _band(basis: Any) -> str:
 
 def _lag_time(analysis: Analysis) -> str:
     run = analysis.run
-    return f"{run.tau * run.frame_interval:.4g} {run.time_unit}"
+    return time_text(run.tau * run.frame_interval, run.time_unit, 4)
 
 
 def _histogram_table(analysis: Analysis, chi: ga.Chi) -> pd.DataFrame:
@@ -102,8 +103,33 @@ def _diffusion_caption(analysis: Analysis, msd: ga.MeanSquaredDisplacement) -> s
     if fit.finite_size:
         value += f" (of which {fit.finite_size:.3g} Å²/{fit.time_unit} are the correction for the finite cell)"
     return (
-        f"{text} {_band(msd.msd.basis)} {value}, from the slope between {fit.fitted[0]:.3g} and {fit.fitted[1]:.3g} "
-        f"{fit.time_unit} by generalised least squares."
+        f"{text} {_band(msd.msd.basis)} {value}, from the slope between {time_text(fit.fitted[0], fit.time_unit)} and "
+        f"{time_text(fit.fitted[1], fit.time_unit)} by generalised least squares."
+    )
+
+
+def _surroundings(analysis: Analysis) -> list[Any] | None:
+    found = analysis.atomistic
+    return found.surroundings if found is not None and any(found.surroundings) else None
+
+
+def _atoms_table(analysis: Analysis, surroundings: Sequence[Any]) -> pd.DataFrame:
+    import pandas as pd
+
+    tables = [one.to_dataframe().assign(state=i) for i, one in enumerate(surroundings) if one is not None]
+    return pd.concat(tables)[["state", *tables[0].columns[:-1]]]
+
+
+def _surroundings_caption(analysis: Analysis, surroundings: Sequence[Any]) -> str:
+    shown = [
+        f"state {i}: target {one.target}, frame {one.frame:,} of segment {one.segment + 1}"
+        for i, one in enumerate(surroundings)
+        if one is not None
+    ]
+    return (
+        "The most typical surroundings of each state, the target ringed. Thick lines: bonds, by the covalent radii; "
+        "dashed: atoms within the first coordination shell, where there is one. The paler, the farther from the "
+        f"reader. {'; '.join(shown).capitalize()} (of the {analysis.split} data)."
     )
 
 
@@ -131,6 +157,7 @@ _DYNAMICS = (
             f"has, a constant alone proves none. {_band(r.basis)} In the grey region a process is over within one lag "
             "time."
         ),
+        zooms=True,
     ),
     FigureSpec(
         "Dynamics",
@@ -212,6 +239,7 @@ _DYNAMICS = (
             {f"time_{a.run.time_unit}": r.time, **{f"state_{i}": column for i, column in enumerate(r.chi.T)}}
         ),
         caption=_trace_caption,
+        zooms=True,
     ),
     FigureSpec(
         "Dynamics",
@@ -242,6 +270,15 @@ _DYNAMICS = (
 _STRUCTURE = (
     FigureSpec(
         "Structure",
+        "surroundings",
+        "What each state looks like",
+        result=_surroundings,
+        draw=lambda plots, a, r: plots.surroundings(r),
+        table=_atoms_table,
+        caption=_surroundings_caption,
+    ),
+    FigureSpec(
+        "Structure",
         "radial_distribution",
         "Atoms around each state",
         result=_atomistic("rdf"),
@@ -251,6 +288,7 @@ _STRUCTURE = (
             f"State-weighted radial distribution functions, from {r.n_frames} frames; 1 is the mean density of the "
             f"element. {_band(r.interval)} The table has the coordination numbers too."
         ),
+        zooms=True,
     ),
     FigureSpec(
         "Structure",
@@ -323,6 +361,7 @@ _MOTION = (
         ),
         table=lambda a, r: r.to_dataframe().iloc[:: max(1, len(r.lags) // _MSD_ROWS)],
         caption=_diffusion_caption,
+        zooms=True,
     ),
 )
 
