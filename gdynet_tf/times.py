@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["readable_unit", "seconds", "time_text"]
+__all__ = ["plain_number", "readable_unit", "seconds", "time_text"]
 
 _SECONDS = {"fs": 1e-15, "ps": 1e-12, "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
 _SHOWN = ("fs", "ps", "ns", "µs", "ms", "s")
@@ -69,4 +69,12 @@ def time_text(value: float, time_unit: str, digits: int = 3) -> str:
     if not np.isfinite(value):
         return "–" if np.isnan(value) else "∞"
     factor, unit = readable_unit(value, time_unit)
-    return f"{value * factor:,.{digits}g} {unit}"
+    return f"{plain_number(value * factor, digits)} {unit}"
+
+
+def plain_number(value: float, digits: int = 3) -> str:
+    """A number with so many significant digits, without a power of ten from 0.0001 to a million."""
+    if not 1e-4 <= abs(value) < 1e6:
+        return f"{value:.{digits}g}"
+    rounded = float(f"{value:.{digits}g}")
+    return f"{rounded:,.0f}" if abs(rounded) >= 1000 else f"{rounded:.{digits}g}"

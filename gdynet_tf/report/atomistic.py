@@ -19,6 +19,7 @@ _R_MAX = 8.0  # Å
 _TARGETS_TO_COUNT = 50_000  # targets x frames of distributions, within 200 to 10,000 frames
 _FEW_TARGETS = 10  # for which a density in space is more than a cloud
 _REACH, _FARTHEST = 4.0, 5.0  # Å about a target that its picture shows
+_TOGETHER = 1.25  # of the radius of the narrowest first shell, up to which another one is drawn as one with it
 _ATOMS_TO_EXPORT = 200_000  # atoms x frames of the coloured trajectory
 
 
@@ -141,6 +142,8 @@ def _surroundings(found: AtomisticResults) -> list[ga.Surroundings | None]:
         for (_, element), radius in zip(found.rdf.pairs, found.shells, strict=True):
             if np.isfinite(radius):
                 shells[element] = max(radius, shells.get(element, 0.0))
+    nearest = min(shells.values(), default=0.0)  # only what is as near as that counts as contact
+    shells = {element: radius for element, radius in shells.items() if radius <= _TOGETHER * nearest}
     reach = min(max([_REACH, *shells.values()]), _FARTHEST)
     return [place and ga.surroundings(system, *place, reach, shells) for place in found.representatives]
 

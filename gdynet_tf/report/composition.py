@@ -53,7 +53,7 @@ def targets_text(system: System) -> str:
     there = Counter(symbol(z) for z in system.atomic_numbers) if system.targets.shape[1] == 1 else {}
     texts = []
     for name, count in kinds.most_common(_KINDS):
-        if name not in there:
+        if there.get(name, 1) == 1:  # molecules, and an element with a single atom
             texts.append(f"{count:,} {name}")
         else:
             texts.append(f"all {count:,} {name}" if there[name] == count else f"{count:,} of {there[name]:,} {name}")

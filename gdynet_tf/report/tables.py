@@ -11,7 +11,7 @@ import numpy as np
 
 import gdynet_tf.analysis as ga
 from gdynet_tf.report.composition import formula_text, targets_text
-from gdynet_tf.times import readable_unit, time_text
+from gdynet_tf.times import plain_number, readable_unit, time_text
 
 if TYPE_CHECKING:
     from gdynet_tf.report.results import Analysis
@@ -43,9 +43,12 @@ def with_interval_text(value: float, low: float = np.nan, high: float = np.nan, 
 
 def time_with_interval_text(value: float, low: float, high: float, time_unit: str) -> str:
     """A time with its interval, as text, in the unit in which it is best read; a dash for what is not known."""
-    factor, unit = readable_unit(value, time_unit)
-    number, space, interval = with_interval_text(value * factor, low * factor, high * factor).partition(" ")
-    return f"{number} {unit}{space}{interval}" if np.isfinite(value) else number
+    text = time_text(value, time_unit)
+    if not (np.isfinite(value) and np.isfinite(low)):
+        return text
+    factor, _ = readable_unit(value, time_unit)
+    until = f"to {plain_number(high * factor)}" if np.isfinite(high) else "upwards"
+    return f"{text} ({plain_number(low * factor)} {until})"
 
 
 def interval_text(estimate: ga.Estimate, digits: str = ".3g") -> str:

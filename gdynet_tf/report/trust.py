@@ -106,7 +106,8 @@ def _about_slow(name: str, slow: float, unit: str, numbers: dict[str, Any]) -> I
             kind="extrapolated",
             severity="warning",
             text=f"{name} ({time_text(slow, unit)}) outlasts the longest stretch of data "
-            f"({time_text(longest, unit, 4)}): the value is an extrapolation, resting on the many targets and on the model being Markovian.",
+            f"({time_text(longest, unit, 4)}): the value is an extrapolation, resting on the many targets and on the "
+            "model being Markovian.",
             numbers=numbers,
         )
     elif slow * _LONG > longest:

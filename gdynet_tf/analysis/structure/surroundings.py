@@ -35,7 +35,8 @@ class Surroundings:
     own : (A,) bool
         Whether an atom belongs to the target.
     bonds : (B, 2) int
-        Pairs of atoms as near as a covalent bond, 1.15 of the sum of the radii (Cordero et al. 2008).
+        Pairs of atoms as near as a covalent bond, 1.15 of the sum of the radii (Cordero et al. 2008); between metals
+        only where all atoms are.
     contacts : (C, 2) int
         Pairs of an atom of the target and another one within the first coordination shell of its element.
     """
@@ -94,6 +95,7 @@ def surroundings(
     Surroundings
     """
     from ase.data import atomic_masses, covalent_radii
+    from pymatgen.core.periodic_table import Element
 
     members, numbers = system.targets[target], system.atomic_numbers
     lattice = np.asarray(system.lattices[segment][frame], np.float64)
@@ -115,6 +117,9 @@ def surroundings(
     apart = np.linalg.norm(x[:, None] - x[None], axis=2)
     radii = covalent_radii[z]
     bonded = apart < _BOND * (radii[:, None] + radii[None])
+    metal = np.array([Element.from_Z(int(one)).is_metal for one in z])
+    if not metal.all():  # ions of the same charge
+        bonded &= ~(metal[:, None] & metal[None])
     mine = np.arange(len(z)) < len(members)
     found = Surroundings(
         segment=segment,

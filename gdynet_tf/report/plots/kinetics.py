@@ -182,7 +182,7 @@ def first_passage(times: np.ndarray, time_unit: str, ax: Axes | None = None) -> 
     matplotlib Axes
     """
     factor, unit = readable_unit(times, time_unit)
-    ax = heat_map(np.asarray(times) * factor, ax, "{:.3g}", f"mean first passage time ({unit})")
+    ax = heat_map(np.asarray(times) * factor, ax, "{:.3g}", f"first passage time ({unit})")
     ax.set_xlabel("to state")
     ax.set_ylabel("from state")
     return ax
