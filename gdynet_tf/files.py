@@ -1,17 +1,23 @@
 """Files that are whole or not there, and how a changed one is recognised."""
 
+import contextlib
 import hashlib
 import json
 import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["digest", "write_json"]
+__all__ = ["digest", "whole_folder", "write_json"]
 
 _BLOCK = 1 << 18  # bytes
 _N_BLOCKS = 256
+_GONE = 3600.0  # seconds after which nobody writes into an unfinished folder any more
 
 
 def digest(path: str | Path) -> str:
@@ -48,3 +54,41 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
     os.replace(temporary, path)
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A new folder that takes the place of an old one when it is complete; otherwise the old one stays as it was.
+
+    The new one is written beside it, under a hidden name, and they are exchanged by renaming: nothing of the old one is
+    left in the new one. What a killed process left is cleared away after an hour.
+
+    Parameters
+    ----------
+    path : Path
+        Whose parent exists.
+
+    Yields
+    ------
+    Path
+        Empty folder to write into.
+    """
+    for left in path.parent.glob(f".{path.name}.*"):
+        if not path.exists() and (left / "old").is_dir():  # killed between the two renamings
+            os.replace(left / "old", path)
+        if time.time() - left.stat().st_mtime > _GONE:
+            shutil.rmtree(left, ignore_errors=True)
+    around = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        (around / "new").mkdir()
+        yield around / "new"
+        if path.exists():
+            os.replace(path, around / "old")
+        try:
+            os.replace(around / "new", path)
+        except OSError:
+            if (around / "old").exists():
+                os.replace(around / "old", path)
+            raise
+    finally:
+        shutil.rmtree(around, ignore_errors=True)

@@ -69,6 +69,7 @@ from gdynet_tf.analysis.structure.radial import (
     radial_distribution,
 )
 from gdynet_tf.analysis.structure.space import PopulationProfile, StateDensity, population_profile, state_density
+from gdynet_tf.analysis.structure.surroundings import Surroundings, surroundings
 from gdynet_tf.analysis.system import System, load_system
 from gdynet_tf.analysis.transport.conductivity import Conductivity, cluster_nernst_einstein
 from gdynet_tf.analysis.transport.diffusion import (
@@ -115,6 +116,7 @@ __all__ = [
     "StateAgreement",
     "StateDensity",
     "StateDistribution",
+    "Surroundings",
     "System",
     "TracerDiffusivity",
     "TransitionTransport",
@@ -176,6 +178,7 @@ __all__ = [
     "state_distribution",
     "stationary_distribution",
     "sum_of_shares",
+    "surroundings",
     "target_correlation",
     "timescale",
     "tracer_diffusivity",

@@ -15,6 +15,7 @@ from gdynet_tf.analysis.relaxation import observed_transitions
 from gdynet_tf.analysis.states import populations
 from gdynet_tf.analysis.uncertainty import PROBABILITY, Estimate, Spread, estimate_from_copies, jackknife
 from gdynet_tf.findings import Finding
+from gdynet_tf.times import time_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -180,7 +181,7 @@ def chapman_kolmogorov_test(
         "n_slow": count_slow(vectors.eigenvalues[1:]),
         "growth": _growth(estimated[0], vectors),
     }
-    until = f"{n_steps * tau * frame_interval:.4g} {time_unit}"
+    until = time_text(n_steps * tau * frame_interval, time_unit, 4)
     return ChapmanKolmogorovTest(
         tau=tau,
         steps=steps,
