@@ -14,7 +14,7 @@ from gdynet_tf.errors import InputError, TruncatedFile
 from gdynet_tf.findings import Finding
 from gdynet_tf.trajectory.objects import atoms_of_mdanalysis, time_step
 from gdynet_tf.trajectory.readers.compression import SUFFIXES, open_binary, plain_file
-from gdynet_tf.trajectory.readers.library import needed, said
+from gdynet_tf.trajectory.readers.library import guarded, needed, said
 from gdynet_tf.trajectory.readers.text import floats, integer, open_lines
 from gdynet_tf.trajectory.source import Frame, FrameSource, gathered
 
