@@ -10,7 +10,13 @@ from gdynet_tf.errors import InputError
 from gdynet_tf.findings import Finding
 from gdynet_tf.trajectory.elements import atomic_number, elements_by_mass
 
-__all__ = ["atoms_of_mdanalysis", "elements_of", "fields_of_ase", "fields_of_mdanalysis", "time_step"]
+__all__ = [
+    "atoms_of_mdanalysis",
+    "elements_of",
+    "fields_of_ase",
+    "fields_of_mdanalysis",
+    "time_step",
+]
 
 _ATTRIBUTES = ("names", "types", "resids", "resnames", "masses", "charges")
 _REMEDY = "; universe.add_TopologyAttr('elements', [...]) tells them"
@@ -215,7 +221,8 @@ def _bonds(atoms: Any) -> np.ndarray | None:
     place = np.full(len(atoms.universe.atoms), -1)
     place[atoms.indices] = np.arange(len(atoms))
     pairs = place[pairs.reshape(-1, 2)]
-    return pairs[(pairs >= 0).all(axis=1)].astype(np.int32)
+    pairs = pairs[(pairs >= 0).all(axis=1)].astype(np.int32)
+    return pairs if len(pairs) else None
 
 
 def _atomic_numbers(atoms: Any, where: str, remedy: str) -> tuple[np.ndarray, tuple[Finding, ...]]:
