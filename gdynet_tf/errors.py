@@ -7,13 +7,17 @@ the same message in its own spelling: ``--n-states 1: must be at least 2``.
 import re
 from collections.abc import Mapping
 
-__all__ = ["InputError", "TrainingError", "as_options"]
+__all__ = ["InputError", "TrainingError", "TruncatedFile", "as_options"]
 
 _ARGUMENT = re.compile(r"`([a-z]\w*)(?:=([^`]*))?`")
 
 
 class InputError(ValueError):
     """Input that cannot be used. The message names the file or argument, and the value."""
+
+
+class TruncatedFile(InputError):
+    """A file that ends within a frame; a reader has handed over all whole frames before it raises this."""
 
 
 class TrainingError(RuntimeError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -46,6 +46,8 @@ class Trajectory:
         Files read.
     findings : tuple of Finding
         What reading and unwrapping showed.
+    attributes : mapping of str to array
+        What else is known of the atoms, as in `FrameSource`.
 
     Raises
     ------
@@ -65,6 +67,7 @@ class Trajectory:
     unwrapped: bool = False
     sources: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    attributes: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         set_ = object.__setattr__
