@@ -8,13 +8,17 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["InputError", "TrainingError", "as_options", "run_command"]
+__all__ = ["InputError", "TrainingError", "TruncatedFile", "as_options", "run_command"]
 
 _ARGUMENT = re.compile(r"`([a-z]\w*)(?:=([^`]*))?`")
 
 
 class InputError(ValueError):
     """Input that cannot be used. The message names the file or argument, and the value."""
+
+
+class TruncatedFile(InputError):
+    """A file that ends within a frame; a reader has handed over all whole frames before it raises this."""
 
 
 class TrainingError(RuntimeError):

@@ -1,7 +1,7 @@
-"""Readers: from a file of any known format to one `Trajectory`.
+"""Readers: from a file of any known format to a `FrameSource`.
 
-A format is a name, a test of the file name, a function ``read(path)``, or ``read(path, species)`` where files need not
-name the elements; another one is one more entry of `FORMATS`.
+A format is a name, what its files begin with or are called, and a function that opens one; another one is one more
+entry of `FORMATS`.
 """
 
 import warnings
@@ -10,39 +10,118 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, overload
 
+import numpy as np
+
 from gdynet_tf.errors import InputError
-from gdynet_tf.trajectory.readers.extxyz import read_extxyz
-from gdynet_tf.trajectory.readers.lammps import read_lammps
-from gdynet_tf.trajectory.readers.npz import read_npz, write_compact
-from gdynet_tf.trajectory.readers.text import stem
-from gdynet_tf.trajectory.readers.xdatcar import read_xdatcar
+from gdynet_tf.trajectory.readers.compression import SUFFIXES, open_binary, stem
+from gdynet_tf.trajectory.readers.extxyz import is_extxyz, open_extxyz
+from gdynet_tf.trajectory.readers.lammps import is_lammps, open_lammps
+from gdynet_tf.trajectory.readers.npz import is_npz, open_npz, write_compact
+from gdynet_tf.trajectory.readers.xdatcar import is_xdatcar, open_xdatcar
+from gdynet_tf.trajectory.source import FrameSource
 from gdynet_tf.trajectory.trajectory import Trajectory
 
-__all__ = ["EXAMPLE", "FORMATS", "Format", "read", "read_trajectory", "write_compact"]
+__all__ = ["EXAMPLE", "FORMATS", "Format", "open_source", "read", "read_trajectory", "write_compact"]
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "li_fcc.npz"  # ships with the package
 
+_HEAD = 2**14  # bytes by which a format is recognised
+
 
 class Format(NamedTuple):
-    """How files of a format are recognised and read."""
+    """How files of a format are recognised and opened.
+
+    Attributes
+    ----------
+    name : str
+        As ``format`` takes it.
+    description : str
+        As messages show it.
+    open : callable
+        ``open(path, **given) -> FrameSource``, with those arguments of `open_source` that ``takes`` names.
+    recognises : callable
+        Whether a file that begins with these bytes, decompressed, is one.
+    endings : tuple of str
+        Of file names, in lower case, without that of a compression; for files that their content does not tell.
+    takes : tuple of str
+    """
 
     name: str
-    matches: Callable[[str], bool]
-    read: Callable
-    takes_species: bool = False
-
-
-def _ending(*suffixes: str) -> Callable[[str], bool]:
-    return lambda name: name.endswith(suffixes)
+    description: str
+    open: Callable[..., FrameSource]
+    recognises: Callable[[bytes], bool] = lambda head: False
+    endings: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
 
 
 FORMATS = [
-    Format("traj.npz of the 2019 code, compact .npz", _ending(".npz"), read_npz),
-    Format("VASP XDATCAR", lambda name: "xdatcar" in name, read_xdatcar),
-    Format("LAMMPS dump (.lammpstrj, .dump)", _ending(".lammpstrj", ".dump", ".lammpsdump"), read_lammps, True),
-    Format("extended XYZ (.xyz, .extxyz)", _ending(".xyz", ".extxyz"), read_extxyz),
+    Format("npz", "traj.npz of the 2019 code, compact .npz", open_npz, is_npz, (".npz",)),
+    Format("lammps", "LAMMPS dump", open_lammps, is_lammps, (".lammpstrj", ".dump", ".lammpsdump"), ("species",)),
+    Format("xdatcar", "VASP XDATCAR", open_xdatcar, is_xdatcar, ("xdatcar",)),
+    Format("extxyz", "(extended) XYZ", open_extxyz, is_extxyz, (".xyz", ".extxyz")),
 ]
-"""The formats, tried in this order; file names are compared in lower case and without .gz."""
+"""The formats, tried in this order: by content, then by name."""
+
+
+def _recognised(path: Path, format: str | None) -> Format:
+    if format is not None:
+        found = next((f for f in FORMATS if f.name == format), None)
+        if found is None:
+            raise InputError(f"`format={format}`: is not known; known are {', '.join(f.name for f in FORMATS)}")
+        return found
+    with open_binary(path) as file:
+        head = file.read(_HEAD)
+    name = path.name.lower()
+    for suffix in SUFFIXES:
+        name = name.removesuffix(suffix)
+    found = next((f for f in FORMATS if f.recognises(head)), None)
+    found = found or next((f for f in FORMATS if name.endswith(f.endings)), None)
+    if found is None:
+        raise InputError(
+            f"{path}: neither its content nor its name is that of a known format; known are "
+            f"{', '.join(f'{f.name} ({f.description})' for f in FORMATS)}"
+        )
+    return found
+
+
+def open_source(
+    path: str | Path,
+    *,
+    format: str | None = None,
+    species: Sequence[str] | None = None,
+) -> FrameSource:
+    """Open a trajectory file of any known format.
+
+    Parameters
+    ----------
+    path : path-like
+        Compressed or not.
+    format : str, optional
+        Name of an entry of `FORMATS`, to insist; by default the content of the file tells, else its name.
+    species : list of str, optional
+        Elements of the atom types 1, 2, ..., for files that do not name elements.
+
+    Returns
+    -------
+    FrameSource
+
+    Raises
+    ------
+    InputError
+        If the file is missing, unknown, damaged or holds impossible values.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path}: is a directory, a trajectory file is needed")
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    try:
+        found = _recognised(path, format)
+        if species and "species" not in found.takes:
+            raise InputError(f"`species={' '.join(species)}`: {path} has the elements itself")
+        return found.open(path, species=species) if "species" in found.takes else found.open(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
 @overload
@@ -169,21 +248,26 @@ def read_trajectory(
     InputError
         If the file is missing, unknown, damaged or holds impossible values.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{path}: is a directory, a trajectory file is needed")
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    name = path.name.lower().removesuffix(".gz")
-    for format_ in FORMATS:
-        if format_.matches(name):
-            break
-    else:
-        raise InputError(f"{path}: format not known by its name; known are {', '.join(f.name for f in FORMATS)}")
-    if species and not format_.takes_species:
-        raise InputError(f"`species={' '.join(species)}`: {path} has the elements itself")
-    try:
-        trajectory = format_.read(path, species) if format_.takes_species else format_.read(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+    trajectory = _assembled(open_source(path, species=species))
     return trajectory.select(start, stop, stride) if (start, stop, stride) != (None,) * 3 else trajectory
+
+
+def _assembled(source: FrameSource) -> Trajectory:
+    """All frames in memory."""
+    chunks = list(source.chunks)
+    lattices = [c.lattices if c.lattices is not None else np.zeros((len(c.positions), 3, 3)) for c in chunks]
+    times = np.concatenate([c.times for c in chunks]) if chunks[0].times is not None else np.zeros(0)
+    told = len(times) > 1 and source.time_unit is not None
+    return Trajectory(
+        name=stem(source.path),
+        positions=np.concatenate([c.positions for c in chunks]),
+        lattices=np.concatenate(lattices),
+        atomic_numbers=source.atomic_numbers,
+        periodic=source.periodic if chunks[0].lattices is not None else (False,) * 3,
+        frame_interval=round((times[-1] - times[0]) / (len(times) - 1), 9) if told else None,
+        time_unit=source.time_unit if told else None,
+        targets=source.targets,
+        unwrapped=source.unwrapped,
+        sources=source.sources,
+        findings=source.findings,
+    )
