@@ -13,7 +13,7 @@ from gdynet_tf.findings import Finding
 from gdynet_tf.trajectory.cells import completed_lattices
 from gdynet_tf.trajectory.following import Follower, check_frames, check_lattices
 from gdynet_tf.trajectory.joins import Clock, SeenFrames, impossible_jumps, read_clock
-from gdynet_tf.trajectory.readers.text import stem
+from gdynet_tf.trajectory.readers.compression import stem
 from gdynet_tf.trajectory.source import Chunk, FrameSource
 from gdynet_tf.trajectory.spool import Spool
 from gdynet_tf.trajectory.trajectory import Trajectory, gathered
@@ -230,7 +230,10 @@ class Assembly:
         positions, lattices = self.positions.array(), np.concatenate(self._lattices)
         if len(positions) != len(chosen):  # counted from the end
             positions, lattices = gathered(first.path, [positions], chosen), lattices[chosen]
-        said = [finding for source in self._sources for finding in source.findings]
+        said = list(notes)
+        for finding in (finding for source in self._sources for finding in source.findings):
+            if finding not in said:
+                said.append(finding)
         said += [*self._findings, *clock.findings, *jump_findings, *self.seen.findings(), *((coarse,) if coarse else ())]
         return Trajectory(
             name=stem(first.path),
@@ -244,7 +247,7 @@ class Assembly:
             targets=first.targets,
             unwrapped=True,
             sources=tuple(str(path) for source in self._sources for path in source.sources or (source.path,)),
-            findings=notes + tuple(dict.fromkeys(said)),
+            findings=tuple(said),
             attributes=first.attributes,
         )
 
@@ -284,7 +287,7 @@ class Assembly:
         """InputError where the file says another interval than follows from an argument."""
         interval, unit = said
         if interval is not None and (unit != given[1] or abs(interval - given[0]) > _SAME_INTERVAL * given[0]):
-            raise InputError(f"{argument}: {self._sources[0].path} says that frames are {interval:g} {unit} apart")
+            raise InputError(f"{argument}: {self._sources[0].path} says {interval:g} {unit} between frames")
 
 
 def _joined(parts: Sequence[np.ndarray | None]) -> np.ndarray | None:

@@ -6,22 +6,21 @@ entry of `FORMATS`.
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, overload
+from typing import NamedTuple
 
 import numpy as np
 
 from gdynet_tf.errors import InputError
+from gdynet_tf.trajectory.objects import fields_of_mdanalysis
 from gdynet_tf.trajectory.readers.compression import SUFFIXES, open_binary, stem
 from gdynet_tf.trajectory.readers.extxyz import is_extxyz, open_extxyz
 from gdynet_tf.trajectory.readers.lammps import is_lammps, open_lammps
 from gdynet_tf.trajectory.readers.npz import is_npz, open_npz, write_compact
 from gdynet_tf.trajectory.readers.xdatcar import is_xdatcar, open_xdatcar
-from gdynet_tf.trajectory.source import FrameSource
-from gdynet_tf.trajectory.trajectory import Trajectory
+from gdynet_tf.trajectory.source import Chunk, FrameSource
 
-__all__ = ["EXAMPLE", "FORMATS", "Format", "open_source", "read", "read_trajectory", "write_compact"]
+__all__ = ["EXAMPLE", "FORMATS", "Format", "open_source", "write_compact"]
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "li_fcc.npz"  # ships with the package
 
@@ -87,6 +86,7 @@ def _recognised(path: Path, format: str | None) -> Format:
 def open_source(
     path: str | Path,
     *,
+    topology: str | Path | None = None,
     format: str | None = None,
     species: Sequence[str] | None = None,
 ) -> FrameSource:
@@ -96,6 +96,8 @@ def open_source(
     ----------
     path : path-like
         Compressed or not.
+    topology : path-like, optional
+        A file that names the atoms.
     format : str, optional
         Name of an entry of `FORMATS`, to insist; by default the content of the file tells, else its name.
     species : list of str, optional
@@ -115,6 +117,8 @@ def open_source(
         raise InputError(f"{path}: is a directory, a trajectory file is needed")
     if not path.exists():
         raise InputError(f"{path}: no such file")
+    if topology is not None:
+        return _with_topology(path, topology)
     try:
         found = _recognised(path, format)
         if species and "species" not in found.takes:
@@ -124,150 +128,24 @@ def open_source(
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-@overload
-def read(
-    paths: str | Path,
-    topology: str | Path | None = ...,
-    *,
-    species: Sequence[str] | None = ...,
-    frame_interval: float | None = ...,
-    time_unit: str | None = ...,
-    start: int | None = ...,
-    stop: int | None = ...,
-    stride: int | None = ...,
-) -> Trajectory: ...
-@overload
-def read(
-    paths: list[str] | list[Path] | tuple[str | Path, ...],
-    topology: str | Path | None = ...,
-    *,
-    species: Sequence[str] | None = ...,
-    frame_interval: float | None = ...,
-    time_unit: str | None = ...,
-    start: int | None = ...,
-    stop: int | None = ...,
-    stride: int | None = ...,
-) -> list[Trajectory]: ...
-def read(
-    paths: str | Path | Sequence[str] | Sequence[Path] | Sequence[str | Path],
-    topology: str | Path | None = None,
-    *,
-    species: Sequence[str] | None = None,
-    frame_interval: float | None = None,
-    time_unit: str | None = None,
-    start: int | None = None,
-    stop: int | None = None,
-    stride: int | None = None,
-) -> Trajectory | list[Trajectory]:
-    """Read one trajectory file or several.
-
-    Parameters
-    ----------
-    paths : path-like or list of path-like
-        Each file is a trajectory of its own; `concatenate` makes segments of one run of them.
-    topology : path-like, optional
-        A file that names the atoms; both are then read by MDAnalysis, in any format it knows (XTC and GRO, DCD and
-        PSF, ...).
-    species : list of str, optional
-        Elements of the atom types 1, 2, ..., for files that do not name elements.
-    frame_interval : float, optional
-        Time between the frames of a file, for files that do not tell.
-    time_unit : str, optional
-        Its unit, "ps" unless told.
-    start, stop, stride : int, optional
-        Frames to keep, as Python slices count them.
-
-    Returns
-    -------
-    Trajectory, or a list of them when a list was given
-
-    Raises
-    ------
-    InputError
-        If a file is missing, unknown, damaged or holds impossible values, or says another time than ``frame_interval``.
-    """
-    if frame_interval is not None and not frame_interval > 0:
-        raise InputError(f"`frame_interval={frame_interval:g}`: must be a positive time")
-    if time_unit and frame_interval is None:
-        raise InputError(f"`time_unit={time_unit}`: needs `frame_interval`")
-    trajectories = []
-    for path in [paths] if isinstance(paths, str | Path) else paths:
-        trajectory = read_trajectory(path, species) if topology is None else _read_with(topology, path)
-        if frame_interval is not None:
-            known, given = (trajectory.frame_interval, trajectory.time_unit), (frame_interval, time_unit or "ps")
-            if known not in ((None, None), given):
-                said = f"{known[0]:g} {known[1]}"
-                raise InputError(f"`frame_interval={given[0]:g}` {given[1]}: {path} says {said}")
-            trajectory = replace(trajectory, frame_interval=given[0], time_unit=given[1])
-        trajectories.append(trajectory.select(start, stop, stride))
-    return trajectories[0] if isinstance(paths, str | Path) else trajectories
-
-
-def _read_with(topology: str | Path, path: str | Path) -> Trajectory:
+def _with_topology(path: Path, topology: str | Path) -> FrameSource:
+    """Interim: the whole file, by MDAnalysis."""
     try:
         from MDAnalysis import Universe
     except ImportError:
         raise InputError(f"`topology={topology}`: needs MDAnalysis: pip install MDAnalysis") from None
-    for file in (topology, path):
-        if not Path(file).is_file():
-            raise InputError(f"{file}: no such file")
+    if not Path(topology).is_file():
+        raise InputError(f"{topology}: no such file")
     try:
         with warnings.catch_warnings():  # about masses that it guesses, which nothing here uses
             warnings.simplefilter("ignore")
             universe = Universe(str(topology), str(path))
     except Exception as error:  # MDAnalysis raises many kinds for a malformed file
         raise InputError(f"{path} with {topology}: cannot be read by MDAnalysis: {error!r}") from None
-    trajectory = Trajectory.from_mdanalysis(universe, name=stem(path))
+    fields = fields_of_mdanalysis(universe, None, None, None, stem(path))
+    times = np.array([step.time for step in universe.trajectory])
     universe.trajectory.close()
-    return replace(trajectory, sources=(str(path), str(topology)))
-
-
-def read_trajectory(
-    path: str | Path,
-    species: Sequence[str] | None = None,
-    start: int | None = None,
-    stop: int | None = None,
-    stride: int | None = None,
-) -> Trajectory:
-    """Read a trajectory file of any known format.
-
-    Parameters
-    ----------
-    path : path-like
-    species : list of str, optional
-        Elements of the atom types 1, 2, ..., for files that do not name elements.
-    start, stop, stride : int, optional
-        Frames to keep, as Python slices count them.
-
-    Returns
-    -------
-    Trajectory
-
-    Raises
-    ------
-    InputError
-        If the file is missing, unknown, damaged or holds impossible values.
-    """
-    trajectory = _assembled(open_source(path, species=species))
-    return trajectory.select(start, stop, stride) if (start, stop, stride) != (None,) * 3 else trajectory
-
-
-def _assembled(source: FrameSource) -> Trajectory:
-    """All frames in memory."""
-    chunks = list(source.chunks)
-    lattices = [c.lattices if c.lattices is not None else np.zeros((len(c.positions), 3, 3)) for c in chunks]
-    times = np.concatenate([c.times for c in chunks]) if chunks[0].times is not None else np.zeros(0)
-    told = len(times) > 1 and source.time_unit is not None
-    return Trajectory(
-        name=stem(source.path),
-        positions=np.concatenate([c.positions for c in chunks]),
-        lattices=np.concatenate(lattices),
-        atomic_numbers=source.atomic_numbers,
-        periodic=source.periodic if chunks[0].lattices is not None else (False,) * 3,
-        frame_interval=round((times[-1] - times[0]) / (len(times) - 1), 9) if told else None,
-        time_unit=source.time_unit if told else None,
-        targets=source.targets,
-        unwrapped=source.unwrapped,
-        sources=source.sources,
-        findings=source.findings,
+    chunk = Chunk(fields["positions"], fields["lattices"] if any(fields["periodic"]) else None, times)
+    return FrameSource(
+        str(path), fields["atomic_numbers"], iter([chunk]), time_unit="ps", sources=(str(path), str(topology))
     )
