@@ -3,12 +3,15 @@
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["digest", "write_json"]
+from gdynet_tf.errors import InputError
+
+__all__ = ["digest", "discard", "is_single_component", "read_json", "write_json"]
 
 _BLOCK = 1 << 18  # bytes
 _N_BLOCKS = 256
@@ -48,3 +51,55 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
     os.replace(temporary, path)
+
+
+def discard(path: Path) -> None:
+    """Remove a directory. Its name is free at once: what a kill leaves of it is not taken for it.
+
+    Parameters
+    ----------
+    path : Path
+        Which is locked; what an earlier call left is removed too.
+    """
+    aside = path.with_name(f".{path.name}.old")
+    shutil.rmtree(aside, ignore_errors=True)
+    os.replace(path, aside)
+    shutil.rmtree(aside)
+
+
+def is_single_component(name: str) -> bool:
+    """Whether a name stays within the folder that it is used in: no path, on whatever system.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    bool
+    """
+    return name not in ("", ".", "..") and not set(name) & set("/\\\0\n") and len(os.fsencode(name)) < 200
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
