@@ -1,13 +1,16 @@
-"""How far a long computation is: a bar on a terminal or in a notebook, a plain line now and then elsewhere."""
+"""How far a long computation is: a bar on a terminal or in a notebook, plain lines elsewhere, curves in TensorBoard."""
 
 import logging
 import sys
 import time
+from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from tqdm import tqdm
 
-__all__ = ["Progress"]
+__all__ = ["Curves", "Progress"]
 
 _SECONDS, _SHARE = (
     10.0,
@@ -65,3 +68,35 @@ class Progress:
             f"{self.description}: {self.done} of {self.total} {self.unit}s ({100 * share:.0f} %), {passed:.0f} s, "
             f"about {passed / share - passed:.0f} s left"
         )
+
+
+class Curves:
+    """Event files of TensorBoard, with a point an epoch. TensorBoard itself is needed to see them, not to write them.
+
+    Parameters
+    ----------
+    folder : path-like
+        Gets the files; a resumed training adds one.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        import tensorflow as tf
+
+        Path(folder).mkdir(parents=True, exist_ok=True)  # whose errors are Python's
+        self._tf, self._writer = tf, tf.summary.create_file_writer(str(folder))
+        # What tf.summary.scalar does; that function is of the package TensorBoard.
+        self._metadata = tf.compat.v1.SummaryMetadata(plugin_data={"plugin_name": "scalars"})
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Write the numbers of an epoch, so that they can be seen at once.
+
+        Parameters
+        ----------
+        row : mapping
+            A row of the history: ``epoch``, and numbers.
+        """
+        with self._writer.as_default(step=row["epoch"]):
+            for name, value in row.items():
+                if name != "epoch":
+                    self._tf.summary.write(name, self._tf.constant(value, self._tf.float32), metadata=self._metadata)
+        self._writer.flush()

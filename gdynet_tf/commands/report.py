@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gdynet_tf.commands.console import run_command
 from gdynet_tf.errors import InputError
+from gdynet_tf.locks import locked
 
 __all__ = ["main"]
 
@@ -70,7 +71,8 @@ def _run(args: argparse.Namespace) -> None:
         bond_order=tuple(args.bond_order),
         viscosity=args.viscosity,
     )
-    report, analysis = write_report(run, args.split, options)
+    with locked(run):
+        report, analysis = write_report(run, args.split, options)
     logger.info(analysis.verdict)
     for finding in analysis.findings:
         logger.info(f"- {finding}")

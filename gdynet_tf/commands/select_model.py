@@ -14,6 +14,7 @@ import numpy as np
 
 from gdynet_tf.commands.console import run_command, tell
 from gdynet_tf.errors import InputError
+from gdynet_tf.locks import locked
 from gdynet_tf.networks.backend import load_tensorflow
 
 if TYPE_CHECKING:
@@ -68,6 +69,11 @@ def _words(numbers: Sequence[int]) -> str:
 
 
 def _run(args: argparse.Namespace) -> int:
+    with locked(args.out):
+        return _select(args)
+
+
+def _select(args: argparse.Namespace) -> int:
     _check(args)
     from gdynet_tf.analysis import default_lags
     from gdynet_tf.graphs.store import open_graphs

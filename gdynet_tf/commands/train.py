@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -11,11 +10,14 @@ from typing import Any
 from gdynet_tf.commands.console import run_command
 from gdynet_tf.commands.settings import RecordedSplit, parse_with_settings
 from gdynet_tf.errors import InputError
+from gdynet_tf.files import discard
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.graphs.store import open_inputs
 from gdynet_tf.learning.pairs import lagged_pairs
-from gdynet_tf.learning.settings import TrainingSettings, check_run_directory, new_config, resume_config
-from gdynet_tf.learning.splits import split_by_name, split_by_time
+from gdynet_tf.learning.settings import TrainingSettings, check_run_directory, is_begun, new_config, resume_config
+from gdynet_tf.learning.splits import Split, split_by_name, split_by_time
+from gdynet_tf.locks import locked
+from gdynet_tf.manifest import NAME as MANIFEST
 from gdynet_tf.networks.backend import load_tensorflow
 
 __all__ = ["main"]
@@ -126,7 +128,12 @@ def _start(args: argparse.Namespace) -> None:
         split = split_by_time(graphs.segments, args.tau, tuple(args.split))
     kind = "" if args.model == "gdynet" else f"_{args.model}"
     run = Path(args.run or f"runs/{Path(args.graphs).resolve().name}{kind}_n{args.n_states}_tau{args.tau}")
-    if run.exists() and not args.overwrite:
+    with locked(run):
+        _train(args, settings, graphs, split, run)
+
+
+def _train(args: argparse.Namespace, settings: TrainingSettings, graphs: GraphDataset, split: Split, run: Path) -> None:
+    if is_begun(run) and not args.overwrite:
         raise InputError(f"{run}: exists; --resume continues it, --overwrite replaces it, --run names another")
     needed = [args.graphs, args.start_from] if args.start_from else [args.graphs]
     check_run_directory(run, args.overwrite, needed)
@@ -147,7 +154,7 @@ def _start(args: argparse.Namespace) -> None:
     if settings.start_from is not None:
         starting_model(settings, graphs)  # that it fits is known before anything is written
     if run.exists():
-        shutil.rmtree(run)
+        discard(run)
     _tell(train_run(graphs, run, config, progress=not args.quiet, tensorboard=args.tensorboard), run)
 
 
@@ -156,16 +163,20 @@ def _resume(args: argparse.Namespace) -> None:
         raise InputError("--resume: --run names the run directory to continue")
     if args.config:
         raise InputError(f"--config {args.config}: --resume goes on with the settings of {args.run}")
+    with locked(args.run):
+        _continue(args, Path(args.run))
+
+
+def _continue(args: argparse.Namespace, run: Path) -> None:
     load_tensorflow()
     from gdynet_tf.learning.runs import train_run
 
-    run = Path(args.run)
     config, graphs = resume_config(run)
     for option in ("n_states", "tau", "seed"):
         value = getattr(args, option)
         if value is not None and value != config[option]:
             raise InputError(f"--{option.replace('_', '-')} {value}: {run} was begun with {config[option]}")
-    if (run / "scores.json").is_file():
+    if (run / MANIFEST).is_file():  # the last file that is written
         raise InputError(f"{run}: is finished, there is nothing to resume")
     logger.info(f"run: {run}, resumed, seed {config['seed']}")
     scores = train_run(graphs, run, config, resume=True, progress=not args.quiet, tensorboard=args.tensorboard)

@@ -11,7 +11,7 @@ import numpy as np
 
 from gdynet_tf._version import __version__
 from gdynet_tf.errors import InputError
-from gdynet_tf.files import digest
+from gdynet_tf.files import digest, is_single_component
 from gdynet_tf.graphs.chunks import (
     PlannedArray,
     chunk_ranges,
@@ -25,6 +25,7 @@ from gdynet_tf.graphs.executors import run_jobs
 from gdynet_tf.graphs.expansion import gaussian_centers
 from gdynet_tf.graphs.store import FORMAT_VERSION, PartialDirectory, check_output, free_space
 from gdynet_tf.graphs.targets import find_targets
+from gdynet_tf.locks import locked
 from gdynet_tf.progress import Progress
 from gdynet_tf.trajectory import Trajectory
 
@@ -75,8 +76,8 @@ def build_graphs(
     Raises
     ------
     InputError
-        If the trajectories do not belong together, there are no such targets, ``out`` exists, the disk is too small,
-        or an atom has too few neighbours. Nothing is left behind.
+        If the trajectories do not belong together, there are no such targets, ``out`` exists or is being written by
+        another process, the disk is too small, or an atom has too few neighbours. Nothing is left behind.
     """
     trajectories = [trajectories] if isinstance(trajectories, Trajectory) else list(trajectories)
     expansion = {"dmin": 0.0, "dmax": 7.0, "step": 0.2, "sigma": 0.2, **(expansion or {})}
@@ -88,9 +89,10 @@ def build_graphs(
     if out is None:
         return _in_memory(trajectories, meta, constants, n_workers, progress)
     out = Path(out)
-    check_output(out, overwrite, resume)
-    _check_space(out, trajectories, n_neighbors, edges, expansion)
-    return _in_directory(PartialDirectory(out, meta), trajectories, constants, resume, n_workers, progress)
+    with locked(out):
+        check_output(out, overwrite, resume)
+        _check_space(out, trajectories, n_neighbors, edges, expansion)
+        return _in_directory(PartialDirectory(out, meta), trajectories, constants, resume, n_workers, progress)
 
 
 def _describe(
@@ -220,13 +222,20 @@ def _check(
             raise InputError(f"`{name}={value}`: must be at least 1")
     if edges not in ("gaussian", "distance"):
         raise InputError(f"`edges={edges!r}`: must be gaussian or distance")
-    if not expansion["sigma"] > 0:
-        raise InputError(f"`sigma={expansion['sigma']}`: must be positive")
+    if not 1e-4 <= expansion["sigma"] <= 1e4:
+        raise InputError(f"`sigma={expansion['sigma']}`: must be from 0.0001 to 10,000 Å")
     try:
         gaussian_centers(expansion["dmin"], expansion["dmax"], expansion["step"])
     except ValueError as error:
         raise InputError(f"`dmin`, `dmax`, `step`: {error}") from None
     first = trajectories[0]
+    for trajectory in trajectories:
+        if not is_single_component(trajectory.name):
+            raise InputError(f"`name={trajectory.name!r}`: names a folder, and must be no path")
+    if not 1e-12 <= (first.frame_interval or 1.0) <= 1e12:
+        raise InputError(
+            f"`frame_interval={first.frame_interval:g}`: must be from 1e-12 to 1e12; another `time_unit` makes it so"
+        )
     for other in trajectories[1:]:
         for field in ("atomic_numbers", "periodic", "frame_interval", "time_unit"):
             if not np.array_equal(getattr(first, field), getattr(other, field)):

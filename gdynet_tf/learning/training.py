@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from gdynet_tf.errors import InputError, TrainingError
+from gdynet_tf.files import write_json
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.learning.pairs import lagged_pairs, pair_batches
 from gdynet_tf.learning.pieces import SlopeLoss, fit_in_pieces, number_of_pieces
@@ -134,41 +135,67 @@ def _fit_whole(
 class _Checkpoint:
     """Where a training stands; written after every epoch, so that a resumed one comes to the same result.
 
+    What counts are the models of the last and of the best epoch, and ``state.json``, which names them and is replaced
+    in one step; ``history.csv`` and ``best.weights.h5`` follow from these, and are written anew when they are taken up.
     Without a folder the best weights stay in memory, and nothing can be resumed.
     """
 
     folder: Path | None
     history: list[dict[str, Any]] = field(default_factory=list)
-    model_file: str = ""
     best_weights: list | None = None
 
     @classmethod
-    def load(cls, folder: Path) -> "_Checkpoint":
-        content = json.loads((folder / "checkpoints" / "state.json").read_text(encoding="utf-8"))
-        return cls(folder, content["history"], content["model_file"])
+    def load(cls, folder: Path) -> tuple["_Checkpoint", keras.Model]:
+        """Take up a training where it was interrupted.
+
+        Raises
+        ------
+        InputError
+            If what is there cannot be read.
+        """
+        file = folder / "checkpoints" / "state.json"
+        try:
+            history = json.loads(file.read_text(encoding="utf-8"))["history"]
+            checkpoint = cls(folder, history)
+            models = {}
+            for epoch in {len(history), checkpoint.best + 1}:
+                file = checkpoint._model_file(epoch)
+                models[epoch] = keras.models.load_model(file)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"{file}: cannot be read, the training cannot go on from it: {error}; `overwrite=True` starts afresh"
+            ) from None
+        checkpoint._write_results(models[checkpoint.best + 1])
+        return checkpoint, models[len(history)]
+
+    def _model_file(self, epoch: int) -> Path:
+        return cast(Path, self.folder) / "checkpoints" / f"epoch_{epoch:04d}.keras"
 
     def save(self, model: keras.Model) -> None:
         """Note the epoch that has ended, and keep its weights when it is the best.
 
-        The model is written first, then the small file that names it: whichever is interrupted, the old pair holds.
+        The model is written first, then the small file that counts it: whichever is interrupted, what was noted holds.
         """
-        is_best = self.best == len(self.history) - 1
+        last = len(self.history)
+        is_best = self.best == last - 1
         if self.folder is None:
             self.best_weights = model.get_weights() if is_best else self.best_weights
             return
-        if is_best:
-            model.save_weights(self.folder / "best.weights.h5")
-        old, self.model_file = self.model_file, f"epoch_{len(self.history):04d}.keras"
         states = self.folder / "checkpoints"
         states.mkdir(parents=True, exist_ok=True)
-        model.save(states / self.model_file)
-        temporary = states / "state.tmp"
-        content = {"history": self.history, "model_file": self.model_file}
-        temporary.write_text(json.dumps(content), encoding="utf-8")
-        os.replace(temporary, states / "state.json")
-        if old:
-            (states / old).unlink(missing_ok=True)
-        write_history(self.folder / "history.csv", self.history)
+        model.save(self._model_file(last))
+        write_json(states / "state.json", {"history": self.history})
+        self._write_results(model if is_best else None)
+        for file in set(states.glob("epoch_*")) - {self._model_file(last), self._model_file(self.best + 1)}:
+            file.unlink()
+
+    def _write_results(self, best: keras.Model | None) -> None:
+        """Write history.csv and, unless they are there, the best weights."""
+        folder = cast(Path, self.folder)
+        if best is not None:
+            best.save_weights(folder / "next.weights.h5")
+            os.replace(folder / "next.weights.h5", folder / "best.weights.h5")
+        write_history(folder / "history.csv", self.history)
 
     def restore_best(self, model: keras.Model) -> None:
         """Give the model the weights of its best epoch."""
@@ -233,6 +260,8 @@ def train_network(
     ------
     TrainingError
         If the loss is no number.
+    InputError
+        If the checkpoint to resume from is damaged.
     """
     pairs = lagged_pairs(split.train, settings.tau)
     settings = settings.for_data(graphs.n_targets, len(pairs))
@@ -241,8 +270,7 @@ def train_network(
         folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(seed)
     if resume and folder is not None and (folder / "checkpoints" / "state.json").is_file():
-        checkpoint = _Checkpoint.load(folder)
-        model = keras.models.load_model(folder / "checkpoints" / checkpoint.model_file)
+        checkpoint, model = _Checkpoint.load(folder)
     else:
         checkpoint = _Checkpoint(folder)
         model = starting_model(settings, graphs)
@@ -288,10 +316,12 @@ def write_history(path: Path, history: Sequence[Mapping[str, Any]]) -> None:
     history : list of dict
         From `train_network`.
     """
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    temporary = path.with_suffix(".tmp")
+    with open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(history[0]))
         writer.writeheader()
         writer.writerows(history)
+    os.replace(temporary, path)
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:

@@ -178,7 +178,14 @@ def test_train_and_what_can_be_resumed(graphs, here, capsys):
 
 @pytest.mark.parametrize(
     "script",
-    ["preprocess/build_graphs.py", "train.py", "analysis/report.py", "analysis/select_model.py", "analysis/apply.py"],
+    [
+        "preprocess/build_graphs.py",
+        "train.py",
+        "analysis/report.py",
+        "analysis/select_model.py",
+        "analysis/apply.py",
+        "verify.py",
+    ],
 )
 def test_scripts_run(script):
     done = subprocess.run([sys.executable, ROOT / script, "--help"], capture_output=True, text=True, check=True)
@@ -195,4 +202,5 @@ def test_installed_commands():
         "gdynet-report": "gdynet_tf.commands.report:main",
         "gdynet-select-model": "gdynet_tf.commands.select_model:main",
         "gdynet-apply": "gdynet_tf.commands.apply:main",
+        "gdynet-verify": "gdynet_tf.commands.verify:main",
     }
