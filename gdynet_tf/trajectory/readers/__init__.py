@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, overload
+from typing import NamedTuple
 
 import numpy as np
 
 from gdynet_tf.errors import InputError
 from gdynet_tf.trajectory.elements import symbol
 from gdynet_tf.trajectory.readers.ase import is_castep, open_ase
-from gdynet_tf.trajectory.readers.compression import SUFFIXES, open_binary, stem
+from gdynet_tf.trajectory.readers.compression import SUFFIXES, open_binary
 from gdynet_tf.trajectory.readers.cp2k import is_cell_file, is_cp2k, open_cp2k
 from gdynet_tf.trajectory.readers.extxyz import is_extxyz, open_extxyz
 from gdynet_tf.trajectory.readers.lammps import is_lammps, open_lammps
@@ -30,9 +30,8 @@ from gdynet_tf.trajectory.readers.mdanalysis import (
 from gdynet_tf.trajectory.readers.npz import is_npz, open_npz, write_compact
 from gdynet_tf.trajectory.readers.xdatcar import is_xdatcar, open_xdatcar
 from gdynet_tf.trajectory.source import FrameSource
-from gdynet_tf.trajectory.trajectory import Trajectory
 
-__all__ = ["EXAMPLE", "FORMATS", "Format", "open_source", "read", "read_trajectory", "write_compact"]
+__all__ = ["EXAMPLE", "FORMATS", "Format", "open_source", "write_compact"]
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "li_fcc.npz"  # ships with the package
 
@@ -197,135 +196,4 @@ def _with_atoms(source: FrameSource, topology: str | Path, species: Sequence[str
         attributes={**source.attributes, **attributes},
         findings=source.findings + (() if known.all() else findings),
         sources=(*source.sources, str(topology)),
-    )
-
-
-@overload
-def read(
-    paths: str | Path,
-    topology: str | Path | None = ...,
-    *,
-    species: Sequence[str] | None = ...,
-    frame_interval: float | None = ...,
-    time_unit: str | None = ...,
-    start: int | None = ...,
-    stop: int | None = ...,
-    stride: int | None = ...,
-) -> Trajectory: ...
-@overload
-def read(
-    paths: list[str] | list[Path] | tuple[str | Path, ...],
-    topology: str | Path | None = ...,
-    *,
-    species: Sequence[str] | None = ...,
-    frame_interval: float | None = ...,
-    time_unit: str | None = ...,
-    start: int | None = ...,
-    stop: int | None = ...,
-    stride: int | None = ...,
-) -> list[Trajectory]: ...
-def read(
-    paths: str | Path | Sequence[str] | Sequence[Path] | Sequence[str | Path],
-    topology: str | Path | None = None,
-    *,
-    species: Sequence[str] | None = None,
-    frame_interval: float | None = None,
-    time_unit: str | None = None,
-    start: int | None = None,
-    stop: int | None = None,
-    stride: int | None = None,
-) -> Trajectory | list[Trajectory]:
-    """Read one trajectory file or several.
-
-    Parameters
-    ----------
-    paths : path-like or list of path-like
-        Each file is a trajectory of its own; `concatenate` makes segments of one run of them.
-    topology : path-like, optional
-        A file that names the atoms; both are then read by MDAnalysis, in any format it knows (XTC and GRO, DCD and
-        PSF, ...).
-    species : list of str, optional
-        Elements of the atom types 1, 2, ..., for files that do not name elements.
-    frame_interval : float, optional
-        Time between the frames of a file, for files that do not tell.
-    time_unit : str, optional
-        Its unit, "ps" unless told.
-    start, stop, stride : int, optional
-        Frames to keep, as Python slices count them.
-
-    Returns
-    -------
-    Trajectory, or a list of them when a list was given
-
-    Raises
-    ------
-    InputError
-        If a file is missing, unknown, damaged or holds impossible values, or says another time than ``frame_interval``.
-    """
-    if frame_interval is not None and not frame_interval > 0:
-        raise InputError(f"`frame_interval={frame_interval:g}`: must be a positive time")
-    if time_unit and frame_interval is None:
-        raise InputError(f"`time_unit={time_unit}`: needs `frame_interval`")
-    trajectories = []
-    for path in [paths] if isinstance(paths, str | Path) else paths:
-        trajectory = _assembled(open_source(path, topology=topology, species=species))
-        if frame_interval is not None:
-            known, given = (trajectory.frame_interval, trajectory.time_unit), (frame_interval, time_unit or "ps")
-            if known not in ((None, None), given):
-                said = f"{known[0]:g} {known[1]}"
-                raise InputError(f"`frame_interval={given[0]:g}` {given[1]}: {path} says {said}")
-            trajectory = replace(trajectory, frame_interval=given[0], time_unit=given[1])
-        trajectories.append(trajectory.select(start, stop, stride))
-    return trajectories[0] if isinstance(paths, str | Path) else trajectories
-
-
-def read_trajectory(
-    path: str | Path,
-    species: Sequence[str] | None = None,
-    start: int | None = None,
-    stop: int | None = None,
-    stride: int | None = None,
-) -> Trajectory:
-    """Read a trajectory file of any known format.
-
-    Parameters
-    ----------
-    path : path-like
-    species : list of str, optional
-        Elements of the atom types 1, 2, ..., for files that do not name elements.
-    start, stop, stride : int, optional
-        Frames to keep, as Python slices count them.
-
-    Returns
-    -------
-    Trajectory
-
-    Raises
-    ------
-    InputError
-        If the file is missing, unknown, damaged or holds impossible values.
-    """
-    trajectory = _assembled(open_source(path, species=species))
-    return trajectory.select(start, stop, stride) if (start, stop, stride) != (None,) * 3 else trajectory
-
-
-def _assembled(source: FrameSource) -> Trajectory:
-    """All frames in memory."""
-    chunks = list(source.chunks)
-    lattices = [c.lattices if c.lattices is not None else np.zeros((len(c.positions), 3, 3)) for c in chunks]
-    times = np.concatenate([c.times for c in chunks]) if chunks[0].times is not None else np.zeros(0)
-    told = len(times) > 1 and source.time_unit is not None
-    return Trajectory(
-        name=stem(source.path),
-        positions=np.concatenate([c.positions for c in chunks]),
-        lattices=np.concatenate(lattices),
-        atomic_numbers=source.atomic_numbers,
-        periodic=source.periodic if chunks[0].lattices is not None else (False,) * 3,
-        frame_interval=round((times[-1] - times[0]) / (len(times) - 1), 9) if told else None,
-        time_unit=source.time_unit if told else None,
-        targets=source.targets,
-        unwrapped=source.unwrapped,
-        sources=source.sources,
-        findings=source.findings,
-        attributes=source.attributes,
     )

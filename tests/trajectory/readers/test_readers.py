@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gdynet_tf.errors import InputError
-from gdynet_tf.trajectory import Trajectory, read_trajectory, write_compact
+from gdynet_tf.trajectory import Trajectory, open_source, read, read_trajectory, write_compact
 
 TRICLINIC = np.array([[8.0, 0, 0], [2.0, 7.0, 0], [-1.5, 1.0, 6.0]])
 
@@ -116,12 +116,14 @@ def test_lammps_columns_and_order(tmp_path, columns, zipped):
     if zipped:
         file = tmp_path / "t.lammpstrj.gz"
         file.write_bytes(gzip.compress((tmp_path / "t.lammpstrj").read_bytes()))
+    source = open_source(file, species=["Li", "O", "S"])
+    assert source.unwrapped == ("u" in columns)
+    (chunk,) = source.chunks
     t = read_trajectory(file, species=["Li", "O", "S"])
     assert t.name == "t"
-    assert t.unwrapped == ("u" in columns)
     np.testing.assert_array_equal(t.atomic_numbers, [3, 3, 8, 16, 16])
-    for x, frame in zip(t.positions, atoms, strict=True):
-        expected = frame.positions if t.unwrapped else frame.get_positions(wrap=True)
+    for x, frame in zip(chunk.positions, atoms, strict=True):
+        expected = frame.positions if source.unwrapped else frame.get_positions(wrap=True)
         np.testing.assert_allclose(x, expected, atol=1e-8)  # ten digits are written
         np.testing.assert_allclose(t.lattices[0], frame.cell.array)
 
@@ -138,7 +140,7 @@ def test_lammps_triclinic_like_mdanalysis(tmp_path):
     ]
     rows = [np.column_stack([np.arange(1, 6), np.ones(5), f.get_positions(wrap=True)]) for f in frames()]
     file = dump(tmp_path / "t.lammpstrj", rows, bounds, tilt="xy xz yz ")
-    t = read_trajectory(file, species=["Li"])
+    (t,) = open_source(file, species=["Li"]).chunks
     np.testing.assert_allclose(t.lattices, np.repeat(TRICLINIC[None], 4, axis=0), atol=1e-12)
     universe = MDAnalysis.Universe(str(file), format="LAMMPSDUMP", topology_format="LAMMPSDUMP")
     for x, lattice, step in zip(t.positions, t.lattices, universe.trajectory, strict=True):
@@ -262,7 +264,7 @@ def test_xdatcar_varying_cell_scale_and_gzip(tmp_path):
     text = xdatcar(1) + xdatcar(1, scale="2.0") + xdatcar(1, scale="-8.0")
     file = tmp_path / "run1.XDATCAR.gz"
     file.write_bytes(gzip.compress(text.encode()))
-    t = read_trajectory(file)
+    t = read(file, frame_interval=1.0)
     assert t.name == "run1"
     np.testing.assert_allclose(t.lattices[:, 0, 0], [4, 8, 2])
     np.testing.assert_allclose(t.positions[:, 1, 0], [2, 4, 1])
@@ -308,7 +310,7 @@ def test_extxyz(tmp_path):
 
 def test_plain_xyz_is_not_periodic(tmp_path):
     (tmp_path / "t.xyz").write_text("2\n\nLi 0 0 0\nO 1 2 3\n" * 2)
-    t = read_trajectory(tmp_path / "t.xyz")
+    t = read(tmp_path / "t.xyz", no_cell=True)
     assert t.periodic == (False, False, False)
     np.testing.assert_allclose(t.positions[1, 1], [1, 2, 3])
 
