@@ -4,21 +4,32 @@ A format is a name, what its files begin with or are called, and a function that
 entry of `FORMATS`.
 """
 
-import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from gdynet_tf.errors import InputError
-from gdynet_tf.trajectory.objects import fields_of_mdanalysis
-from gdynet_tf.trajectory.readers.compression import SUFFIXES, open_binary, stem
+from gdynet_tf.trajectory.elements import symbol
+from gdynet_tf.trajectory.readers.ase import is_castep, open_ase
+from gdynet_tf.trajectory.readers.compression import SUFFIXES, open_binary
+from gdynet_tf.trajectory.readers.cp2k import is_cell_file, is_cp2k, open_cp2k
 from gdynet_tf.trajectory.readers.extxyz import is_extxyz, open_extxyz
 from gdynet_tf.trajectory.readers.lammps import is_lammps, open_lammps
+from gdynet_tf.trajectory.readers.mdanalysis import (
+    is_dlpoly,
+    is_gro,
+    is_lammps_data,
+    is_pdb,
+    open_mdanalysis,
+    read_topology,
+)
 from gdynet_tf.trajectory.readers.npz import is_npz, open_npz, write_compact
 from gdynet_tf.trajectory.readers.xdatcar import is_xdatcar, open_xdatcar
-from gdynet_tf.trajectory.source import Chunk, FrameSource
+from gdynet_tf.trajectory.source import FrameSource
 
 __all__ = ["EXAMPLE", "FORMATS", "Format", "open_source", "write_compact"]
 
@@ -53,11 +64,47 @@ class Format(NamedTuple):
     takes: tuple[str, ...] = ()
 
 
+_ELEMENTS = ("species", "elements_known")
+
+
+def _begins(*magic: bytes) -> Callable[[bytes], bool]:
+    return lambda head: head.startswith(magic)
+
+
+def _mdanalysis(
+    name: str, description: str, kind: str, recognises: Callable[[bytes], bool], endings: tuple[str, ...]
+) -> Format:
+    return Format(name, description, partial(open_mdanalysis, kind=kind), recognises, endings, ("topology",))
+
+
+def _ase(
+    name: str, description: str, kind: str, recognises: Callable[[bytes], bool], endings: tuple[str, ...]
+) -> Format:
+    return Format(name, description, partial(open_ase, kind=kind), recognises, endings)
+
+
 FORMATS = [
     Format("npz", "traj.npz of the 2019 code, compact .npz", open_npz, is_npz, (".npz",)),
-    Format("lammps", "LAMMPS dump", open_lammps, is_lammps, (".lammpstrj", ".dump", ".lammpsdump"), ("species",)),
+    Format("lammps", "LAMMPS dump", open_lammps, is_lammps, (".lammpstrj", ".dump", ".lammpsdump"), _ELEMENTS),
     Format("xdatcar", "VASP XDATCAR", open_xdatcar, is_xdatcar, ("xdatcar",)),
+    Format("cp2k", "CP2K -pos-1.xyz", open_cp2k, is_cp2k, ("-pos-1.xyz",), ("cells",)),
     Format("extxyz", "(extended) XYZ", open_extxyz, is_extxyz, (".xyz", ".extxyz")),
+    _mdanalysis("xtc", "GROMACS XTC", "XTC", _begins(b"\0\0\x07\xcb", b"\0\0\x07\xe7"), (".xtc",)),
+    _mdanalysis("trr", "GROMACS TRR", "TRR", _begins(b"\0\0\x07\xc9"), (".trr",)),
+    _mdanalysis("dcd", "CHARMM, NAMD or LAMMPS DCD", "DCD", lambda head: b"CORD" in head[4:12], (".dcd",)),
+    _mdanalysis("netcdf", "AMBER NetCDF", "NCDF", _begins(b"CDF\x01", b"CDF\x02", b"CDF\x05"), (".nc", ".ncdf")),
+    _mdanalysis("h5md", "H5MD", "H5MD", _begins(b"\x89HDF\r\n\x1a\n"), (".h5md", ".h5")),
+    _mdanalysis("dlpoly", "DL_POLY HISTORY", "HISTORY", is_dlpoly, ("history",)),
+    _mdanalysis("lammps-data", "LAMMPS data", "DATA", is_lammps_data, (".data",)),
+    _mdanalysis("gro", "GROMACS GRO", "GRO", is_gro, (".gro",)),
+    _mdanalysis("pdb", "PDB", "PDB", is_pdb, (".pdb",)),
+    _ase("traj", "ASE .traj", "traj", _begins(b"- of UlmASE-Trajectory"), (".traj",)),
+    _ase("vasprun", "VASP vasprun.xml", "vasp-xml", lambda head: b"<modeling>" in head, ("vasprun.xml",)),
+    _ase("outcar", "VASP OUTCAR", "vasp-out", lambda head: head.lstrip().startswith(b"vasp."), ("outcar",)),
+    _ase("castep-md", "CASTEP .md", "castep-md", lambda head: is_castep(head, True), (".md",)),
+    _ase("castep-geom", "CASTEP .geom", "castep-geom", lambda head: is_castep(head, False), (".geom",)),
+    _ase("castep", "CASTEP output", "castep-castep", lambda head: b"CASTEP version" in head, (".castep",)),
+    _ase("espresso", "Quantum ESPRESSO output", "espresso-out", lambda head: b"Program PWSCF" in head, (".pwo",)),
 ]
 """The formats, tried in this order: by content, then by name."""
 
@@ -78,7 +125,8 @@ def _recognised(path: Path, format: str | None) -> Format:
     if found is None:
         raise InputError(
             f"{path}: neither its content nor its name is that of a known format; known are "
-            f"{', '.join(f'{f.name} ({f.description})' for f in FORMATS)}"
+            f"{', '.join(f'{f.name} ({f.description})' for f in FORMATS)}. `format` insists on one of them; "
+            "gmx trjconv, cpptraj, MDAnalysis, mdconvert or ase convert make one of many others"
         )
     return found
 
@@ -97,7 +145,7 @@ def open_source(
     path : path-like
         Compressed or not.
     topology : path-like, optional
-        A file that names the atoms.
+        A file that has the atoms, in any topology format of MDAnalysis; for CP2K it may be the file of the cells.
     format : str, optional
         Name of an entry of `FORMATS`, to insist; by default the content of the file tells, else its name.
     species : list of str, optional
@@ -113,39 +161,39 @@ def open_source(
         If the file is missing, unknown, damaged or holds impossible values.
     """
     path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{path}: is a directory, a trajectory file is needed")
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    if topology is not None:
-        return _with_topology(path, topology)
+    for file in (path,) if topology is None else (path, Path(topology)):
+        if file.is_dir():
+            raise InputError(f"{file}: is a directory, a {'trajectory' if file is path else 'topology'} file is needed")
+        if not file.exists():
+            raise InputError(f"{file}: no such file")
     try:
         found = _recognised(path, format)
+        cells = topology if topology is not None and "cells" in found.takes and is_cell_file(topology) else None
+        topology = None if cells is not None else topology
         if species and "species" not in found.takes:
             raise InputError(f"`species={' '.join(species)}`: {path} has the elements itself")
-        return found.open(path, species=species) if "species" in found.takes else found.open(path)
+        given = {"species": species, "topology": topology, "elements_known": topology is not None, "cells": cells}
+        source = found.open(path, **{name: given[name] for name in found.takes})
+        return source if topology is None or "topology" in found.takes else _with_atoms(source, topology, species)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _with_topology(path: Path, topology: str | Path) -> FrameSource:
-    """Interim: the whole file, by MDAnalysis."""
-    try:
-        from MDAnalysis import Universe
-    except ImportError:
-        raise InputError(f"`topology={topology}`: needs MDAnalysis: pip install MDAnalysis") from None
-    if not Path(topology).is_file():
-        raise InputError(f"{topology}: no such file")
-    try:
-        with warnings.catch_warnings():  # about masses that it guesses, which nothing here uses
-            warnings.simplefilter("ignore")
-            universe = Universe(str(topology), str(path))
-    except Exception as error:  # MDAnalysis raises many kinds for a malformed file
-        raise InputError(f"{path} with {topology}: cannot be read by MDAnalysis: {error!r}") from None
-    fields = fields_of_mdanalysis(universe, None, None, None, stem(path))
-    times = np.array([step.time for step in universe.trajectory])
-    universe.trajectory.close()
-    chunk = Chunk(fields["positions"], fields["lattices"] if any(fields["periodic"]) else None, times)
-    return FrameSource(
-        str(path), fields["atomic_numbers"], iter([chunk]), time_unit="ps", sources=(str(path), str(topology))
+def _with_atoms(source: FrameSource, topology: str | Path, species: Sequence[str] | None) -> FrameSource:
+    """The same with what a topology says of the atoms."""
+    numbers, attributes, findings = read_topology(topology)
+    if len(numbers) != len(source.atomic_numbers):
+        raise InputError(f"{source.path}: has {len(source.atomic_numbers)} atoms, {topology} has {len(numbers)}")
+    known = source.atomic_numbers > 0
+    differ = known & (numbers != source.atomic_numbers)
+    if differ.any():
+        atom = int(np.argmax(differ))
+        here, there = symbol(int(source.atomic_numbers[atom])), symbol(int(numbers[atom]))
+        raise InputError(f"{source.path}: atom {atom} is {here}, in {topology} it is {there}")
+    return replace(
+        source,
+        atomic_numbers=numbers,
+        attributes={**source.attributes, **attributes},
+        findings=source.findings + (() if known.all() else findings),
+        sources=(*source.sources, str(topology)),
     )

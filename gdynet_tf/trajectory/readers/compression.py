@@ -4,20 +4,24 @@ import bz2
 import gzip
 import io
 import lzma
+import shutil
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 from gdynet_tf.errors import InputError, TruncatedFile
 
-__all__ = ["SUFFIXES", "compression", "open_binary", "stem"]
+__all__ = ["SUFFIXES", "compression", "open_binary", "plain_file", "stem"]
 
 _MAGIC = {"gzip": b"\x1f\x8b", "bzip2": b"BZh", "xz": b"\xfd7zXZ\x00", "zstd": b"\x28\xb5\x2f\xfd"}
 SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 """What compressed files are called; what they are is told by their first bytes."""
 
+_PIECE = 2**24  # bytes
+_ROOM = 2**30  # bytes that are left on the disk
 _STEP = 1024  # bytes of zstd decompressed at once: 32 MB where they hold nothing but one repeated byte
 
 
@@ -76,6 +80,32 @@ def _decompressed(kind: str, raw: BinaryIO, path: str | Path) -> Any:
     if kind == "gzip":
         return gzip.open(raw, "rb")
     return bz2.open(raw, "rb") if kind == "bzip2" else lzma.open(raw, "rb")
+
+
+@contextmanager
+def plain_file(path: str | Path) -> Iterator[Path]:
+    """The file itself, or a temporary copy of what is compressed in it, for libraries that need a file.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Raises
+    ------
+    InputError
+        If there is no room for the copy.
+    """
+    if compression(path) is None:
+        yield Path(path)
+        return
+    with TemporaryDirectory(prefix="gdynet") as folder:
+        copy = Path(folder) / stem(path)
+        with open_binary(path) as packed, open(copy, "wb") as file:
+            while piece := packed.read(_PIECE):
+                if shutil.disk_usage(folder).free < _ROOM:
+                    raise InputError(f"{path}: does not fit decompressed into {folder}; set TMPDIR to a larger disk")
+                file.write(piece)
+        yield copy
 
 
 class _Zstd(io.RawIOBase):

@@ -21,6 +21,7 @@ _LATTICE = re.compile(r"\bLattice" + _VALUE, re.IGNORECASE)
 _PBC = re.compile(r"\bpbc" + _VALUE, re.IGNORECASE)
 _PROPERTIES = re.compile(r"\bProperties" + _VALUE, re.IGNORECASE)
 _CP2K = re.compile(r"\s*i\s*=\s*(\d+)(?:,\s*time\s*=\s*([-+.\dE]+))?")
+_TIMESTEP = re.compile(r"\bTimestep\s*[=:]\s*(\d+)", re.IGNORECASE)  # LAMMPS
 _PLAIN = "species:S:1:pos:R:3"
 _SPECIES = ("species", "symbols", "symbol", "element", "numbers", "Z", "z")
 _POSITIONS = ("pos", "positions")
@@ -58,8 +59,8 @@ def open_extxyz(path: str | Path) -> FrameSource:
     Returns
     -------
     FrameSource
-        Without cells where the comments hold none, unless they say that nothing is periodic. Steps and times, fs, are
-        those of CP2K's comments; others have no fixed place for them.
+        Without cells where the comments hold none, unless they say that nothing is periodic. Steps are those that CP2K
+        and LAMMPS write, times, fs, those of CP2K; other programs have no fixed place or unit for them.
     """
     frames = _frames(path)
     first, rows = next(frames)
@@ -113,6 +114,7 @@ def _check_like(path: str | Path, n: int, header: _Header, first: _Header) -> No
 def _header(path: str | Path, where: str, n_atoms: int, comment: str) -> _Header:
     lattice, pbc, properties = (_value(key, comment) for key in (_LATTICE, _PBC, _PROPERTIES))
     cp2k = _CP2K.match(comment)
+    step = cp2k or _TIMESTEP.search(comment)
     periodic = (True, True, True)
     if pbc is not None:
         flags = pbc.replace(",", " ").split()
@@ -129,7 +131,7 @@ def _header(path: str | Path, where: str, n_atoms: int, comment: str) -> _Header
         lattice=cell,
         periodic=periodic,
         properties=properties or _PLAIN,
-        step=int(cp2k[1]) if cp2k else None,
+        step=int(step[1]) if step else None,
         time=float(cp2k[2]) if cp2k and cp2k[2] else None,
     )
 

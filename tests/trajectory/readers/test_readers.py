@@ -341,9 +341,9 @@ def test_files_that_are_none(tmp_path):
         read_trajectory(tmp_path)
     with pytest.raises(InputError, match=r"none\.xyz: no such file"):
         read_trajectory(tmp_path / "none.xyz")
-    (tmp_path / "t.dcd").write_text("x")
-    with pytest.raises(InputError, match=r"t\.dcd: neither its content nor its name .*LAMMPS.*XDATCAR"):
-        read_trajectory(tmp_path / "t.dcd")
+    (tmp_path / "t.foo").write_text("x")
+    with pytest.raises(InputError, match=r"t\.foo: neither its content nor its name .*LAMMPS.*XDATCAR"):
+        read_trajectory(tmp_path / "t.foo")
 
 
 def test_damaged_gzip(tmp_path):
