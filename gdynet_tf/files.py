@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["digest", "whole_folder", "write_json"]
+from gdynet_tf.errors import InputError
+
+__all__ = ["digest", "discard", "is_single_component", "read_json", "whole_folder", "write_json"]
 
 _BLOCK = 1 << 18  # bytes
 _N_BLOCKS = 256
@@ -92,3 +94,55 @@ def whole_folder(path: Path) -> Iterator[Path]:
             raise
     finally:
         shutil.rmtree(around, ignore_errors=True)
+
+
+def discard(path: Path) -> None:
+    """Remove a directory. Its name is free at once: what a kill leaves of it is not taken for it.
+
+    Parameters
+    ----------
+    path : Path
+        Which is locked; what an earlier call left is removed too.
+    """
+    aside = path.with_name(f".{path.name}.old")
+    shutil.rmtree(aside, ignore_errors=True)
+    os.replace(path, aside)
+    shutil.rmtree(aside)
+
+
+def is_single_component(name: str) -> bool:
+    """Whether a name stays within the folder that it is used in: no path, on whatever system.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    bool
+    """
+    return name not in ("", ".", "..") and not set(name) & set("/\\\0\n") and len(os.fsencode(name)) < 200
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None

@@ -11,7 +11,7 @@ import numpy as np
 from sites import N_OCTAHEDRAL, nearest_sites
 
 import gdynet_tf.analysis as ga
-from gdynet_tf.trajectory import read_trajectory
+from gdynet_tf.trajectory import read
 
 FRAMES_PER_PS = 10
 
@@ -42,7 +42,7 @@ def main():
     for path in args.runs:
         run = ga.load_run(path)
         source = run.config["data"]["trajectories"][0]["sources"][0]["path"]
-        trajectory = read_trajectory(source)
+        trajectory = read(source)
         sites = nearest_sites(trajectory.positions[:, 0], trajectory.lattices[0])
         rows.append({"seed": run.config["seed"], **check(run, sites >= N_OCTAHEDRAL)})
     widths = [max(len(name), *(len(str(row[name])) for row in rows)) for name in rows[0]]

@@ -9,7 +9,7 @@ import numpy as np
 from sites import N_OCTAHEDRAL, core_sites, nearest_sites
 
 import gdynet_tf.analysis as ga
-from gdynet_tf.trajectory import read_trajectory
+from gdynet_tf.trajectory import read
 
 LAG_TIMES = (2.0, 5.0, 10.0, 20.0)  # ps
 
@@ -34,7 +34,7 @@ def main():
     for path in sys.argv[1:]:
         run = ga.load_run(path)
         chi = ga.load_chi(run)
-        trajectory = read_trajectory(run.config["data"]["trajectories"][0]["sources"][0]["path"])
+        trajectory = read(run.config["data"]["trajectories"][0]["sources"][0]["path"])
         arguments = (trajectory.positions[:, 0], trajectory.lattices[0])
         print(f"{path}: tetrahedral population; timescale at lags of {', '.join(f'{t:g}' for t in LAG_TIMES)} ps")
         report("learned", chi, run)

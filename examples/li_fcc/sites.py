@@ -8,7 +8,7 @@ import sys
 import numpy as np
 
 import gdynet_tf.analysis as ga
-from gdynet_tf.trajectory import EXAMPLE, read_trajectory
+from gdynet_tf.trajectory import EXAMPLE, read
 
 N_OCTAHEDRAL = 4
 KINDS = np.array([0] * 4 + [1] * 8)
@@ -80,7 +80,7 @@ def site_neighbors():
 
 
 def main():
-    trajectory = read_trajectory(sys.argv[1] if len(sys.argv) > 1 else EXAMPLE)
+    trajectory = read(sys.argv[1] if len(sys.argv) > 1 else EXAMPLE)
     found = nearest_sites(trajectory.positions[:, 0], trajectory.lattices[0])
     tetrahedral = (found >= N_OCTAHEDRAL).astype(int)
     print(f"{trajectory.sources[0]}: {len(found)} frames")

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 import gdynet_tf.analysis as ga
-from gdynet_tf.trajectory import read_trajectory, write_compact
+from gdynet_tf.trajectory import read, write_compact
 
 HERE = Path(__file__).parent
 DUMP, RESTART, LOG = "dump.lammpstrj", "restart", "log.lammps"  # in the folder of a piece
@@ -155,7 +155,7 @@ def choose_targets(trajectory):
 
 def read_dumps(dumps, species):
     """One trajectory of the dumps of its pieces."""
-    parts = [read_trajectory(dump, species=species) for dump in dumps]
+    parts = [read(dump, species=species) for dump in dumps]
     return replace(
         parts[0],
         positions=np.concatenate([part.positions for part in parts]),

@@ -15,6 +15,7 @@ from gdynet_tf.analysis.agreement import (
     state_agreement,
 )
 from gdynet_tf.analysis.chi import Chi, as_chi
+from gdynet_tf.analysis.dependence import target_correlation, target_following
 from gdynet_tf.analysis.independence import Basis, Blocks, Piece, independent_blocks
 from gdynet_tf.analysis.kinetics.chapman_kolmogorov import ChapmanKolmogorovTest, chapman_kolmogorov_test
 from gdynet_tf.analysis.kinetics.covariances import covariances
@@ -43,7 +44,7 @@ from gdynet_tf.analysis.kinetics.timescales import (
     implied_timescales,
     timescale,
 )
-from gdynet_tf.analysis.relaxation import observed_transitions, relaxation_time
+from gdynet_tf.analysis.relaxation import observed_transitions, relaxation_time, slower_relaxation
 from gdynet_tf.analysis.runs import Run, load_chi, load_run
 from gdynet_tf.analysis.states import (
     CollapsedStates,
@@ -173,6 +174,7 @@ __all__ = [
     "restart_agreement",
     "reversible_markov_model",
     "site_matrix",
+    "slower_relaxation",
     "state_agreement",
     "state_density",
     "state_distribution",
@@ -180,6 +182,7 @@ __all__ = [
     "sum_of_shares",
     "surroundings",
     "target_correlation",
+    "target_following",
     "timescale",
     "tracer_diffusivity",
     "transition_transport",

@@ -1,9 +1,11 @@
 """gdynet-build-graphs: trajectory files in, a graph directory out."""
 
 import argparse
+import logging
 from collections.abc import Sequence
 
-from gdynet_tf.errors import InputError, run_command
+from gdynet_tf.commands.console import run_command, tell
+from gdynet_tf.errors import InputError
 from gdynet_tf.graphs.build import build_graphs
 from gdynet_tf.graphs.executors import available_cores
 from gdynet_tf.graphs.targets import find_targets
@@ -12,6 +14,7 @@ from gdynet_tf.trajectory import EXAMPLE, Trajectory, concatenate, read
 __all__ = ["add_reading_options", "main", "read_trajectories"]
 
 _READING = ("species", "frame_interval", "time_unit", "start", "stop", "stride")
+logger = logging.getLogger(__name__)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,14 +67,14 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
 def read_trajectories(args: argparse.Namespace) -> list[Trajectory]:
     """The trajectories that a command line names, unwrapped; the example when it names none."""
     if not args.trajectories:
-        print(f"no trajectory named: using the example, Li in FCC sulfur, {EXAMPLE}")
+        logger.info(f"no trajectory named: using the example, Li in FCC sulfur, {EXAMPLE}")
     options = {name: getattr(args, name) for name in _READING}
     trajectories = [trajectory.unwrap() for trajectory in read(args.trajectories or [EXAMPLE], **options)]
     for trajectory in trajectories:
         for finding in trajectory.findings:
-            print(f"{trajectory.origin}: {finding.severity}: {finding}")
+            tell(finding, trajectory.origin)
     if trajectories[0].frame_interval is None:
-        print("the files do not tell the time between frames: times are in frames (--frame-interval sets it)")
+        logger.info("the files do not tell the time between frames: times are in frames (--frame-interval sets it)")
     return [concatenate(trajectories)] if args.concatenate else trajectories
 
 
@@ -79,15 +82,14 @@ def _count(n: int, noun: str) -> str:
     return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
-def _run(argv: Sequence[str] | None) -> None:
-    args = _parser().parse_args(argv)
+def _run(args: argparse.Namespace) -> None:
     if args.n_workers is not None and args.n_workers < 1:
         raise InputError(f"--n-workers {args.n_workers}: must be at least 1")
     trajectories = read_trajectories(args)
     first = trajectories[0]
     targets = find_targets(args.targets, first)
     n_frames = sum(len(t.positions) for t in trajectories)
-    print(
+    logger.info(
         f"{n_frames} frames of {len(first.atomic_numbers)} atoms, {args.n_neighbors} neighbours, "
         f"{_count(len(targets), 'target')} of {_count(targets.shape[1], 'atom')}"
     )
@@ -101,10 +103,11 @@ def _run(argv: Sequence[str] | None) -> None:
         n_workers=args.n_workers or available_cores(),
         overwrite=args.overwrite,
         resume=args.resume,
+        progress=not args.quiet,
     )
-    print(f"written: {args.out}; next: python train.py --graphs {args.out} --n-states 2 --tau FRAMES")
+    logger.info(f"written: {args.out}; next: python train.py --graphs {args.out} --n-states 2 --tau FRAMES")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    return run_command(_run, argv)
+    return run_command(_run, _parser(), argv)

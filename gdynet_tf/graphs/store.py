@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 
 from gdynet_tf.errors import InputError
-from gdynet_tf.files import digest, write_json
+from gdynet_tf.files import digest, discard, read_json, write_json
 from gdynet_tf.graphs.dataset import GraphDataset, as_inputs
+from gdynet_tf.locks import locked
+from gdynet_tf.manifest import check_manifest, write_manifest
 
 __all__ = [
     "FORMAT_VERSION",
@@ -47,28 +49,28 @@ def open_graphs(path: str | Path) -> GraphDataset:
     InputError
         If the directory is missing, was written by another format version, or is not as ``meta.json`` says.
     """
+    from gdynet_tf.schema import Meta, check_schema
+
     path = Path(path)
     if not (path / "meta.json").is_file():
         hint = "an interrupted build" if path.suffix == ".partial" else "no meta.json in it"
         what = hint if path.is_dir() else "no such directory"
         raise InputError(f"{path}: not a graph directory ({what}); python preprocess/build_graphs.py makes one")
-    try:
-        meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
-        version = meta["format_version"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path / 'meta.json'}: cannot be read: {error!r}") from None
+    check_manifest(path)
+    meta = read_json(path / "meta.json")
+    version = meta.get("format_version") if isinstance(meta, dict) else None
     if version != FORMAT_VERSION:
         raise InputError(f"{path}: format version {version}, this program reads {FORMAT_VERSION}")
-    try:
-        files = [(path / f"{name}.npy", entry) for name, entry in meta["arrays"].items()]
-        for trajectory in meta["trajectories"]:
-            folder = path / trajectory["name"]
-            files += [(folder / f"{name}.npy", entry) for name, entry in trajectory["arrays"].items()]
-        for file, entry in files:
-            _check_array(file, entry)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path / 'meta.json'}: altered, {error!r}") from None
+    check_schema(meta, Meta, path / "meta.json")
+    for folder, arrays in _arrays(path, meta):
+        for name, entry in arrays.items():
+            _check_array(folder / f"{name}.npy", entry)
     return GraphDataset(path, meta)
+
+
+def _arrays(path: Path, meta: Mapping[str, Any]) -> list[tuple[Path, dict[str, Any]]]:
+    """Folder and description of the arrays of the system and of each trajectory."""
+    return [(path, meta["arrays"]), *((path / entry["name"], entry["arrays"]) for entry in meta["trajectories"])]
 
 
 def open_inputs(path: str | Path, model: str) -> GraphDataset:
@@ -213,8 +215,9 @@ class PartialDirectory:
         ]
         meta["created"] = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         write_json(self.path / "meta.json", meta)
+        write_manifest(self.path)
         if self.out.exists():
-            shutil.rmtree(self.out)
+            discard(self.out)
         self.path.rename(self.out)
         return GraphDataset(self.out, meta)
 
@@ -250,7 +253,8 @@ def write_graphs(graphs: GraphDataset, out: str | Path) -> GraphDataset:
     InputError
         If ``out`` exists.
     """
-    check_output(Path(out), overwrite=False, resume=False)
-    partial = PartialDirectory(Path(out), graphs.meta)
-    partial.start(graphs.memory)
-    return partial.finish()
+    with locked(out):
+        check_output(Path(out), overwrite=False, resume=False)
+        partial = PartialDirectory(Path(out), graphs.meta)
+        partial.start(graphs.memory)
+        return partial.finish()

@@ -1,8 +1,10 @@
 """Which atoms, or groups of atoms, are asked for their states."""
 
+import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.sparse import coo_matrix
@@ -12,6 +14,7 @@ from gdynet_tf.errors import InputError
 from gdynet_tf.graphs.neighbors import nearest_neighbors
 from gdynet_tf.trajectory import Trajectory
 from gdynet_tf.trajectory.elements import atomic_number, symbol
+from gdynet_tf.trajectory.universe import residue_numbers, universe_of
 
 __all__ = ["find_targets", "select_targets"]
 
@@ -45,7 +48,9 @@ def find_targets(targets: str | Path | np.ndarray | Sequence | None, trajectory:
         return trajectory.targets
     if isinstance(targets, str | Path):
         first = (trajectory.positions[0], trajectory.lattices[0])
-        return select_targets(str(targets), trajectory.atomic_numbers, *first, trajectory.periodic)
+        return select_targets(
+            str(targets), trajectory.atomic_numbers, *first, trajectory.periodic, trajectory.attributes
+        )
     indices, n_atoms = np.asarray(targets), len(trajectory.atomic_numbers)
     if indices.ndim not in (1, 2) or not indices.size:
         raise InputError(f"targets must be a non-empty (n_targets,) or (n_targets, k) array, got shape {indices.shape}")
@@ -67,6 +72,7 @@ def select_targets(
     positions: np.ndarray,
     lattice: np.ndarray,
     periodic: Sequence[bool] = (True, True, True),
+    attributes: Mapping[str, np.ndarray] | None = None,
 ) -> np.ndarray:
     """Targets from a selection.
 
@@ -74,14 +80,18 @@ def select_targets(
     ----------
     selection : str
         Elements ("Li" or "Li,Na": every such atom), "all", "molecules H2O" (the atoms of each molecule of this
-        composition; alkali and alkaline earth atoms are ions, bonded to nothing), or the path of a file with the
-        atom indices, counted from 0, of one target per line.
+        composition, by the bonds of the topology where it has some, else by distances, alkali and alkaline earth atoms
+        being ions, bonded to nothing), "residues TFSI" (the atoms of each residue of this name), the path of a file
+        with the atom indices, counted from 0, of one target per line, or every atom that MDAnalysis selects
+        ("element Li and around 3 name O").
     atomic_numbers : (N,) int array
     positions : (N, 3) array
-        Å; bonds are looked for in this frame.
+        Å; bonds, and what is around what, are looked for in this frame.
     lattice : (3, 3) array
         Å.
     periodic : tuple of bool
+    attributes : mapping, optional
+        What else is known of the atoms, as in a `Trajectory`: names, residues, charges, bonds.
 
     Returns
     -------
@@ -92,11 +102,19 @@ def select_targets(
     InputError
         If nothing fits the selection, or a file is not as it should be.
     """
-    atomic_numbers = np.asarray(atomic_numbers)
+    atomic_numbers, known = np.asarray(atomic_numbers), attributes or {}
     if selection == "all":
         return np.arange(len(atomic_numbers), dtype=np.int32)[:, None]
     if selection.startswith("molecules "):
-        return _molecules(selection.removeprefix("molecules ").strip(), atomic_numbers, positions, lattice, periodic)
+        bonds = known.get("bonds")
+        label = (
+            _bonded_components(atomic_numbers, positions, lattice, periodic)
+            if bonds is None
+            else _components(np.asarray(bonds)[:, 0], np.asarray(bonds)[:, 1], len(atomic_numbers))
+        )
+        return _molecules(selection.removeprefix("molecules ").strip(), atomic_numbers, label)
+    if selection.startswith("residues "):
+        return _residues(selection.removeprefix("residues ").strip(), atomic_numbers, known)
     names = np.array([symbol(z) for z in atomic_numbers])
     wanted = [name.strip() for name in selection.split(",")]
     missing = [name for name in wanted if name not in names]
@@ -104,10 +122,57 @@ def select_targets(
         return np.flatnonzero(np.isin(names, wanted)).astype(np.int32)[:, None]
     if Path(selection).is_file():
         return _from_file(selection, len(atomic_numbers))
-    there = ", ".join(f"{name} ({n})" for name, n in Counter(names.tolist()).items())
-    if _is_element(missing[0]):
+    there = _counted(names)
+    if all(_is_element(name) or name in names for name in wanted):
         raise InputError(f"`targets='{selection}'`: no {missing[0]} in the system; there are {there}")
-    raise InputError(f"`targets='{selection}'`: {missing[0]!r} is neither an element nor a file; there are {there}")
+    if len(selection.split()) > 1 and "," not in selection:  # no list of names
+        universe = universe_of(atomic_numbers, positions, lattice, periodic, known)
+        return _selected(selection, universe, there, known)
+    raise InputError(
+        f"`targets='{selection}'`: {missing[0]!r} is neither an element, a file nor a selection; there are {there}"
+    )
+
+
+def _counted(names: Iterable[str]) -> str:
+    """ "Li (5), S (20)"."""
+    return ", ".join(f"{name} ({n})" for name, n in Counter(map(str, names)).most_common(8))
+
+
+def _selected(selection: str, universe: Any, there: str, known: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Every atom that MDAnalysis selects."""
+    from MDAnalysis.exceptions import NoDataError, SelectionError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            atoms = universe.select_atoms(selection)
+    except (SelectionError, NoDataError, ValueError, TypeError, AttributeError) as error:
+        said = " ".join(str(error).split())
+        raise InputError(f"`targets='{selection}'`: MDAnalysis cannot select that: {said}") from None
+    if not len(atoms):
+        named = f"; names are {_counted(known['names'])}" if "names" in known else ""
+        raise InputError(f"`targets='{selection}'`: selects no atom in the first frame; there are {there}{named}")
+    return atoms.indices.astype(np.int32)[:, None]
+
+
+def _residues(name: str, atomic_numbers: np.ndarray, known: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Atoms of each residue of a name, as the file has them."""
+    if "resnames" not in known or "resids" not in known:
+        raise InputError(f"`targets='residues {name}'`: the trajectory names no residues; a `topology` does")
+    number, names = residue_numbers(known, len(atomic_numbers)), np.asarray(known["resnames"]).astype(str)
+    starts = np.unique(number, return_index=True)[1]
+    if name not in names:
+        raise InputError(f"`targets='residues {name}'`: there is none; residues are {_counted(names[starts])}")
+    members = [np.flatnonzero(number == i) for i in np.unique(number[names == name])]
+    sizes = {len(atoms) for atoms in members}
+    if len(sizes) > 1:
+        raise InputError(
+            f"`targets='residues {name}'`: they have {min(sizes)} to {max(sizes)} atoms, targets must be alike"
+        )
+    groups = np.array(members, np.int32)
+    if (atomic_numbers[groups] != atomic_numbers[groups[0]]).any():
+        raise InputError(f"`targets='residues {name}'`: their atoms do not stand in the same order")
+    return groups
 
 
 def _is_element(name: str) -> bool:
@@ -147,17 +212,14 @@ def _from_file(path: str, n_atoms: int) -> np.ndarray:
     return np.array(groups, np.int32)
 
 
-def _molecules(
-    formula: str, atomic_numbers: np.ndarray, positions: np.ndarray, lattice: np.ndarray, periodic: Sequence[bool]
-) -> np.ndarray:
-    """Bonded components of the wanted composition, atoms ordered by element and index."""
+def _molecules(formula: str, atomic_numbers: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Molecules of the wanted composition, atoms ordered by element and index; ``label`` numbers those of all atoms."""
     from pymatgen.core import Composition
 
     try:
         wanted = Composition(formula)
     except ValueError:
         raise InputError(f"`targets='molecules {formula}'`: {formula!r} is not a chemical formula") from None
-    label = _bonded_components(atomic_numbers, positions, lattice, periodic)
     names = np.array([symbol(z) for z in atomic_numbers])
     members = [np.flatnonzero(label == i) for i in range(label.max() + 1)]
     found = [Composition(Counter(names[atoms].tolist())) for atoms in members]
@@ -184,5 +246,10 @@ def _bonded_components(
     radii = np.array([-np.inf if z in _IONS else CovalentRadius.radius[symbol(z)] for z in atomic_numbers])
     i, bond = np.repeat(np.arange(n_atoms), m), neighbors[0].ravel()
     bonded = distances[0].ravel() < _BOND_FACTOR * (radii[i] + radii[bond])
-    graph = coo_matrix((np.ones(bonded.sum()), (i[bonded], bond[bonded])), shape=(n_atoms, n_atoms))
+    return _components(i[bonded], bond[bonded], n_atoms)
+
+
+def _components(i: np.ndarray, j: np.ndarray, n_atoms: int) -> np.ndarray:
+    """Number of the molecule of each atom, (N,), from pairs of bonded ones."""
+    graph = coo_matrix((np.ones(len(i)), (i, j)), shape=(n_atoms, n_atoms))
     return connected_components(graph, directed=False)[1]

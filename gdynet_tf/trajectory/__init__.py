@@ -1,15 +1,20 @@
 """From a file or an object in memory to one `Trajectory`."""
 
-from gdynet_tf.trajectory.cells import unwrap
-from gdynet_tf.trajectory.readers import EXAMPLE, FORMATS, Format, read, read_trajectory, write_compact
+from gdynet_tf.trajectory.following import unwrap
+from gdynet_tf.trajectory.readers import EXAMPLE, FORMATS, Format, open_source, write_compact
+from gdynet_tf.trajectory.reading import read, read_trajectory
+from gdynet_tf.trajectory.source import Chunk, FrameSource
 from gdynet_tf.trajectory.trajectory import Trajectory, concatenate
 
 __all__ = [
     "EXAMPLE",
     "FORMATS",
+    "Chunk",
     "Format",
+    "FrameSource",
     "Trajectory",
     "concatenate",
+    "open_source",
     "read",
     "read_trajectory",
     "unwrap",

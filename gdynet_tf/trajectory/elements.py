@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from gdynet_tf.errors import InputError
+from gdynet_tf.findings import Finding
 
-__all__ = ["atomic_number", "formula", "symbol"]
+__all__ = ["atomic_number", "elements_by_mass", "formula", "symbol"]
+
+_SAME_MASS = 0.015  # u, by which a mass written with few digits may differ from the standard atomic weight
 
 
 @cache
@@ -71,3 +74,55 @@ def formula(numbers: Sequence[int] | np.ndarray) -> str:
     else:
         order = sorted(counts, key=lambda z: (_electronegativity(z), symbol(z)))
     return "".join(f"{symbol(z)}{counts[z] if counts[z] > 1 else ''}" for z in order)
+
+
+@cache
+def _weights() -> np.ndarray:
+    """Standard atomic weights by atomic number, u; (100,), 0 for none."""
+    from pymatgen.core.periodic_table import Element
+
+    return np.array([0.0] + [float(Element.from_Z(z).atomic_mass) for z in range(1, 100)])
+
+
+def elements_by_mass(masses: np.ndarray, where: str | Path) -> tuple[np.ndarray, tuple[Finding, ...]]:
+    """Elements whose atomic weight is the mass, or rounds to it.
+
+    Parameters
+    ----------
+    masses : (N,) array
+        u.
+    where : str
+        File, for the messages.
+
+    Returns
+    -------
+    (N,) int32
+        Atomic numbers.
+    tuple of Finding
+        One, that says so.
+
+    Raises
+    ------
+    InputError
+        If a mass is that of no element, or of two.
+    """
+    kinds, which = np.unique(np.asarray(masses, np.float64), return_inverse=True)
+    weights, numbers = _weights(), []
+    for mass in kinds:
+        rounded = [np.round(weights, digits) == mass for digits in range(3)]
+        alike = np.flatnonzero(np.any([np.abs(weights - mass) <= _SAME_MASS, *rounded], axis=0) & (weights > 0))
+        if len(alike) != 1:
+            which_ = " and ".join(symbol(int(z)) for z in alike) or "no element"
+            raise InputError(
+                f"{where}: no elements, and the mass {mass:g} u is that of {which_}; `species` names the element of "
+                "each type"
+            )
+        numbers.append(int(alike[0]))
+    said = ", ".join(f"{mass:g} u {symbol(z)}" for mass, z in zip(kinds, numbers, strict=True))
+    finding = Finding(
+        kind="elements by mass",
+        severity="note",
+        text=f"{where}: elements are told by the masses: {said}",
+        numbers={f"{mass:g}": z for mass, z in zip(kinds, numbers, strict=True)},
+    )
+    return np.array(numbers, np.int32)[which.ravel()], (finding,)

@@ -7,9 +7,19 @@ from typing import Any
 import numpy as np
 
 from gdynet_tf.errors import InputError
-from gdynet_tf.trajectory.elements import atomic_number
+from gdynet_tf.findings import Finding
+from gdynet_tf.trajectory.elements import atomic_number, elements_by_mass
 
-__all__ = ["elements_of", "fields_of_ase", "fields_of_mdanalysis"]
+__all__ = [
+    "atoms_of_mdanalysis",
+    "elements_of",
+    "fields_of_ase",
+    "fields_of_mdanalysis",
+    "time_step",
+]
+
+_ATTRIBUTES = ("names", "types", "resids", "resnames", "masses", "charges")
+_REMEDY = "; universe.add_TopologyAttr('elements', [...]) tells them"
 
 _SAME_TIME = 1e-3  # of a step, by which steps in time may differ: XTC keeps times in single precision
 _SAME_MASS = 0.3  # by which the mass of a guessed element may differ from that in the topology, relative
@@ -91,7 +101,8 @@ def fields_of_mdanalysis(
     Returns
     -------
     dict
-        positions, lattices, atomic_numbers, periodic, and frame_interval and time_unit where the times are known.
+        positions, lattices, atomic_numbers, periodic and attributes, frame_interval and time_unit where the times are
+        known.
 
     Raises
     ------
@@ -108,14 +119,17 @@ def fields_of_mdanalysis(
         raise InputError(f"{where}: `select={select!r}`: {error}") from None
     if not len(atoms):
         raise InputError(f"{where}: no atom is selected")
-    numbers, frames = _atomic_numbers(atoms, where), atoms.universe.trajectory
+    numbers, attributes, findings = atoms_of_mdanalysis(atoms, where)
+    for finding in findings:
+        warnings.warn(str(finding), stacklevel=3)
+    frames = atoms.universe.trajectory
     before, positions, boxes, times = frames.frame, [], [], []
     for step in frames[start:stop]:
         positions.append(atoms.positions.astype(np.float64))
         box = np.zeros(6) if step.dimensions is None else step.dimensions
         boxes.append(triclinic_vectors(box, dtype=np.float64))
         times.append(step.time)
-    interval = _time_step(frames)
+    interval = time_step(frames)
     frames[before]
     if not positions:
         raise InputError(f"{where}: `start={start}` `stop={stop}` selects none of {len(frames)} frames")
@@ -128,6 +142,7 @@ def fields_of_mdanalysis(
         "lattices": lattices,
         "atomic_numbers": numbers,
         "periodic": (bool(boxed[0]),) * 3,
+        "attributes": attributes,
     }
     steps = np.diff(times)
     if interval is not None and len(steps):
@@ -142,7 +157,7 @@ def fields_of_mdanalysis(
     return fields if interval is None else {**fields, "frame_interval": interval, "time_unit": "ps"}
 
 
-def _time_step(frames: Any) -> float | None:
+def time_step(frames: Any) -> float | None:
     """Time between frames, ps; None when the reader does not know it, which MDAnalysis tells by a warning alone."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -152,20 +167,78 @@ def _time_step(frames: Any) -> float | None:
             return None
 
 
-def _atomic_numbers(atoms: Any, where: str) -> np.ndarray:
-    """From the elements of the topology, else guessed from the names, which a warning tells."""
+def atoms_of_mdanalysis(
+    atoms: Any, where: str, remedy: str = _REMEDY
+) -> tuple[np.ndarray, dict[str, np.ndarray], tuple[Finding, ...]]:
+    """What the topology of MDAnalysis says of the atoms.
+
+    Parameters
+    ----------
+    atoms : MDAnalysis.AtomGroup
+    where : str
+        File or name, for the messages.
+    remedy : str
+        What messages end with: how elements can be given.
+
+    Returns
+    -------
+    (N,) int32
+        Atomic numbers: from the elements, else from the masses where the types are mere numbers, else guessed from the
+        names.
+    dict of str to array
+        The attributes of a `FrameSource`.
+    tuple of Finding
+        How elements were told, when they are not named.
+
+    Raises
+    ------
+    InputError
+        If elements cannot be told.
+    """
+    attributes = {name: np.array(getattr(atoms, name)) for name in _ATTRIBUTES if _has(atoms, name)}
+    if "masses" in attributes and not attributes["masses"].any():  # 0 stands for not known
+        del attributes["masses"]
+    bonds = _bonds(atoms)
+    if bonds is not None:
+        attributes["bonds"] = bonds
+    numbers, findings = _atomic_numbers(atoms, where, remedy)
+    return numbers, attributes, findings
+
+
+def _has(atoms: Any, name: str) -> bool:
+    try:
+        return len(getattr(atoms, name)) == len(atoms)
+    except AttributeError:  # MDAnalysis's NoDataError
+        return False
+
+
+def _bonds(atoms: Any) -> np.ndarray | None:
+    """Pairs among the atoms, by their place in the group; None where the topology has none."""
+    try:
+        pairs = np.asarray(atoms.universe.bonds.indices)
+    except AttributeError:
+        return None
+    place = np.full(len(atoms.universe.atoms), -1)
+    place[atoms.indices] = np.arange(len(atoms))
+    pairs = place[pairs.reshape(-1, 2)]
+    pairs = pairs[(pairs >= 0).all(axis=1)].astype(np.int32)
+    return pairs if len(pairs) else None
+
+
+def _atomic_numbers(atoms: Any, where: str, remedy: str) -> tuple[np.ndarray, tuple[Finding, ...]]:
     try:
         given = [str(element).capitalize() for element in atoms.elements]
     except AttributeError:  # MDAnalysis's NoDataError
         given = [""]
     if all(given):
-        return elements_of(given, where)
+        return elements_of(given, where), ()
     from MDAnalysis.guesser.default_guesser import DefaultGuesser
 
     names = [str(name) for name in (atoms.names if hasattr(atoms, "names") else atoms.types)]
+    if all(name.isdigit() for name in names) and hasattr(atoms, "masses") and np.all(atoms.masses > 0):
+        return elements_by_mass(atoms.masses, where)
     guesser = DefaultGuesser(atoms.universe)
     guess = {name: str(guesser.guess_atom_element(name)).capitalize() for name in dict.fromkeys(names)}
-    remedy = "; universe.add_TopologyAttr('elements', [...]) tells them"
     numbers = {}
     for name, element in guess.items():
         try:
@@ -176,8 +249,10 @@ def _atomic_numbers(atoms: Any, where: str) -> np.ndarray:
             ) from None
     _check_masses(atoms, names, numbers, guess, where, remedy)
     said = ", ".join(f"{name} {element}" for name, element in list(guess.items())[:12])
-    warnings.warn(f"{where}: elements are guessed from the atom names: {said}{remedy}", stacklevel=5)
-    return np.array([numbers[name] for name in names], np.int32)
+    text = f"{where}: elements are guessed from the atom names: {said}{remedy}"
+    return np.array([numbers[name] for name in names], np.int32), (
+        Finding("elements by name", "note", text, dict(guess)),
+    )
 
 
 def _check_masses(

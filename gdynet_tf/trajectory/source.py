@@ -1,14 +1,17 @@
 """What a reader hands over: the atoms at once, the frames in chunks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
+from gdynet_tf.errors import InputError, TruncatedFile
 from gdynet_tf.findings import Finding
 
-__all__ = ["Chunk", "FrameSource"]
+__all__ = ["Chunk", "Frame", "FrameSource", "gathered"]
+
+_CHUNK = 2**22  # bytes of positions
 
 
 class Chunk(NamedTuple):
@@ -70,3 +73,77 @@ class FrameSource:
     attributes: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
     findings: tuple[Finding, ...] = ()
     sources: tuple[str, ...] = ()
+
+
+class Frame(NamedTuple):
+    """One frame, as `Chunk` holds several.
+
+    Attributes
+    ----------
+    positions : (N, 3) float64
+    lattice : (3, 3) float64, optional
+    time : float, optional
+    step : int, optional
+    """
+
+    positions: np.ndarray
+    lattice: np.ndarray | None = None
+    time: float | None = None
+    step: int | None = None
+
+
+def gathered(frames: Iterable[Frame], where: str) -> Iterator[Chunk]:
+    """Frames one by one as chunks.
+
+    Parameters
+    ----------
+    frames : iterable of Frame
+        Of the same atoms.
+    where : str
+        File, for the messages.
+
+    Raises
+    ------
+    InputError
+        If the number of atoms changes, or some frames alone have a cell, a time or a step.
+    TruncatedFile
+        That of ``frames``, after the whole frames.
+    """
+    held: list[Frame] = []
+    first, n, cut = None, 0, None
+    try:
+        for frame in frames:
+            first = first or frame
+            _check_like(frame, first, n, where)
+            held.append(frame)
+            n += 1
+            if len(held) * frame.positions.size * 8 >= _CHUNK:
+                yield _chunk(held)
+                held = []
+    except TruncatedFile as error:
+        cut = error
+    if held:
+        yield _chunk(held)
+    if cut is not None:
+        raise cut
+
+
+def _check_like(frame: Frame, first: Frame, n: int, where: str) -> None:
+    if len(frame.positions) != len(first.positions):
+        raise InputError(f"{where}: frame {n} has {len(frame.positions)} atoms, frame 0 has {len(first.positions)}")
+    for field_ in ("lattice", "time", "step"):
+        here, there = getattr(frame, field_), getattr(first, field_)
+        if (here is None) != (there is None):
+            without, with_ = (n, 0) if here is None else (0, n)
+            what = "cell" if field_ == "lattice" else field_
+            raise InputError(f"{where}: frame {without} has no {what}, frame {with_} has one")
+
+
+def _chunk(frames: list[Frame]) -> Chunk:
+    first = frames[0]
+    return Chunk(
+        positions=np.stack([frame.positions for frame in frames]).astype(np.float64, copy=False),
+        lattices=None if first.lattice is None else np.array([frame.lattice for frame in frames], np.float64),
+        times=None if first.time is None else np.array([frame.time for frame in frames], np.float64),
+        steps=None if first.step is None else np.array([frame.step for frame in frames], np.int64),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,10 +10,12 @@ import numpy as np
 
 from gdynet_tf.errors import InputError
 from gdynet_tf.findings import Finding
-from gdynet_tf.trajectory.cells import coarse_steps, completed_lattices, unwrap
+from gdynet_tf.trajectory.cells import completed_lattices
+from gdynet_tf.trajectory.following import Follower, check_frames, check_lattices
 from gdynet_tf.trajectory.objects import elements_of, fields_of_ase, fields_of_mdanalysis
+from gdynet_tf.trajectory.spool import FileArray, Spool, pieces
 
-__all__ = ["Trajectory", "concatenate"]
+__all__ = ["Trajectory", "concatenate", "gathered"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class Trajectory:
     name : str
         File name without folder and suffixes.
     positions : (F, N, 3) float64
-        Å, as the file has them.
+        Å. `read` follows the atoms, and keeps what is larger than some hundred MB in a temporary file, a `FileArray`
+        that is indexed like an array.
     lattices : (F, 3, 3) float64
         Å, rows are lattice vectors.
     atomic_numbers : (N,) int32
@@ -46,6 +49,9 @@ class Trajectory:
         Files read.
     findings : tuple of Finding
         What reading and unwrapping showed.
+    attributes : mapping of str to array
+        What else is known of the atoms, by MDAnalysis' names: names, types, resids, resnames, masses, charges (e),
+        each (N,), and bonds (n, 2).
 
     Raises
     ------
@@ -54,7 +60,7 @@ class Trajectory:
     """
 
     name: str
-    positions: np.ndarray = field(repr=False)
+    positions: np.ndarray | FileArray = field(repr=False)
     lattices: np.ndarray = field(repr=False)
     atomic_numbers: np.ndarray = field(repr=False)
     periodic: tuple[bool, ...] = (True, True, True)
@@ -65,10 +71,12 @@ class Trajectory:
     unwrapped: bool = False
     sources: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    attributes: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         set_ = object.__setattr__
-        set_(self, "positions", np.asarray(self.positions, np.float64))
+        if not isinstance(self.positions, FileArray):
+            set_(self, "positions", np.asarray(self.positions, np.float64))
         set_(self, "lattices", np.asarray(self.lattices, np.float64))
         set_(self, "atomic_numbers", np.asarray(self.atomic_numbers, np.int32))
         set_(self, "periodic", tuple(bool(p) for p in self.periodic))
@@ -78,7 +86,7 @@ class Trajectory:
             set_(self, "targets", targets.reshape(len(targets), -1))
         self._check()
         set_(self, "lattices", completed_lattices(self.lattices, self.periodic))
-        self._check_lattices()
+        check_lattices(self.origin, self.lattices)
 
     @classmethod
     def from_ase(
@@ -228,16 +236,8 @@ class Trajectory:
             raise InputError(
                 f"{origin}: lattices of shape {self.lattices.shape} for {n_frames} frames, ({n_frames}, 3, 3) is needed"
             )
-        if not np.isfinite(self.positions).all():
-            frame, atom, axis = np.argwhere(~np.isfinite(self.positions))[0]
-            raise InputError(
-                f"{origin}: coordinate {'xyz'[axis]} of atom {atom} in frame {frame} is "
-                f"{self.positions[frame, atom, axis]}"
-            )
-        if not np.isfinite(self.lattices).all():
-            frame = np.argwhere(~np.isfinite(self.lattices))[0][0]
-            wrong = self.lattices[frame][~np.isfinite(self.lattices[frame])][0]
-            raise InputError(f"{origin}: lattice of frame {frame} holds {wrong}")
+        if isinstance(self.positions, np.ndarray):  # a file was checked when it was written
+            check_frames(origin, self.positions, self.lattices)
         if self.frame_interval is not None and not (np.isfinite(self.frame_interval) and self.frame_interval > 0):
             raise InputError(f"{origin}: frame interval {self.frame_interval} is not a positive time")
         if sum(self.segments) != n_frames or min(self.segments) < 1:
@@ -247,16 +247,6 @@ class Trajectory:
         ):
             found = self.targets.max() if self.targets.size else "none"
             raise InputError(f"{origin}: target index {found} is not one of the {n_atoms} atoms")
-
-    def _check_lattices(self) -> None:
-        lengths = np.linalg.norm(self.lattices, axis=-1)
-        volume = np.linalg.det(self.lattices)
-        # A flat cell has a determinant that is rounding error beside the product of its edges.
-        flat = np.abs(volume) <= 1e-9 * np.maximum(lengths.prod(axis=1), 1e-300)
-        if flat.any():
-            frame = int(np.argmax(flat))
-            rows = " ".join(f"{x:g}" for x in self.lattices[frame].ravel())
-            raise InputError(f"{self.origin}: lattice of frame {frame} has no volume ({rows})")
 
     def unwrap(self) -> Trajectory:
         """The same with every atom followed by its nearest image within each segment; itself when the file has done so.
@@ -268,17 +258,16 @@ class Trajectory:
         """
         if self.unwrapped:
             return self
-        ends = np.cumsum(self.segments)
-        positions = np.concatenate(
-            [
-                unwrap(self.positions[a:b], self.lattices[a:b], self.periodic)
-                for a, b in zip(ends - self.segments, ends, strict=True)
-            ]
-        )
-        coarse = coarse_steps(positions, self.lattices, self.segments, self.atomic_numbers, self.periodic)
-        return replace(
-            self, positions=positions, unwrapped=True, findings=self.findings + ((coarse,) if coarse else ())
-        )
+        follower = Follower(self.atomic_numbers, self.periodic)
+        paths = Spool(self.origin, getattr(self.positions, "folder", None))
+        starts = np.cumsum([0, *self.segments[:-1]])
+        for start, length in zip(starts, self.segments, strict=True):
+            follower.cut()
+            for a, part in pieces(self.positions, range(start, start + length)):
+                paths.append(follower.follow(part, self.lattices[a : a + len(part)]))
+        coarse = follower.coarse_steps(starts)
+        findings = self.findings + ((coarse,) if coarse else ())
+        return replace(self, positions=paths.array(), unwrapped=True, findings=findings)
 
     def select(self, start: int | None = None, stop: int | None = None, stride: int | None = None) -> Trajectory:
         """Frames ``start:stop:stride``, as Python slices count them, within each segment alike.
@@ -295,7 +284,7 @@ class Trajectory:
         """
         if stride is not None and stride < 1:
             raise InputError(f"`stride={stride}`: must be at least 1")
-        chosen = np.arange(len(self.positions))[start:stop:stride]
+        chosen = range(len(self.positions))[start:stop:stride]
         if not len(chosen):
             raise InputError(
                 f"{self.origin}: `start={start}` `stop={stop}` `stride={stride}` selects none of "
@@ -305,11 +294,20 @@ class Trajectory:
         whole = self.unwrap() if (stride or 1) > 1 else self
         return replace(
             whole,
-            positions=whole.positions[chosen],
+            positions=gathered(self.origin, [whole.positions], chosen),
             lattices=whole.lattices[chosen],
             segments=tuple(int(n) for n in counts if n),
             frame_interval=self.frame_interval and self.frame_interval * (stride or 1),
         )
+
+
+def gathered(what: str, arrays: Sequence[np.ndarray | FileArray], rows: range | None = None) -> Any:
+    """Arrays end to end, or some rows of one; in a temporary file when that is large."""
+    spool = Spool(what, getattr(arrays[0], "folder", None))
+    for array in arrays:
+        for _, part in pieces(array, rows):
+            spool.append(part)
+    return spool.array()
 
 
 def _time_scale(frame_interval: float | None, time_unit: str | None) -> dict[str, Any]:
@@ -347,7 +345,7 @@ def concatenate(trajectories: Sequence[Trajectory]) -> Trajectory:
                 raise InputError(f"{other.origin}: {field_.replace('_', ' ')} differ from those of {first.origin}")
     return replace(
         first,
-        positions=np.concatenate([t.positions for t in trajectories]),
+        positions=gathered(first.origin, [t.positions for t in trajectories]),
         lattices=np.concatenate([t.lattices for t in trajectories]),
         segments=tuple(n for t in trajectories for n in t.segments),
         unwrapped=all(t.unwrapped for t in trajectories),

@@ -79,9 +79,9 @@ def test_report_of_an_applied_run(folder):
 
 def test_unknown_element(folder, capsys):
     run = applied(folder, "other", "--targets", "Na")
-    out = capsys.readouterr().out
-    assert "bad: Na: the training never saw such atoms" in out
-    assert "warning: Targets of Na" in out
+    err = capsys.readouterr().err
+    assert "warning: Na: the training never saw such atoms" in err
+    assert "warning: Targets of Na" in err
     assert [finding.kind for finding in run.findings] == ["unknown elements", "other targets", "unseen distances"]
 
 

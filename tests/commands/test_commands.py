@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from gdynet_tf.commands import build_graphs, train
-from gdynet_tf.errors import InputError, TrainingError, run_command
 from gdynet_tf.graphs.store import open_graphs
 
 ROOT = Path(__file__).parents[2]
@@ -39,21 +38,6 @@ def ends_with(capsys, main, words, message):
     assert err.count("\n") == 1
     assert err.startswith("error: ")
     assert message in err
-
-
-def test_errors_become_exit_codes(capsys):
-    def fail(error):
-        def command(argv):
-            raise error
-
-        return command
-
-    assert run_command(lambda argv: None) == 0
-    assert run_command(fail(InputError("a\nb"))) == 2
-    assert capsys.readouterr().err == "error: a b\n"
-    assert run_command(fail(TrainingError("t"))) == 1
-    assert run_command(fail(KeyboardInterrupt())) == 130
-    assert capsys.readouterr().err == "error: t\ninterrupted\n"
 
 
 def test_build(here, capsys):
@@ -182,13 +166,26 @@ def test_train_and_what_can_be_resumed(graphs, here, capsys):
     (run / "scores.json").unlink()
     assert train.main(["--resume", "--run", str(run)]) == 0
     assert json.loads((run / "scores.json").read_text())["vamp2"] == json.loads(scores)["vamp2"]
-    assert train.main([*words.replace("--n-restarts 2", "--overwrite").split()]) == 0
-    assert "one training only: --n-restarts 3 tells which states are found again" in capsys.readouterr().out
+    assert not (run / "tensorboard").exists()
+    capsys.readouterr()
+    assert train.main(words.replace("--n-restarts 2", "--overwrite --tensorboard").split()) == 0
+    said = capsys.readouterr()
+    assert "one training only: --n-restarts 3 tells which states are found again" in said.out
+    assert "epoch   1  VAMP-2: batches" in said.out
+    assert "\r" not in said.out + said.err  # no bars, as nobody watches
+    assert len(list((run / "tensorboard" / "seed_3").glob("events.*"))) == 1
 
 
 @pytest.mark.parametrize(
     "script",
-    ["preprocess/build_graphs.py", "train.py", "analysis/report.py", "analysis/select_model.py", "analysis/apply.py"],
+    [
+        "preprocess/build_graphs.py",
+        "train.py",
+        "analysis/report.py",
+        "analysis/select_model.py",
+        "analysis/apply.py",
+        "verify.py",
+    ],
 )
 def test_scripts_run(script):
     done = subprocess.run([sys.executable, ROOT / script, "--help"], capture_output=True, text=True, check=True)
@@ -205,4 +202,5 @@ def test_installed_commands():
         "gdynet-report": "gdynet_tf.commands.report:main",
         "gdynet-select-model": "gdynet_tf.commands.select_model:main",
         "gdynet-apply": "gdynet_tf.commands.apply:main",
+        "gdynet-verify": "gdynet_tf.commands.verify:main",
     }

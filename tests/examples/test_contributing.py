@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gdynet_tf.errors import InputError
-from gdynet_tf.trajectory import FORMATS, read_trajectory
+from gdynet_tf.trajectory import FORMATS, read
 
 PAGE = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
@@ -26,13 +26,13 @@ def test_reader(tmp_path):
         run("Add a reader")
         file = tmp_path / "a.atom"
         file.write_text("Li 6.5\n0 0 0\n1 2 3\n")
-        trajectory = read_trajectory(file)
+        trajectory = read(file)
         np.testing.assert_array_equal(trajectory.positions, [[[0, 0, 0]], [[1, 2, 3]]])
         np.testing.assert_array_equal(trajectory.lattices[1], np.diag([6.5, 6.5, 6.5]))
         assert trajectory.atomic_numbers == [3]
         file.write_text("Li 6.5\n0 0\n")
         with pytest.raises(InputError, match=r"a\.atom: line 2: 2 values where 3 are needed"):
-            read_trajectory(file)
+            read(file)
     finally:
         del FORMATS[known:]
 

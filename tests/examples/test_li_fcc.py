@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gdynet_tf.trajectory import EXAMPLE, read_trajectory
+from gdynet_tf.trajectory import EXAMPLE, read
 
 FOLDER = Path(__file__).parents[2] / "examples" / "li_fcc"
 
@@ -26,7 +26,7 @@ def sites():
 
 @pytest.fixture(scope="module")
 def example():
-    return read_trajectory(EXAMPLE)
+    return read(EXAMPLE)
 
 
 def test_size_and_interval(example):

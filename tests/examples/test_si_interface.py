@@ -14,7 +14,7 @@ from gdynet_tf.graphs.store import open_graphs
 from gdynet_tf.learning.runs import new_config, train_run
 from gdynet_tf.learning.splits import split_by_time
 from gdynet_tf.learning.training import TrainingSettings
-from gdynet_tf.trajectory import Trajectory, read_trajectory
+from gdynet_tf.trajectory import Trajectory, read
 
 FOLDER = Path(__file__).parents[2] / "examples" / "si_interface"
 A = 5.47  # Å
@@ -170,7 +170,7 @@ def test_replicas_have_the_same_targets(slab, tmp_path, monkeypatch, capsys):
     simulate.main()
     assert capsys.readouterr().out.count(f"20 frames of {N_ATOMS} atoms, 3 targets") == 2
     for name in ("si_7", "si_8"):
-        written = read_trajectory(tmp_path / f"{name}.npz")
+        written = read(tmp_path / f"{name}.npz")
         assert written.positions.shape == (20, N_ATOMS, 3)  # to a whole number of pieces
         assert written.frame_interval == 1.0
         np.testing.assert_array_equal(written.targets, [[1], [3], [5]])
@@ -183,7 +183,7 @@ def test_dump_of_another_run_is_taken(slab, tmp_path, monkeypatch):
     engine("in.si_piece", {"from": before, "restart": before, "dump": dump, "steps": 100, "every": 10}, None)
     monkeypatch.setattr("sys.argv", f"simulate.py --dump {dump} --out {tmp_path}".split())
     load("simulate", monkeypatch).main()
-    assert len(read_trajectory(tmp_path / "mine.npz").positions) == 10
+    assert len(read(tmp_path / "mine.npz").positions) == 10
 
 
 @pytest.fixture

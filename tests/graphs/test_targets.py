@@ -64,7 +64,7 @@ def test_file(select, tmp_path):
     ("selection", "message"),
     [
         ("Na", r"`targets='Na'`: no Na in the system; there are H \(6\), O \(3\), Li \(1\)"),
-        ("O,Xx", r"`targets='O,Xx'`: 'Xx' is neither an element nor a file; there are H \(6\)"),
+        ("O,Xx", r"`targets='O,Xx'`: 'Xx' is neither an element, a file nor a selection; there are H \(6\)"),
         ("molecules CO2", r"`targets='molecules CO2'`: there is none; bonds give H2O \(3\), Li \(1\)"),
         ("molecules water", r"`targets='molecules water'`: 'water' is not a chemical formula"),
     ],
@@ -96,3 +96,97 @@ def test_binary_file(select, tmp_path):
     (tmp_path / "groups.npy").write_bytes(b"\x93NUMPY\xff")
     with pytest.raises(InputError, match="groups.npy: is no text file of atom indices"):
         select(str(tmp_path / "groups.npy"))
+
+
+# --- selections of MDAnalysis, residues and bonds of a topology --------------------------------
+
+KNOWN = {
+    "names": np.array(["H1", "O", "H2"] * 3 + ["LI"]),
+    "resids": np.array([1] * 3 + [2] * 3 + [3] * 3 + [1]),
+    "resnames": np.array(["SOL"] * 9 + ["ION"]),
+    "masses": np.array([1.008, 15.999, 1.008] * 3 + [6.94]),
+    "charges": np.array([0.4, -0.8, 0.4] * 3 + [1.0]),
+}
+
+
+@pytest.fixture
+def pick():
+    numbers, positions = water_and_lithium()
+    return lambda selection, **more: select_targets(selection, numbers, positions, CELL, attributes={**KNOWN, **more})
+
+
+def test_selections(pick, select):
+    np.testing.assert_array_equal(select("element Li and around 6 element O"), [[9]])
+    np.testing.assert_array_equal(pick("name O and resid 2:3"), [[4], [7]])
+    np.testing.assert_array_equal(pick("prop mass > 2 and prop charge < 0"), [[1], [4], [7]])
+
+
+def brute_force(numbers, positions, lattice, cutoff, periodic):
+    """Oxygens with a lithium closer than the cutoff, over all images next to the cell."""
+    reach = [(-1, 0, 1) if p else (0,) for p in periodic]
+    shifts = np.array(np.meshgrid(*reach)).reshape(3, -1).T @ lattice
+    lithium = positions[numbers == 3][:, None] + shifts
+    distance = np.linalg.norm(positions[:, None, None] - lithium[None], axis=-1).min(axis=(1, 2))
+    return np.flatnonzero((numbers == 8) & (distance < cutoff))
+
+
+@pytest.mark.parametrize("periodic", [(True, True, True), (True, False, True), (False, False, False)])
+def test_around_in_a_turned_triclinic_cell_like_brute_force(periodic):
+    """MDAnalysis knows lengths and angles of a cell alone; ours lies anyhow, and may not repeat along some vectors."""
+    rng = np.random.default_rng(3)
+    turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    lattice = np.array([[12.0, 0, 0], [3.0, 11.0, 0], [-2.0, 2.5, 10.0]]) @ turn
+    numbers = np.where(np.arange(120) < 20, 3, 8)
+    positions = rng.random((120, 3)) @ lattice
+    found = select_targets("element O and around 2.5 element Li", numbers, positions, lattice, periodic)
+    expected = brute_force(numbers, positions, lattice, 2.5, periodic)
+    assert 20 < len(expected) < 100
+    np.testing.assert_array_equal(found[:, 0], expected)
+
+
+def test_residues(pick):
+    np.testing.assert_array_equal(pick("residues SOL"), np.arange(9).reshape(3, 3))
+    np.testing.assert_array_equal(pick("residues ION"), [[9]])
+
+
+def test_molecules_by_the_bonds_of_the_topology(pick):
+    """A bond to the lithium, which distances would not give."""
+    bonds = np.array([[1, 0], [1, 2], [4, 3], [4, 5], [7, 6], [7, 8], [1, 9]])
+    np.testing.assert_array_equal(pick("molecules LiH2O", bonds=bonds), [[0, 2, 9, 1]])
+    np.testing.assert_array_equal(pick("molecules H2O", bonds=bonds), [[3, 5, 4], [6, 8, 7]])
+
+
+@pytest.mark.parametrize(
+    ("selection", "known", "message"),
+    [
+        ("residues TFSI", {}, "`targets='residues TFSI'`: there is none; residues are SOL \\(3\\), ION \\(1\\)"),
+        (
+            "residues SOL",
+            {"resids": np.array([1, 1, 2, 2, 2, 2, 2, 3, 3, 1])},
+            "`targets='residues SOL'`: they have 2 to 5 atoms, targets must be alike",
+        ),
+        (
+            "residues SOL",
+            {
+                "resids": np.array([1, 2, 2, 3, 3, 4, 5, 5, 6, 1]),
+                "resnames": np.array(["A"] + ["SOL"] * 4 + ["A", "B"] * 2 + ["A"]),
+            },
+            "`targets='residues SOL'`: their atoms do not stand in the same order",
+        ),
+        ("name X and around 3 name O", {}, "selects no atom in the first frame; there are H.*names are H1 \\(3\\), O"),
+        ("elemnt Li and all", {}, "`targets='elemnt Li and all'`: MDAnalysis cannot select that: "),
+        ("prop weight > 3", {}, "`targets='prop weight > 3'`: MDAnalysis cannot select that: "),
+    ],
+)
+def test_bad_selections(pick, selection, known, message):
+    with pytest.raises(InputError, match=message):
+        pick(selection, **known)
+
+
+def test_residues_need_a_topology(select):
+    with pytest.raises(
+        InputError, match="`targets='residues SOL'`: the trajectory names no residues; a `topology` does"
+    ):
+        select("residues SOL")
+    with pytest.raises(InputError, match="`targets='segid A and all'`: "):
+        select("segid A and all")

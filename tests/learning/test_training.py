@@ -90,6 +90,7 @@ def test_run_directory(finished, graphs, split):
         "best.weights.h5",
         "model.keras",
         "checkpoints",
+        "manifest.json",
         "chi",
     }
     assert {path.name for path in run.iterdir()} == names

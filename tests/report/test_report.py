@@ -111,11 +111,11 @@ def test_damaged_run(run, damage, message):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("data", None, r"config\.json: altered, TypeError"),
-        ("split", {}, r"config\.json: altered, KeyError\('train'\)"),
+        ("data", None, r"config\.json: altered, data: "),
+        ("split", {}, r"config\.json: altered, split\.train: Field required"),
         ("split", {"train": [], "validation": [], "test": []}, "altered, no block of frames for test"),
         *(
-            ("split", {"train": [], "validation": [], "test": [block]}, f"block {block} of test is not in the data")
+            ("split", {"train": [], "validation": [], "test": [block]}, f"split.test: block {block} is not in the data")
             for block in ([0, 2900, 9999], [3, 0, 10], [0, 20, 10])
         ),
     ],

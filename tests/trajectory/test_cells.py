@@ -6,7 +6,7 @@ import pytest
 from gdynet_tf.commands.build_graphs import main
 from gdynet_tf.graphs.store import open_graphs
 from gdynet_tf.trajectory import Trajectory, concatenate, unwrap
-from gdynet_tf.trajectory.cells import coarse_steps, toroidal_paths
+from gdynet_tf.trajectory.cells import toroidal_paths
 
 CELL = np.array([[9.0, 0, 0], [2.0, 8, 0], [-1.5, 1, 10]])
 
@@ -134,9 +134,9 @@ def test_rare_jumps_of_half_a_cell_are_seen():
     positions = rng.normal(0, 0.02, (2000, 10, 3))
     positions[:, 0, 0] += 0.45 * (rng.random(2000) < 0.01).cumsum()
     lattices = np.repeat(np.eye(3)[None], 2000, axis=0)
-    images = unwrap(positions % 1, lattices)
-    assert coarse_steps(images, lattices, (2000,), np.full(10, 3)).numbers["beyond_quarter"] < 1e-3
-    assert coarse_steps(images[:, 1:], lattices, (2000,), np.full(9, 3)) is None
+    (finding,) = Trajectory("jumps", positions % 1, lattices, np.full(10, 3)).unwrap().findings
+    assert finding.numbers["beyond_quarter"] < 1e-3
+    assert Trajectory("still", positions[:, 1:] % 1, lattices, np.full(9, 3)).unwrap().findings == ()
 
 
 def test_all_frames_are_unwrapped_before_some_are_chosen():

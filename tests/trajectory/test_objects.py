@@ -162,21 +162,11 @@ class TestRead:
         assert (found.frame_interval, found.time_unit, found.name) == (4.0, "ps", "t")
         assert [source.rsplit(".", 1)[1] for source in found.sources] == ["xtc", "gro"]
 
-    def test_frames_that_are_not_equally_spaced(self, files):
-        source = MDAnalysis.Universe(str(files / "t.gro"), str(files / "t.xtc"), to_guess=())
-        with MDAnalysis.Writer(str(files / "gap.xtc"), 3) as writer:
-            for step in source.trajectory:
-                if step.frame != 3:
-                    writer.write(source.atoms)
-        source.trajectory.close()
-        with pytest.raises(InputError, match="gap: frames are not equally spaced in time: 4 and 8 ps follow"):
-            read(files / "gap.xtc", topology=files / "t.gro")
-
     def test_errors(self, files):
         with pytest.raises(InputError, match=r"none\.gro: no such file"):
             read(files / "t.xtc", topology=files / "none.gro")
         (files / "bad.gro").write_text("no topology")
-        with pytest.raises(InputError, match=r"t\.xtc with .*bad\.gro: cannot be read by MDAnalysis: "):
+        with pytest.raises(InputError, match=r"bad\.gro: cannot be read by MDAnalysis as a topology: "):
             read(files / "t.xtc", topology=files / "bad.gro")
 
     def test_one_or_several(self, tmp_path):

@@ -190,7 +190,7 @@ def chapman_kolmogorov_test(
         estimated=estimated[0],
         predicted_interval=_interval(predicted, blocks),
         estimated_interval=_interval(estimated, blocks),
-        difference=estimate_from_copies(predicted - estimated, blocks, per_frame=False),
+        difference=estimate_from_copies(predicted - estimated, blocks, memory=False),
         by_process=by_process,
         **numbers,
         time_unit=time_unit,
@@ -200,7 +200,7 @@ def chapman_kolmogorov_test(
 
 
 def _interval(copies: np.ndarray, blocks: Blocks) -> np.ndarray:
-    found = estimate_from_copies(copies, blocks, PROBABILITY, per_frame=False)
+    found = estimate_from_copies(copies, blocks, PROBABILITY)
     bounds = np.stack([found.lower, found.upper])
     if blocks:
         bounds[:, 0] = copies[0, 0]  # the identity has no error
@@ -221,8 +221,8 @@ def _tested(
     seen = np.einsum("ki,bsij,jk->bsk", left, differences, right)
     # Of a conjugate pair, one gives the real and one the imaginary part.
     second = (np.imag(vectors.eigenvalues[1:]) < 0)[None, None]
-    by_process = jackknife(np.where(second, np.imag(seen), np.real(seen)), blocks, per_frame=False)
-    by_element = jackknife(differences, blocks, per_frame=False)
+    by_process = jackknife(np.where(second, np.imag(seen), np.real(seen)), blocks, memory=False)
+    by_element = jackknife(differences, blocks, memory=False)
     n, often = differences.shape[-1], expected >= _COUNTS
     candidates = []
     for spread, share, number, among in (

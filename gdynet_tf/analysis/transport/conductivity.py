@@ -153,7 +153,7 @@ def cluster_nernst_einstein(
     percent = np.divide(
         100 * sigma, total[:, None, None], out=np.full_like(sigma, np.nan), where=total[:, None, None] != 0
     )
-    estimate = partial(estimate_from_copies, blocks=transport.blocks, per_frame=False)
+    estimate = partial(estimate_from_copies, blocks=transport.blocks, memory=False)
     return Conductivity(
         sigma=estimate(sigma),
         percent=estimate(percent),

@@ -202,7 +202,7 @@ def mean_squared_displacement(
     return MeanSquaredDisplacement(
         lags=lags,
         lag_times=lags * frame_interval,
-        msd=estimate_from_copies(_widened(copies, factors), blocks, (0, np.inf), per_frame=False),
+        msd=estimate_from_copies(_widened(copies, factors), blocks, (0, np.inf), memory=False),
         copies=copies,
         blocks=blocks,
         n_frames=longest,
@@ -257,9 +257,9 @@ def tracer_diffusivity(
 
     factor = np.sqrt(neighbor_factor(int(lags[0]), result.blocks))
     copies = _widened(slopes(lags), factor)
-    D = estimate_from_copies(copies, result.blocks, (0, np.inf), per_frame=False)
-    bend = estimate_from_copies(_widened(slopes(later) - slopes(lags), factor), result.blocks, per_frame=False)
-    exponent = estimate_from_copies(_exponents(times[lags], result.copies[:, lags]), result.blocks, per_frame=False)
+    D = estimate_from_copies(copies, result.blocks, (0, np.inf), memory=False)
+    bend = estimate_from_copies(_widened(slopes(later) - slopes(lags), factor), result.blocks, memory=False)
+    exponent = estimate_from_copies(_exponents(times[lags], result.copies[:, lags]), result.blocks, memory=False)
     finding = _diffuses(exponent, bend, times[lags[[0, -1]]], result.time_unit)
     if finding.severity == "good":
         # What is left of the start: on the side where the later slope lies, the interval reaches as much further.

@@ -1,168 +1,159 @@
-"""Readers: from a file of any known format to one `Trajectory`.
+"""Readers: from a file of any known format to a `FrameSource`.
 
-A format is a name, a test of the file name, a function ``read(path)``, or ``read(path, species)`` where files need not
-name the elements; another one is one more entry of `FORMATS`.
+A format is a name, what its files begin with or are called, and a function that opens one; another one is one more
+entry of `FORMATS`.
 """
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple, overload
+from typing import NamedTuple
+
+import numpy as np
 
 from gdynet_tf.errors import InputError
-from gdynet_tf.trajectory.readers.extxyz import read_extxyz
-from gdynet_tf.trajectory.readers.lammps import read_lammps
-from gdynet_tf.trajectory.readers.npz import read_npz, write_compact
-from gdynet_tf.trajectory.readers.text import stem
-from gdynet_tf.trajectory.readers.xdatcar import read_xdatcar
-from gdynet_tf.trajectory.trajectory import Trajectory
+from gdynet_tf.trajectory.elements import symbol
+from gdynet_tf.trajectory.readers.ase import open_ase
+from gdynet_tf.trajectory.readers.compression import SUFFIXES, open_binary
+from gdynet_tf.trajectory.readers.cp2k import is_cell_file, is_cp2k, open_cp2k
+from gdynet_tf.trajectory.readers.extxyz import is_extxyz, open_extxyz
+from gdynet_tf.trajectory.readers.lammps import is_lammps, open_lammps
+from gdynet_tf.trajectory.readers.mdanalysis import (
+    is_dlpoly,
+    is_gro,
+    is_lammps_data,
+    is_pdb,
+    open_mdanalysis,
+    read_topology,
+)
+from gdynet_tf.trajectory.readers.npz import is_npz, open_npz, write_compact
+from gdynet_tf.trajectory.readers.xdatcar import is_xdatcar, open_xdatcar
+from gdynet_tf.trajectory.source import FrameSource
 
-__all__ = ["EXAMPLE", "FORMATS", "Format", "read", "read_trajectory", "write_compact"]
+__all__ = ["EXAMPLE", "FORMATS", "Format", "open_source", "write_compact"]
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "li_fcc.npz"  # ships with the package
 
+_HEAD = 2**14  # bytes by which a format is recognised
+
 
 class Format(NamedTuple):
-    """How files of a format are recognised and read."""
+    """How files of a format are recognised and opened.
+
+    Attributes
+    ----------
+    name : str
+        As ``format`` takes it.
+    description : str
+        As messages show it.
+    open : callable
+        ``open(path, **given) -> FrameSource``, with those arguments of `open_source` that ``takes`` names.
+    recognises : callable
+        Whether a file that begins with these bytes, decompressed, is one.
+    endings : tuple of str
+        Of file names, in lower case, without that of a compression; for files that their content does not tell.
+    takes : tuple of str
+    """
 
     name: str
-    matches: Callable[[str], bool]
-    read: Callable
-    takes_species: bool = False
+    description: str
+    open: Callable[..., FrameSource]
+    recognises: Callable[[bytes], bool] = lambda head: False
+    endings: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
 
 
-def _ending(*suffixes: str) -> Callable[[str], bool]:
-    return lambda name: name.endswith(suffixes)
+_ELEMENTS = ("species", "elements_known")
+
+
+def _begins(*magic: bytes) -> Callable[[bytes], bool]:
+    return lambda head: head.startswith(magic)
+
+
+def _mdanalysis(
+    name: str, description: str, kind: str, recognises: Callable[[bytes], bool], endings: tuple[str, ...]
+) -> Format:
+    return Format(name, description, partial(open_mdanalysis, kind=kind), recognises, endings, ("topology",))
+
+
+def _ase(
+    name: str, description: str, kind: str, recognises: Callable[[bytes], bool], endings: tuple[str, ...]
+) -> Format:
+    return Format(name, description, partial(open_ase, kind=kind), recognises, endings)
 
 
 FORMATS = [
-    Format("traj.npz of the 2019 code, compact .npz", _ending(".npz"), read_npz),
-    Format("VASP XDATCAR", lambda name: "xdatcar" in name, read_xdatcar),
-    Format("LAMMPS dump (.lammpstrj, .dump)", _ending(".lammpstrj", ".dump", ".lammpsdump"), read_lammps, True),
-    Format("extended XYZ (.xyz, .extxyz)", _ending(".xyz", ".extxyz"), read_extxyz),
+    Format("npz", "traj.npz of the 2019 code, compact .npz", open_npz, is_npz, (".npz",)),
+    Format("lammps", "LAMMPS dump", open_lammps, is_lammps, (".lammpstrj", ".dump", ".lammpsdump"), _ELEMENTS),
+    Format("xdatcar", "VASP XDATCAR", open_xdatcar, is_xdatcar, ("xdatcar",)),
+    Format("cp2k", "CP2K -pos-1.xyz", open_cp2k, is_cp2k, ("-pos-1.xyz",), ("cells",)),
+    Format("extxyz", "(extended) XYZ", open_extxyz, is_extxyz, (".xyz", ".extxyz")),
+    _mdanalysis("xtc", "GROMACS XTC", "XTC", _begins(b"\0\0\x07\xcb", b"\0\0\x07\xe7"), (".xtc",)),
+    _mdanalysis("trr", "GROMACS TRR", "TRR", _begins(b"\0\0\x07\xc9"), (".trr",)),
+    _mdanalysis("dcd", "CHARMM, NAMD or LAMMPS DCD", "DCD", lambda head: b"CORD" in head[4:12], (".dcd",)),
+    _mdanalysis("netcdf", "AMBER NetCDF", "NCDF", _begins(b"CDF\x01", b"CDF\x02", b"CDF\x05"), (".nc", ".ncdf")),
+    _mdanalysis("h5md", "H5MD", "H5MD", _begins(b"\x89HDF\r\n\x1a\n"), (".h5md", ".h5")),
+    _mdanalysis("dlpoly", "DL_POLY HISTORY", "HISTORY", is_dlpoly, ("history",)),
+    _mdanalysis("lammps-data", "LAMMPS data", "DATA", is_lammps_data, (".data",)),
+    _mdanalysis("gro", "GROMACS GRO", "GRO", is_gro, (".gro",)),
+    _mdanalysis("pdb", "PDB", "PDB", is_pdb, (".pdb",)),
+    _ase("traj", "ASE .traj", "traj", _begins(b"- of UlmASE-Trajectory"), (".traj",)),
+    _ase("vasprun", "VASP vasprun.xml", "vasp-xml", lambda head: b"<modeling>" in head, ("vasprun.xml",)),
+    _ase("outcar", "VASP OUTCAR", "vasp-out", lambda head: head.lstrip().startswith(b"vasp."), ("outcar",)),
+    _ase("castep-md", "CASTEP .md", "castep-md", lambda head: False, (".md",)),
+    _ase("castep-geom", "CASTEP .geom", "castep-geom", lambda head: False, (".geom",)),
+    _ase("castep", "CASTEP output", "castep-castep", lambda head: b"CASTEP version" in head, (".castep",)),
+    _ase("espresso", "Quantum ESPRESSO output", "espresso-out", lambda head: b"Program PWSCF" in head, (".pwo",)),
 ]
-"""The formats, tried in this order; file names are compared in lower case and without .gz."""
+"""The formats, tried in this order: by content, then by name."""
 
 
-@overload
-def read(
-    paths: str | Path,
-    topology: str | Path | None = ...,
-    *,
-    species: Sequence[str] | None = ...,
-    frame_interval: float | None = ...,
-    time_unit: str | None = ...,
-    start: int | None = ...,
-    stop: int | None = ...,
-    stride: int | None = ...,
-) -> Trajectory: ...
-@overload
-def read(
-    paths: list[str] | list[Path] | tuple[str | Path, ...],
-    topology: str | Path | None = ...,
-    *,
-    species: Sequence[str] | None = ...,
-    frame_interval: float | None = ...,
-    time_unit: str | None = ...,
-    start: int | None = ...,
-    stop: int | None = ...,
-    stride: int | None = ...,
-) -> list[Trajectory]: ...
-def read(
-    paths: str | Path | Sequence[str] | Sequence[Path] | Sequence[str | Path],
-    topology: str | Path | None = None,
-    *,
-    species: Sequence[str] | None = None,
-    frame_interval: float | None = None,
-    time_unit: str | None = None,
-    start: int | None = None,
-    stop: int | None = None,
-    stride: int | None = None,
-) -> Trajectory | list[Trajectory]:
-    """Read one trajectory file or several.
-
-    Parameters
-    ----------
-    paths : path-like or list of path-like
-        Each file is a trajectory of its own; `concatenate` makes segments of one run of them.
-    topology : path-like, optional
-        A file that names the atoms; both are then read by MDAnalysis, in any format it knows (XTC and GRO, DCD and
-        PSF, ...).
-    species : list of str, optional
-        Elements of the atom types 1, 2, ..., for files that do not name elements.
-    frame_interval : float, optional
-        Time between the frames of a file, for files that do not tell.
-    time_unit : str, optional
-        Its unit, "ps" unless told.
-    start, stop, stride : int, optional
-        Frames to keep, as Python slices count them.
-
-    Returns
-    -------
-    Trajectory, or a list of them when a list was given
-
-    Raises
-    ------
-    InputError
-        If a file is missing, unknown, damaged or holds impossible values, or says another time than ``frame_interval``.
-    """
-    if frame_interval is not None and not frame_interval > 0:
-        raise InputError(f"`frame_interval={frame_interval:g}`: must be a positive time")
-    if time_unit and frame_interval is None:
-        raise InputError(f"`time_unit={time_unit}`: needs `frame_interval`")
-    trajectories = []
-    for path in [paths] if isinstance(paths, str | Path) else paths:
-        trajectory = read_trajectory(path, species) if topology is None else _read_with(topology, path)
-        if frame_interval is not None:
-            known, given = (trajectory.frame_interval, trajectory.time_unit), (frame_interval, time_unit or "ps")
-            if known not in ((None, None), given):
-                said = f"{known[0]:g} {known[1]}"
-                raise InputError(f"`frame_interval={given[0]:g}` {given[1]}: {path} says {said}")
-            trajectory = replace(trajectory, frame_interval=given[0], time_unit=given[1])
-        trajectories.append(trajectory.select(start, stop, stride))
-    return trajectories[0] if isinstance(paths, str | Path) else trajectories
+def _recognised(path: Path, format: str | None) -> Format:
+    if format is not None:
+        found = next((f for f in FORMATS if f.name == format), None)
+        if found is None:
+            raise InputError(f"`format={format}`: is not known; known are {', '.join(f.name for f in FORMATS)}")
+        return found
+    with open_binary(path) as file:
+        head = file.read(_HEAD)
+    name = path.name.lower()
+    for suffix in SUFFIXES:
+        name = name.removesuffix(suffix)
+    found = next((f for f in FORMATS if f.recognises(head)), None)
+    found = found or next((f for f in FORMATS if name.endswith(f.endings)), None)
+    if found is None:
+        raise InputError(
+            f"{path}: neither its content nor its name is that of a known format; known are "
+            f"{', '.join(f'{f.name} ({f.description})' for f in FORMATS)}. `format` insists on one of them; "
+            "gmx trjconv, cpptraj, MDAnalysis, mdconvert or ase convert make one of many others"
+        )
+    return found
 
 
-def _read_with(topology: str | Path, path: str | Path) -> Trajectory:
-    try:
-        from MDAnalysis import Universe
-    except ImportError:
-        raise InputError(f"`topology={topology}`: needs MDAnalysis: pip install MDAnalysis") from None
-    for file in (topology, path):
-        if not Path(file).is_file():
-            raise InputError(f"{file}: no such file")
-    try:
-        with warnings.catch_warnings():  # about masses that it guesses, which nothing here uses
-            warnings.simplefilter("ignore")
-            universe = Universe(str(topology), str(path))
-    except Exception as error:  # MDAnalysis raises many kinds for a malformed file
-        raise InputError(f"{path} with {topology}: cannot be read by MDAnalysis: {error!r}") from None
-    trajectory = Trajectory.from_mdanalysis(universe, name=stem(path))
-    universe.trajectory.close()
-    return replace(trajectory, sources=(str(path), str(topology)))
-
-
-def read_trajectory(
+def open_source(
     path: str | Path,
+    *,
+    topology: str | Path | None = None,
+    format: str | None = None,
     species: Sequence[str] | None = None,
-    start: int | None = None,
-    stop: int | None = None,
-    stride: int | None = None,
-) -> Trajectory:
-    """Read a trajectory file of any known format.
+) -> FrameSource:
+    """Open a trajectory file of any known format.
 
     Parameters
     ----------
     path : path-like
+        Compressed or not.
+    topology : path-like, optional
+        A file that has the atoms, in any topology format of MDAnalysis; for CP2K it may be the file of the cells.
+    format : str, optional
+        Name of an entry of `FORMATS`, to insist; by default the content of the file tells, else its name.
     species : list of str, optional
         Elements of the atom types 1, 2, ..., for files that do not name elements.
-    start, stop, stride : int, optional
-        Frames to keep, as Python slices count them.
 
     Returns
     -------
-    Trajectory
+    FrameSource
 
     Raises
     ------
@@ -170,20 +161,39 @@ def read_trajectory(
         If the file is missing, unknown, damaged or holds impossible values.
     """
     path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{path}: is a directory, a trajectory file is needed")
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    name = path.name.lower().removesuffix(".gz")
-    for format_ in FORMATS:
-        if format_.matches(name):
-            break
-    else:
-        raise InputError(f"{path}: format not known by its name; known are {', '.join(f.name for f in FORMATS)}")
-    if species and not format_.takes_species:
-        raise InputError(f"`species={' '.join(species)}`: {path} has the elements itself")
+    for file in (path,) if topology is None else (path, Path(topology)):
+        if file.is_dir():
+            raise InputError(f"{file}: is a directory, a {'trajectory' if file is path else 'topology'} file is needed")
+        if not file.exists():
+            raise InputError(f"{file}: no such file")
     try:
-        trajectory = format_.read(path, species) if format_.takes_species else format_.read(path)
+        found = _recognised(path, format)
+        cells = topology if topology is not None and "cells" in found.takes and is_cell_file(topology) else None
+        topology = None if cells is not None else topology
+        if species and "species" not in found.takes:
+            raise InputError(f"`species={' '.join(species)}`: {path} has the elements itself")
+        given = {"species": species, "topology": topology, "elements_known": topology is not None, "cells": cells}
+        source = found.open(path, **{name: given[name] for name in found.takes})
+        return source if topology is None or "topology" in found.takes else _with_atoms(source, topology, species)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
-    return trajectory.select(start, stop, stride) if (start, stop, stride) != (None,) * 3 else trajectory
+
+
+def _with_atoms(source: FrameSource, topology: str | Path, species: Sequence[str] | None) -> FrameSource:
+    """The same with what a topology says of the atoms."""
+    numbers, attributes, findings = read_topology(topology)
+    if len(numbers) != len(source.atomic_numbers):
+        raise InputError(f"{source.path}: has {len(source.atomic_numbers)} atoms, {topology} has {len(numbers)}")
+    known = source.atomic_numbers > 0
+    differ = known & (numbers != source.atomic_numbers)
+    if differ.any():
+        atom = int(np.argmax(differ))
+        here, there = symbol(int(source.atomic_numbers[atom])), symbol(int(numbers[atom]))
+        raise InputError(f"{source.path}: atom {atom} is {here}, in {topology} it is {there}")
+    return replace(
+        source,
+        atomic_numbers=numbers,
+        attributes={**source.attributes, **attributes},
+        findings=source.findings + (() if known.all() else findings),
+        sources=(*source.sources, str(topology)),
+    )

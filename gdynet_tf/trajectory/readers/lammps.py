@@ -1,207 +1,286 @@
 """LAMMPS text dumps: any columns for the coordinates, any order of atoms, orthogonal and triclinic boxes."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from gdynet_tf.errors import InputError
-from gdynet_tf.trajectory.elements import atomic_number
-from gdynet_tf.trajectory.readers.text import floats, open_text, stem
-from gdynet_tf.trajectory.trajectory import Trajectory
+from gdynet_tf.errors import InputError, TruncatedFile
+from gdynet_tf.findings import Finding
+from gdynet_tf.trajectory.elements import atomic_number, elements_by_mass
+from gdynet_tf.trajectory.readers.text import Lines, Table, batches, floats, integer, open_lines
+from gdynet_tf.trajectory.source import Chunk, FrameSource
 
-__all__ = ["read_lammps"]
-
-Frame = dict[str, Any]  # what the sections of a timestep say
+__all__ = ["is_lammps", "open_lammps"]
 
 # Columns -> scaled, unwrapped; the first set that is there is used.
-_COORDINATES = {
+_COORDINATES: dict[tuple[str, ...], tuple[bool, bool]] = {
     ("xu", "yu", "zu"): (False, True),
     ("xsu", "ysu", "zsu"): (True, True),
     ("x", "y", "z"): (False, False),
     ("xs", "ys", "zs"): (True, False),
 }
-_TIME_UNITS = {"metal": "ps", "real": "fs"}
+_IMAGES = ("ix", "iy", "iz")
 
 
-def read_lammps(path: str | Path, species: Sequence[str] | None = None) -> Trajectory:
-    """Read a dump of style atom or custom.
+class _Units(NamedTuple):
+    """What is to be multiplied for Å, the time unit, u and e."""
+
+    length: float
+    time: float
+    time_unit: str
+    mass: float
+    charge: float
+
+
+_GRAM, _COULOMB = 6.02214076e23, 1 / 1.602176634e-19
+_UNITS = {
+    "metal": _Units(1.0, 1.0, "ps", 1.0, 1.0),
+    "real": _Units(1.0, 1.0, "fs", 1.0, 1.0),
+    "electron": _Units(0.529177210903, 1.0, "fs", 1.0, 1.0),
+    "si": _Units(1e10, 1e12, "ps", 1e3 * _GRAM, _COULOMB),
+    "cgs": _Units(1e8, 1e12, "ps", _GRAM, _COULOMB / 2.99792458e9),
+    "micro": _Units(1e4, 1e6, "ps", 1e-12 * _GRAM, 1e-12 * _COULOMB),
+    "nano": _Units(10.0, 1e3, "ps", 1e-18 * _GRAM, 1.0),
+}
+
+
+class _Header(NamedTuple):
+    """What stands before the atoms of a timestep."""
+
+    timestep: int
+    time: float | None
+    n_atoms: int
+    lattice: np.ndarray
+    origin: np.ndarray
+    periodic: tuple[bool, ...]
+    columns: tuple[str, ...]
+    units: str | None
+
+
+def is_lammps(head: bytes) -> bool:
+    """Whether a file that begins like this is a dump."""
+    return head.startswith(b"ITEM: ")
+
+
+def open_lammps(path: str | Path, species: Sequence[str] | None = None, elements_known: bool = False) -> FrameSource:
+    """Open a dump of style atom or custom.
 
     Parameters
     ----------
     path : path-like
     species : list of str, optional
-        Elements of the types 1, 2, ...; needed when the dump has no ``element`` column. A single one will do when
-        there is no ``type`` column either.
+        Elements of the types 1, 2, ...; needed when the dump has neither an ``element`` nor a ``mass`` column. A single
+        one will do when there is no ``type`` column either.
+    elements_known : bool
+        That a topology names them: those that the dump does not tell are 0.
 
     Returns
     -------
-    Trajectory
-        The interval is known when the dump has ``ITEM: TIME`` and ``ITEM: UNITS`` of metal or real.
+    FrameSource
+        In Å, and ps or fs. Times are known when the dump has ``ITEM: TIME`` and ``ITEM: UNITS``; steps are the
+        timesteps.
     """
-    first, numbers, positions = None, None, []
-    boxes: list[Frame] = []
-    for frame in _frames(path):
-        if first is None:
-            first, numbers = frame, _atomic_numbers(path, frame, species)
-        _check_like_first(path, frame, first)
-        x, unwrapped = _positions(path, frame)
-        positions.append(x)
-        boxes.append({name: frame.get(name) for name in ("timestep", "time", "units", "lattice")})
-    if first is None or numbers is None:
-        raise InputError(f"{path}: holds no frame")
-    interval, unit = _interval(path, boxes)
-    return Trajectory(
-        name=stem(path),
-        positions=np.stack(positions),
-        lattices=np.stack([box["lattice"] for box in boxes]),
+    frames = _frames(path)
+    first, rows = next(frames)
+    if first.units not in (None, *_UNITS):
+        said = "has no lengths in Å" if first.units == "lj" else "is not known"
+        raise InputError(f"{path}: units {first.units}: {said}; known are {', '.join(_UNITS)}")
+    units = _UNITS[first.units or "metal"]
+    table = Table(path, first.columns, rows[: rows.index(b"\n")])
+    atoms = _by_id(path, [first], table(rows, first.n_atoms, lambda row: f"timestep {first.timestep}"))
+    numbers, findings = _atomic_numbers(path, first.columns, atoms, units, species, elements_known)
+    if units.length != 1:
+        text = f"{path}: units {first.units}: lengths are multiplied by {units.length:g} for Å"
+        findings += (Finding("converted units", "note", text, {"length": units.length}),)
+    coordinates = _coordinates(path, first.columns)
+    return FrameSource(
+        path=str(path),
         atomic_numbers=numbers,
-        periodic=first["periodic"],
-        frame_interval=interval,
-        time_unit=unit,
-        unwrapped=unwrapped,
+        chunks=_chunks(chain([(first, rows)], frames), path, table, atoms, units),
+        periodic=first.periodic,
+        time_unit=units.time_unit if first.units and first.time is not None else None,
+        unwrapped=_COORDINATES[coordinates][1] or set(_IMAGES) <= set(first.columns),
+        attributes=_attributes(atoms, units),
+        findings=findings,
         sources=(str(path),),
     )
 
 
-def _check_like_first(path: str | Path, frame: Frame, first: Frame) -> None:
-    if len(frame["table"]) != len(first["table"]):
+def _frames(path: str | Path) -> Iterator[tuple[_Header, bytes]]:
+    """Header and rows of each timestep, all with the same atoms, columns and boundaries; never none."""
+    first = None
+    with open_lines(path) as lines:
+        while (header := _header(lines, first)) is not None:
+            if first is not None:
+                _check_like(path, header, first)
+            rows = lines.rows(header.n_atoms, f"timestep {header.timestep}")
+            if b"ITEM:" in rows:
+                n = rows[: rows.index(b"ITEM:")].count(b"\n")
+                raise InputError(
+                    f"{path}: timestep {header.timestep} has {n} of {header.n_atoms} atoms, then another one begins"
+                )
+            first = first or header
+            yield header, rows
+    if first is None:
+        raise InputError(f"{path}: holds no frame")
+
+
+def _check_like(path: str | Path, header: _Header, first: _Header) -> None:
+    if header.n_atoms != first.n_atoms:
         raise InputError(
-            f"{path}: timestep {frame['timestep']} has {len(frame['table'])} atoms, "
-            f"timestep {first['timestep']} has {len(first['table'])}"
+            f"{path}: timestep {header.timestep} has {header.n_atoms} atoms, timestep {first.timestep} has "
+            f"{first.n_atoms}"
         )
-    if frame["columns"] != first["columns"] or frame["periodic"] != first["periodic"]:
-        raise InputError(f"{path}: columns or boundaries change at timestep {frame['timestep']}")
-    if not np.array_equal(frame["ids"], first["ids"]):
-        raise InputError(f"{path}: the atom ids of timestep {frame['timestep']} are not those of the first")
+    if header.columns != first.columns or header.periodic != first.periodic:
+        raise InputError(f"{path}: columns or boundaries change at timestep {header.timestep}")
+    if header.units != first.units:
+        raise InputError(f"{path}: units change from {first.units} to {header.units} at timestep {header.timestep}")
 
 
-def _frames(path: str | Path) -> Iterator[Frame]:
-    """Yield a dict per frame: timestep, box, columns and the table, sorted by id."""
-    with open_text(path) as file:
-        frame: Frame = {}
-        for line in file:
-            if not line.startswith("ITEM:"):
-                raise InputError(f"{path}: {line.strip()[:40]!r} where a line that begins with ITEM: is expected")
-            item = line[5:].strip()
-            if item == "TIMESTEP":
-                frame = {
-                    "timestep": _integer(path, "timestep", _next(path, file, item)),
-                    "units": frame.get("units"),
-                }
-            elif item == "UNITS":
-                frame["units"] = _next(path, file, item).strip()
-            elif item == "TIME":
-                frame["time"] = float(floats(path, "time", [_next(path, file, item).strip()])[0])
-            elif item == "NUMBER OF ATOMS":
-                frame["n_atoms"] = _integer(path, "number of atoms", _next(path, file, item))
-            elif item.startswith("BOX BOUNDS"):
-                _read_box(path, file, item, frame)
-            elif item.startswith("ATOMS"):
-                _read_atoms(path, file, item, frame)
-                yield frame
-            else:
-                raise InputError(f"{path}: unknown section ITEM: {item}")
-        if frame and "table" not in frame:
-            raise InputError(f"{path}: ends within timestep {frame.get('timestep')}, before its atoms")
+def _header(lines: Lines, first: _Header | None) -> _Header | None:
+    """Sections up to the columns of the atoms; None at the end of the file."""
+    known: dict[str, Any] = {"time": None, "units": first and first.units}
+    while line := lines.skip_blank():
+        if not line.startswith("ITEM:"):
+            raise InputError(f"{lines.path}: {line[:40]!r} where a line that begins with ITEM: is expected")
+        item = line[5:].strip()
+        if item == "TIMESTEP":
+            known["timestep"] = integer(lines.path, "timestep", lines.need("the timestep"))
+        elif item == "UNITS":
+            known["units"] = lines.need("the units").strip()
+        elif item == "TIME":
+            known["time"] = float(floats(lines.path, "time", [lines.need("the time").strip()])[0])
+        elif item == "NUMBER OF ATOMS":
+            known["n_atoms"] = integer(lines.path, "number of atoms", lines.need("the number of atoms"), 1)
+        elif item.startswith("BOX BOUNDS"):
+            known |= _box(lines, item.split()[2:], f"box of timestep {known.get('timestep')}")
+        elif item.startswith("ATOMS"):
+            missing = {"timestep", "n_atoms", "lattice"} - set(known)
+            if missing:
+                raise InputError(f"{lines.path}: ITEM: ATOMS before {', '.join(sorted(missing))}")
+            return _Header(columns=tuple(item.split()[1:]), **known)
+        else:
+            raise InputError(f"{lines.path}: unknown section ITEM: {item}")
+    if "timestep" in known:
+        raise TruncatedFile(
+            f"{lines.path}: ends within timestep {known['timestep']}, before its atoms; it is truncated"
+        )
+    return None
 
 
-def _next(path: str | Path, file: TextIO, item: str) -> str:
-    line = file.readline()
-    if not line:
-        raise InputError(f"{path}: ends after ITEM: {item}; the file is truncated")
-    return line
-
-
-def _integer(path: str | Path, what: str, line: str) -> int:
-    try:
-        return int(line)
-    except ValueError:
-        raise InputError(f"{path}: {what} {line.strip()!r} is not an integer") from None
-
-
-def _read_box(path: str | Path, file: TextIO, item: str, frame: Frame) -> None:
-    """Lattice and origin. Bounds of a triclinic box are those of the box around it."""
-    words = item.split()[2:]
-    rows = [_next(path, file, item).split() for _ in range(3)]
-    where = f"box of timestep {frame.get('timestep')}"
-    if "origin" in words:  # general triclinic: a, b, c and the origin component by component
-        table = np.stack([floats(path, where, row, 4) for row in rows])
-        frame["lattice"], frame["origin"] = table[:, :3], table[:, 3]
-    elif "xy" in words:
-        table = np.stack([floats(path, where, row, 3) for row in rows])
-        xy, xz, yz = table[:, 2]
+def _box(lines: Lines, words: Sequence[str], where: str) -> dict[str, Any]:
+    """Lattice, origin and boundaries. Bounds of a triclinic box are those of the box around it."""
+    general, tilted = "origin" in words, "xy" in words
+    n = 4 if general else 3 if tilted else 2
+    table = np.stack([floats(lines.path, where, lines.need(f"the {where}").split(), n) for _ in range(3)])
+    if general:  # a, b, c and the origin, component by component
+        lattice, origin = table[:, :3], table[:, 3]
+    else:
+        xy, xz, yz = table[:, 2] if tilted else (0.0, 0.0, 0.0)
         low = table[:, 0] - [min(0, xy, xz, xy + xz), min(0, yz), 0]
         high = table[:, 1] - [max(0, xy, xz, xy + xz), max(0, yz), 0]
+        if (high < low).any():
+            axis = int(np.argmax(high < low))
+            raise InputError(f"{lines.path}: {where}: {'xyz'[axis]} begins at {low[axis]:g} and ends at {high[axis]:g}")
         lx, ly, lz = high - low
-        frame["lattice"], frame["origin"] = np.array([[lx, 0, 0], [xy, ly, 0], [xz, yz, lz]]), low
-    else:
-        table = np.stack([floats(path, where, row, 2) for row in rows])
-        frame["lattice"], frame["origin"] = np.diag(table[:, 1] - table[:, 0]), table[:, 0]
+        lattice, origin = np.array([[lx, 0, 0], [xy, ly, 0], [xz, yz, lz]]), low
     flags = [word for word in words if len(word) == 2 and set(word) <= set("pfsm")]
-    frame["periodic"] = tuple("p" in flag for flag in flags) if len(flags) == 3 else (True, True, True)
+    periodic = tuple("p" in flag for flag in flags) if len(flags) == 3 else (True, True, True)
+    return {"lattice": lattice, "origin": origin, "periodic": periodic}
 
 
-def _read_atoms(path: str | Path, file: TextIO, item: str, frame: Frame) -> None:
-    missing = {"timestep", "n_atoms", "lattice"} - set(frame)
-    if missing:
-        raise InputError(f"{path}: ITEM: ATOMS before {', '.join(sorted(missing))}")
-    columns, n_atoms, timestep = item.split()[1:], frame["n_atoms"], frame["timestep"]
-    rows: list[list[str]] = []
-    for _ in range(n_atoms):
-        line = file.readline()
-        if not line or line.startswith("ITEM:"):
-            raise InputError(f"{path}: timestep {timestep} has {len(rows)} of {n_atoms} atoms; the file is truncated")
-        rows.append(line.split())
-    if any(len(row) != len(columns) for row in rows):
-        row = next(row for row in rows if len(row) != len(columns))
+def _by_id(path: str | Path, headers: Sequence[_Header], columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Columns as (frames, atoms), the atoms in the order of their ids."""
+    arrays = {name: values.reshape(len(headers), -1) for name, values in columns.items()}
+    if "id" not in arrays:
+        return arrays
+    ids = arrays["id"]
+    whole = np.isfinite(ids) & (ids == np.floor(ids))
+    if not whole.all():
+        frame, atom = np.argwhere(~whole)[0]
         raise InputError(
-            f"{path}: timestep {timestep}: {' '.join(row)!r} does not have the columns {' '.join(columns)}"
+            f"{path}: atom id {ids[frame, atom]:g} in timestep {headers[frame].timestep} is not an integer"
         )
-    table = np.array(rows, dtype=object).reshape(n_atoms, len(columns))
-    if "id" in columns:
-        ids = floats(path, f"ids of timestep {timestep}", list(table[:, columns.index("id")])).astype(np.int64)
-        order = np.argsort(ids, kind="stable")
-        ids, table = ids[order], table[order]
-        if (np.diff(ids) == 0).any():
-            raise InputError(f"{path}: atom id {ids[1:][np.diff(ids) == 0][0]} stands twice in timestep {timestep}")
-    else:
-        ids = np.arange(n_atoms)
-    frame.update(columns=columns, table=table, ids=ids)
+    if (np.diff(ids) > 0).all():
+        return arrays
+    order = np.argsort(ids, axis=1, kind="stable")
+    arrays = {name: np.take_along_axis(values, order, axis=1) for name, values in arrays.items()}
+    twice = np.argwhere(np.diff(arrays["id"]) == 0)
+    if len(twice):
+        frame, atom = twice[0]
+        raise InputError(
+            f"{path}: atom id {arrays['id'][frame, atom]:.0f} stands twice in timestep {headers[frame].timestep}"
+        )
+    return arrays
 
 
-def _positions(path: str | Path, frame: Frame) -> tuple[np.ndarray, bool]:
-    """Positions (N, 3) Å relative to the origin of the box, and whether they are unwrapped."""
-    columns, where = frame["columns"], f"timestep {frame['timestep']}"
+def _coordinates(path: str | Path, columns: Sequence[str]) -> tuple[str, ...]:
     names = next((names for names in _COORDINATES if set(names) <= set(columns)), None)
     if names is None:
         raise InputError(f"{path}: no coordinates among the columns {' '.join(columns)}")
-    scaled, unwrapped = _COORDINATES[names]
-
-    def values(wanted: Sequence[str]) -> np.ndarray:
-        chosen = frame["table"][:, [columns.index(name) for name in wanted]]
-        return floats(path, where, list(chosen.ravel())).reshape(-1, 3)
-
-    x = values(names)
-    x = x @ frame["lattice"] if scaled else x - frame["origin"]
-    if not unwrapped and {"ix", "iy", "iz"} <= set(columns):
-        return x + values(("ix", "iy", "iz")) @ frame["lattice"], True
-    return x, unwrapped
+    return names
 
 
-def _atomic_numbers(path: str | Path, frame: Frame, species: Sequence[str] | None) -> np.ndarray:
-    columns, table = frame["columns"], frame["table"]
+def _chunks(
+    frames: Iterator[tuple[_Header, bytes]],
+    path: str | Path,
+    table: Table,
+    atoms: dict[str, np.ndarray],
+    units: _Units,
+) -> Iterator[Chunk]:
+    for headers, block in batches(frames):
+        n_atoms, columns = headers[0].n_atoms, headers[0].columns
+
+        def where(row: int, headers: list[_Header] = headers, n_atoms: int = n_atoms) -> str:
+            return f"timestep {headers[row // n_atoms].timestep}"
+
+        values = _by_id(path, headers, table(block, len(headers) * n_atoms, where))
+        for name, what in (("id", "atom ids"), ("type", "types"), ("element", "elements")):
+            if name in values and (values[name] != atoms[name]).any():
+                frame = int(np.argmax((values[name] != atoms[name]).any(axis=1)))
+                raise InputError(f"{path}: the {what} of timestep {headers[frame].timestep} are not those of the first")
+        lattices = np.stack([header.lattice for header in headers])
+        names = _coordinates(path, columns)
+        scaled, unwrapped = _COORDINATES[names]
+        x = np.stack([values[name] for name in names], axis=-1)
+        x = x @ lattices if scaled else x - np.stack([header.origin for header in headers])[:, None]
+        if not unwrapped and set(_IMAGES) <= set(columns):
+            x += np.stack([values[name] for name in _IMAGES], axis=-1) @ lattices
+        timed = headers[0].units is not None and all(header.time is not None for header in headers)
+        yield Chunk(
+            positions=x * units.length,
+            lattices=lattices * units.length,
+            times=np.array([header.time for header in headers], np.float64) * units.time if timed else None,
+            steps=np.array([header.timestep for header in headers], np.int64),
+        )
+
+
+def _atomic_numbers(
+    path: str | Path,
+    columns: Sequence[str],
+    atoms: dict[str, np.ndarray],
+    units: _Units,
+    species: Sequence[str] | None,
+    elements_known: bool,
+) -> tuple[np.ndarray, tuple[Finding, ...]]:
+    """From the elements, the species of the types or the masses, in this order."""
     if "element" in columns:
         if species:
             raise InputError(f"`species={' '.join(species)}`: {path} has the elements itself")
-        return np.array([atomic_number(symbol, path) for symbol in table[:, columns.index("element")]])
-    types = np.ones(len(table), int)
-    if "type" in columns:
-        types = floats(path, "types", list(table[:, columns.index("type")])).astype(int)
-    seen = sorted({int(t) for t in types})
+        names, which = np.unique(atoms["element"][0], return_inverse=True)
+        return np.array([atomic_number(str(name), path) for name in names], np.int32)[which], ()
+    n_atoms = atoms[columns[0]].shape[1]
+    if elements_known and not species:
+        return np.zeros(n_atoms, np.int32), ()
+    if not species and "mass" in columns:
+        return elements_by_mass(atoms["mass"][0] * units.mass, path)
+    kinds = atoms["type"][0] if "type" in columns else np.ones(n_atoms)
+    seen = " ".join(f"{kind:g}" if kinds.dtype.kind == "f" else kind for kind in np.unique(kinds))
     if not species:
-        what = f"types {' '.join(map(str, seen))}" if "type" in columns else "no type column"
+        what = f"types {seen}" if "type" in columns else "no type column"
         raise InputError(
             f"{path}: {what} and no elements; `species` names the element of each type, e.g. `species=Li S`"
         )
@@ -209,23 +288,21 @@ def _atomic_numbers(path: str | Path, frame: Frame, species: Sequence[str] | Non
         raise InputError(
             f"`species={' '.join(species)}`: {path} has no type column to tell {len(species)} elements apart"
         )
-    if max(seen) > len(species) or min(seen) < 1:
-        raise InputError(f"`species={' '.join(species)}`: {path} has types {' '.join(map(str, seen))}")
-    numbers = np.array([atomic_number(symbol, "`species`") for symbol in species])
-    return numbers[types - 1]
+    if kinds.dtype.kind != "f" or not np.isin(kinds, np.arange(1, len(species) + 1)).all():
+        raise InputError(f"`species={' '.join(species)}`: {path} has types {seen}")
+    numbers = np.array([atomic_number(symbol, "`species`") for symbol in species], np.int32)
+    return numbers[kinds.astype(int) - 1], ()
 
 
-def _interval(path: str | Path, frames: Sequence[Frame]) -> tuple[float, str] | tuple[None, None]:
-    """Time between frames and its unit, if the dump tells; frames must be equally spaced."""
-    steps = np.array([frame["timestep"] for frame in frames])
-    spacing = np.diff(steps)
-    if len(spacing) and (spacing[0] <= 0 or (spacing != spacing[0]).any()):
-        wrong = int(np.argmax(spacing != spacing[0])) if spacing[0] > 0 else 0
-        raise InputError(
-            f"{path}: frames are not equally spaced: timestep {steps[wrong]} is followed by {steps[wrong + 1]}, "
-            f"the first two are {steps[0]} and {steps[1]}"
-        )
-    unit = _TIME_UNITS.get(frames[0]["units"] or "")
-    if len(frames) < 2 or unit is None or frames[0]["time"] is None:
-        return None, None
-    return round((frames[-1]["time"] - frames[0]["time"]) / (len(frames) - 1), 9), unit
+def _attributes(atoms: dict[str, np.ndarray], units: _Units) -> dict[str, np.ndarray]:
+    found = {}
+    if "type" in atoms:
+        kinds = atoms["type"][0]
+        found["types"] = np.array([f"{kind:g}" for kind in kinds]) if kinds.dtype.kind == "f" else kinds
+    if "mol" in atoms and atoms["mol"].dtype.kind == "f":
+        found["resids"] = atoms["mol"][0].astype(np.int64)
+    if "q" in atoms and atoms["q"].dtype.kind == "f":
+        found["charges"] = atoms["q"][0] * units.charge
+    if "mass" in atoms and atoms["mass"].dtype.kind == "f":
+        found["masses"] = atoms["mass"][0] * units.mass
+    return found

@@ -1,0 +1,146 @@
+"""Files compressed by gzip, bzip2, xz or zstd, told by their first bytes and read as a stream."""
+
+import bz2
+import gzip
+import io
+import lzma
+import shutil
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO
+
+from gdynet_tf.errors import InputError, TruncatedFile
+
+__all__ = ["SUFFIXES", "compression", "open_binary", "plain_file", "stem"]
+
+_MAGIC = {"gzip": b"\x1f\x8b", "bzip2": b"BZh", "xz": b"\xfd7zXZ\x00", "zstd": b"\x28\xb5\x2f\xfd"}
+SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
+"""What compressed files are called; what they are is told by their first bytes."""
+
+_PIECE = 2**24  # bytes
+_ROOM = 2**30  # bytes that are left on the disk
+_STEP = 1024  # bytes of zstd decompressed at once: 32 MB where they hold nothing but one repeated byte
+
+
+def compression(path: str | Path) -> str | None:
+    """Name of the compression of a file, None when it has none.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    {"gzip", "bzip2", "xz", "zstd"} or None
+    """
+    with open(path, "rb") as file:
+        head = file.read(6)
+    return next((name for name, magic in _MAGIC.items() if head.startswith(magic)), None)
+
+
+@contextmanager
+def open_binary(path: str | Path) -> Iterator[BinaryIO]:
+    """Open a file for reading bytes, decompressed on the way where it is compressed.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Raises
+    ------
+    InputError
+        If the file is empty or its compressed data are damaged, or zstandard is needed and missing.
+    TruncatedFile
+        If its compressed data end early.
+    """
+    if not Path(path).stat().st_size:
+        raise InputError(f"{path}: is empty")
+    kind = compression(path)
+    with open(path, "rb") as raw:
+        if kind is None:
+            yield raw
+            return
+        try:
+            with io.BufferedReader(_decompressed(kind, raw, path)) as file:
+                yield file
+        except EOFError:
+            raise TruncatedFile(f"{path}: ends within its {kind} data; the file is truncated") from None
+        except (OSError, zlib.error, lzma.LZMAError) as error:
+            if isinstance(error, OSError) and error.errno is not None:  # of the disk, not of the data
+                raise
+            raise InputError(f"{path}: damaged {kind} data: {error}") from None
+
+
+def _decompressed(kind: str, raw: BinaryIO, path: str | Path) -> Any:
+    if kind == "zstd":
+        return _Zstd(raw, path)
+    if kind == "gzip":
+        return gzip.open(raw, "rb")
+    return bz2.open(raw, "rb") if kind == "bzip2" else lzma.open(raw, "rb")
+
+
+@contextmanager
+def plain_file(path: str | Path) -> Iterator[Path]:
+    """The file itself, or a temporary copy of what is compressed in it, for libraries that need a file.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Raises
+    ------
+    InputError
+        If there is no room for the copy.
+    """
+    if compression(path) is None:
+        yield Path(path)
+        return
+    with TemporaryDirectory(prefix="gdynet") as folder:
+        copy = Path(folder) / stem(path)
+        with open_binary(path) as packed, open(copy, "wb") as file:
+            while piece := packed.read(_PIECE):
+                if shutil.disk_usage(folder).free < _ROOM:
+                    raise InputError(f"{path}: does not fit decompressed into {folder}; set TMPDIR to a larger disk")
+                file.write(piece)
+        yield copy
+
+
+class _Zstd(io.RawIOBase):
+    """Frames of zstd one after another; zstandard's own stream ends silently where a file is cut."""
+
+    def __init__(self, raw: BinaryIO, path: str | Path) -> None:
+        try:
+            import zstandard
+        except ImportError:
+            raise InputError(f"{path}: is compressed by zstd, which needs zstandard: pip install zstandard") from None
+        self._raw, self._error = raw, zstandard.ZstdError
+        self._new = zstandard.ZstdDecompressor().decompressobj
+        self._frame, self._ready, self._within = self._new(), memoryview(b""), False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready:
+            packed = (self._frame.unused_data if self._frame.eof else b"") or self._raw.read(_STEP)
+            if self._frame.eof:
+                self._frame, self._within = self._new(), False
+            if not packed:
+                if self._within:
+                    raise EOFError
+                return 0
+            try:
+                self._ready, self._within = memoryview(self._frame.decompress(packed)), True
+            except self._error as error:
+                raise zlib.error(error) from None
+        n = min(len(buffer), len(self._ready))
+        buffer[:n], self._ready = self._ready[:n], self._ready[n:]
+        return n
+
+
+def stem(path: str | Path) -> str:
+    """File name without folder and format suffixes: "run1" for "a/run1.XDATCAR.gz"."""
+    return Path(path).name.split(".")[0] or Path(path).name

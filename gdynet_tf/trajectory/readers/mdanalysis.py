@@ -1,0 +1,287 @@
+"""Files that MDAnalysis reads: the frames of one, the atoms of a topology or of the same file."""
+
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from io import StringIO
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gdynet_tf.errors import InputError, TruncatedFile
+from gdynet_tf.findings import Finding
+from gdynet_tf.trajectory.objects import atoms_of_mdanalysis, time_step
+from gdynet_tf.trajectory.readers.compression import SUFFIXES, open_binary, plain_file
+from gdynet_tf.trajectory.readers.library import guarded, needed, said
+from gdynet_tf.trajectory.readers.text import floats, integer, open_lines
+from gdynet_tf.trajectory.source import Frame, FrameSource, gathered
+
+__all__ = ["Atoms", "is_dlpoly", "is_gro", "is_lammps_data", "is_pdb", "open_mdanalysis", "read_topology"]
+
+Atoms = tuple[np.ndarray, dict[str, np.ndarray], tuple[Finding, ...]]
+"""Atomic numbers, attributes and findings."""
+
+_NEEDS_TOPOLOGY = ("XTC", "TRR", "DCD", "NCDF", "H5MD")
+_REMEDY = "; a `topology` that has them tells them"
+_STYLES = {  # of LAMMPS data, where MDAnalysis guesses by the number of columns
+    "atomic": "id type x y z",
+    "charge": "id type charge x y z",
+    "full": "id resid type charge x y z",
+} | dict.fromkeys(("molecular", "bond", "angle"), "id resid type x y z")
+_PDB = (b"HEADER", b"TITLE ", b"REMARK", b"CRYST1", b"MODEL ", b"ATOM  ", b"HETATM", b"COMPND", b"EXPDTA")
+
+
+def is_gro(head: bytes) -> bool:
+    """Whether a file that begins like this is a GRO file: a title, a number, columns of fixed width."""
+    lines = head.decode("utf-8", "replace").split("\n")
+    return (
+        len(lines) > 3
+        and lines[1].strip().isdigit()
+        and re.match(r"[ \d]{4}\d\S.{14}( *-?\d+\.\d+){3}", lines[2]) is not None
+    )
+
+
+def is_pdb(head: bytes) -> bool:
+    """Whether a file that begins like this is a PDB file."""
+    return head.startswith(_PDB)
+
+
+def is_dlpoly(head: bytes) -> bool:
+    """Whether a file that begins like this is a HISTORY of DL_POLY."""
+    lines = head.split(b"\n")
+    return len(lines) > 2 and lines[2].startswith(b"timestep") and lines[1].replace(b" ", b"").isdigit()
+
+
+def is_lammps_data(head: bytes) -> bool:
+    """Whether a file that begins like this is a LAMMPS data file."""
+    return re.search(rb"^\s*\d+\s+atoms\s*$", head[:2000], re.MULTILINE) is not None and b"xlo xhi" in head
+
+
+def open_mdanalysis(path: str | Path, kind: str, topology: str | Path | None = None) -> FrameSource:
+    """Open a file in a format of MDAnalysis; nothing is written beside it.
+
+    Parameters
+    ----------
+    path : path-like
+    kind : str
+        MDAnalysis' name of the format.
+    topology : path-like, optional
+        File that names the atoms; needed where ``path`` holds coordinates alone.
+
+    Returns
+    -------
+    FrameSource
+        Times in ps where the file tells them. Without cells where the file has none.
+    """
+    if topology is None and kind in _NEEDS_TOPOLOGY:
+        raise InputError(
+            f"{path}: holds coordinates alone; `topology` names a file that has the atoms (GRO, PDB, TPR, PSF, PRMTOP, "
+            "LAMMPS data)"
+        )
+    numbers, attributes, findings = read_topology(topology or path, None if topology else kind)
+    frames = guarded(_FRAMES.get(kind, _library_frames)(path, kind, len(numbers)), path, "MDAnalysis")
+    frames = _of_atoms(frames, path, topology, len(numbers))
+    first = next(frames)
+    return FrameSource(
+        path=str(path),
+        atomic_numbers=numbers,
+        chunks=gathered(chain([first], frames), str(path)),
+        time_unit=None if first.time is None else "ps",
+        attributes=attributes,
+        findings=findings,
+        sources=(str(path),) if topology is None else (str(path), str(topology)),
+    )
+
+
+def read_topology(path: str | Path, kind: str | None = None) -> Atoms:
+    """Atoms of a file that MDAnalysis reads as a topology.
+
+    Parameters
+    ----------
+    path : path-like
+    kind : str, optional
+        MDAnalysis' name of the format; by default its name tells, or its content for LAMMPS data.
+
+    Returns
+    -------
+    Atoms
+    """
+    needed("MDAnalysis", path)
+    from MDAnalysis import Universe
+    from MDAnalysis.topology.core import get_parser_for
+
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file")
+    with open_binary(path) as file:
+        head = file.read(2**14)
+    by_content = next((name for name, fits in _TOPOLOGIES.items() if fits(head)), None)
+    suffixes = [suffix for suffix in Path(path).suffixes if suffix not in SUFFIXES]
+    kind = kind or by_content or "".join(suffixes[-1:]).lstrip(".").upper() or Path(path).name.upper()
+    style = _lammps_style(head) if kind == "DATA" else None
+    try:
+        with warnings.catch_warnings():  # about what it does not find, which is found out here
+            warnings.simplefilter("ignore")
+            with plain_file(path) as plain, get_parser_for(str(plain), format=kind)(str(plain)) as parser:
+                atoms = Universe(parser.parse(**({"atom_style": style} if style else {})), to_guess=()).atoms
+            return atoms_of_mdanalysis(atoms, str(path), _REMEDY)
+    except InputError:
+        raise
+    except Exception as error:  # MDAnalysis raises many kinds for a malformed file
+        raise InputError(f"{path}: cannot be read by MDAnalysis as a topology: {said(error)}") from None
+
+
+def _lammps_style(head: bytes) -> str | None:
+    told = re.search(rb"^\s*Atoms\s*#\s*(\w+)", head, re.MULTILINE)
+    return _STYLES.get(told[1].decode()) if told else None
+
+
+def _of_atoms(frames: Iterator[Frame], path: str | Path, topology: str | Path | None, n_atoms: int) -> Iterator[Frame]:
+    for frame in frames:
+        if len(frame.positions) != n_atoms:
+            raise InputError(f"{path}: has {len(frame.positions)} atoms, {topology or 'its first frame'} has {n_atoms}")
+        yield frame
+
+
+def _box(rows: np.ndarray) -> np.ndarray | None:
+    """Lattice, None where all is zero: the file has none."""
+    rows = np.asarray(rows, np.float64)
+    return rows if rows.any() else None
+
+
+def _lattice(dimensions: np.ndarray | None) -> np.ndarray | None:
+    from MDAnalysis.lib.mdamath import triclinic_vectors
+
+    return None if dimensions is None else _box(triclinic_vectors(dimensions, dtype=np.float64))
+
+
+def _xdr_frames(path: str | Path, kind: str, n_atoms: int) -> Iterator[Frame]:
+    """XTC and TRR one frame after another: MDAnalysis' own readers scan the file first and write what they find."""
+    from MDAnalysis.lib.formats.libmdaxdr import TRRFile, XTCFile
+
+    with plain_file(path) as plain, (XTCFile if kind == "XTC" else TRRFile)(str(plain)) as file:
+        for frame in file:
+            if kind == "TRR" and not frame.hasx:
+                continue  # velocities or forces alone
+            yield Frame(
+                positions=frame.x.astype(np.float64) * 10,
+                lattice=_box(frame.box.astype(np.float64) * 10),
+                time=float(frame.time),
+                step=int(frame.step),
+            )
+
+
+def _dcd_frames(path: str | Path, kind: str, n_atoms: int) -> Iterator[Frame]:
+    from MDAnalysis.coordinates.DCD import DCDReader
+
+    with plain_file(path) as plain, DCDReader(str(plain)) as reader:
+        header = reader._file.header
+        # Plug-ins write 1 for a time step that they do not know, LAMMPS and CP2K one in their own units.
+        timed = header["delta"] not in (0, 1) and not re.search("LAMMPS|CP2K", header["remarks"])
+        for n, step in enumerate(reader):
+            yield Frame(
+                positions=step.positions.astype(np.float64),
+                lattice=_lattice(step.dimensions),
+                time=float(step.time) if timed else None,
+                step=int(header["istart"] + n * header["nsavc"]),
+            )
+        with open(plain, "rb") as file:
+            head = file.read(24)
+        wide = 4 * (b"CORD" not in head[:8])  # records are marked by 8 bytes instead of 4
+        written = int.from_bytes(head[8 + wide : 12 + wide], "little" if head[0] else "big")
+        if len(reader) < written:
+            raise TruncatedFile(f"{path}: has {len(reader)} of {written} frames; the file is truncated")
+
+
+def _history_frames(path: str | Path, kind: str, n_atoms: int) -> Iterator[Frame]:
+    """Positions by MDAnalysis; times and lattice vectors, which it leaves out or turns, from the headers."""
+    from MDAnalysis.coordinates.DLPoly import HistoryReader
+
+    with plain_file(path) as plain, open_lines(path) as lines, HistoryReader(str(plain)) as reader:
+        lines.need("the header")
+        level, boundaries = (integer(path, "line 2", word) for word in lines.need("the header").split()[:2])
+        steps = iter(reader)
+        while (line := lines.skip_blank()) is not None:
+            words = line.split()
+            where = f"timestep {words[1] if len(words) > 1 else '?'}"
+            if words[0] != "timestep" or len(words) < 6:
+                raise InputError(f"{path}: line {lines.number}: {line[:40]!r} where a timestep is expected")
+            number, interval = floats(path, where, words[1:2])[0], floats(path, where, words[5:6])[0]
+            box = None
+            if boundaries:
+                box = np.stack([floats(path, where, lines.need(where).split(), 3) for _ in range(3)])
+            lines.rows(n_atoms * (2 + level), where)
+            yield Frame(
+                positions=next(steps).positions.astype(np.float64),
+                lattice=box,
+                time=number * interval,
+                step=int(number),
+            )
+
+
+def _gro_frames(path: str | Path, kind: str, n_atoms: int) -> Iterator[Frame]:
+    """All frames of a file of which MDAnalysis reads the first alone."""
+    from MDAnalysis.coordinates.GRO import GROReader
+    from MDAnalysis.lib.util import NamedStream
+
+    n = 0
+    with open_lines(path) as lines:
+        while (title := lines.skip_blank()) is not None:
+            count = integer(path, f"line {lines.number + 1}: number of atoms", lines.need(f"frame {n}"), 1)
+            rows = lines.rows(count + 1, f"frame {n}").decode("utf-8", "replace")
+            time, step = re.search(r"\bt=\s*([-+.\deE]+)", title), re.search(r"\bstep=\s*(\d+)", title)
+            text = f"{title}\n{count}\n{rows}"
+            with GROReader(NamedStream(StringIO(text), str(path)), n_atoms=count) as reader:
+                yield Frame(
+                    positions=reader.ts.positions.astype(np.float64),
+                    lattice=_lattice(reader.ts.dimensions),
+                    time=float(time[1]) if time else None,
+                    step=int(step[1]) if step else None,
+                )
+            n += 1
+
+
+def _library_frames(path: str | Path, kind: str, n_atoms: int) -> Iterator[Frame]:
+    """Whatever MDAnalysis' reader says."""
+    from MDAnalysis.coordinates.core import get_reader_for
+
+    options: dict[str, Any] = {"n_atoms": n_atoms}
+    if kind == "DATA":
+        with open_binary(path) as file:
+            options["atom_style"] = _lammps_style(file.read(2**14))
+    with plain_file(path) as plain, get_reader_for(str(plain), format=kind)(str(plain), **options) as reader:
+        timed = kind not in ("PDB", "DATA") and time_step(reader) is not None
+        for step in reader:
+            yield Frame(
+                positions=step.positions.astype(np.float64),
+                lattice=_edges(reader, step) if kind == "H5MD" else _lattice(step.dimensions),
+                time=float(step.time) if timed else None,
+            )
+
+
+def _edges(reader: Any, step: Any) -> np.ndarray | None:
+    """Lattice vectors of H5MD as they lie in the file: MDAnalysis keeps lengths and angles alone."""
+    lattice = _lattice(step.dimensions)
+    if lattice is None:
+        return None
+    edges = reader._particle_group["box/edges"]
+    rows = np.asarray(edges["value"][step.frame] if "value" in edges else edges, np.float64)
+    if rows.shape != (3, 3):
+        return lattice
+    return rows * (np.linalg.norm(lattice[0]) / np.linalg.norm(rows[0]))  # in Å
+
+
+_TOPOLOGIES: dict[str, Callable[[bytes], bool]] = {
+    "DATA": is_lammps_data,
+    "GRO": is_gro,
+    "PDB": is_pdb,
+    "HISTORY": is_dlpoly,
+}
+_FRAMES: dict[str, Callable[[str | Path, str, int], Iterator[Frame]]] = {
+    "XTC": _xdr_frames,
+    "TRR": _xdr_frames,
+    "DCD": _dcd_frames,
+    "HISTORY": _history_frames,
+    "GRO": _gro_frames,
+}
