@@ -4,40 +4,19 @@
 ones, which takes no time; ``gdynet-verify`` reads everything. The digests are those that ``sha256sum`` prints.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gdynet_tf.errors import InputError
-from gdynet_tf.files import write_json
+from gdynet_tf.files import digest, write_json
 from gdynet_tf.progress import Progress
 
-__all__ = ["NAME", "check_manifest", "file_sha256", "verify_files", "write_manifest"]
+__all__ = ["NAME", "check_manifest", "verify_files", "write_manifest"]
 
 NAME = "manifest.json"
 _SMALL = 1 << 20  # bytes
-_BLOCK = 1 << 20
-
-
-def file_sha256(path: str | Path) -> str:
-    """SHA-256 of the whole content of a file.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    str
-        Hexadecimal.
-    """
-    result = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(_BLOCK):
-            result.update(block)
-    return result.hexdigest()
 
 
 def write_manifest(folder: str | Path, known: Mapping[str, str] | None = None, leave_out: tuple[str, ...] = ()) -> None:
@@ -56,7 +35,7 @@ def write_manifest(folder: str | Path, known: Mapping[str, str] | None = None, l
     for file in sorted(folder.rglob("*")):
         name = file.relative_to(folder).as_posix()
         if file.is_file() and name != NAME and name.partition("/")[0] not in leave_out and file.suffix != ".tmp":
-            files[name] = {"size": file.stat().st_size, "sha256": known.get(name) or file_sha256(file)}
+            files[name] = {"size": file.stat().st_size, "sha256": known.get(name) or digest(file)}
     write_json(folder / NAME, {"format_version": 1, "files": files})
 
 
@@ -116,7 +95,7 @@ def _compare(file: Path, entry: Mapping[str, Any], whole: bool) -> str | None:
         size = file.stat().st_size
         if size != entry["size"]:
             return f"{file}: altered since it was written ({size} bytes, it had {entry['size']})"
-        if (whole or size < _SMALL) and file_sha256(file) != entry["sha256"]:
+        if (whole or size < _SMALL) and digest(file) != entry["sha256"]:
             return f"{file}: altered since it was written (digest differs)"
     except OSError as error:
         return f"{file}: cannot be read: {error.strerror}"

@@ -6,7 +6,8 @@ import json
 import pytest
 
 from gdynet_tf.errors import InputError
-from gdynet_tf.manifest import check_manifest, file_sha256, verify_files, write_manifest
+from gdynet_tf.files import digest
+from gdynet_tf.manifest import check_manifest, verify_files, write_manifest
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def flip(file, at):
 
 def test_the_digest_is_of_the_whole_file(folder):
     file = folder / "chi" / "a.npy"
-    assert file_sha256(file) == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert digest(file) == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def test_what_is_in_it(folder):

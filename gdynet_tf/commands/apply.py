@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdynet_tf.commands.build_graphs import add_reading_options, read_trajectories
 from gdynet_tf.commands.console import run_command, tell
+from gdynet_tf.commands.reading import add_reading_options, read_trajectories
 from gdynet_tf.errors import InputError
 from gdynet_tf.files import digest, discard, write_json
 from gdynet_tf.findings import Finding
@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--targets", metavar="SELECTION", help="as for build_graphs.py (default: the elements or molecules of the run)"
     )
+    parser.add_argument("--n-workers", type=int, help="processes (default: one per core)")
     add_reading_options(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace the directory if it exists")
     return parser
@@ -131,7 +132,7 @@ def _run(args: argparse.Namespace) -> None:
 
     run = load_run(args.run)
     training = training_graphs(run)
-    trajectories = read_trajectories(args)
+    trajectories = read_trajectories(args, scratch=run.path.resolve().parent)
     targets = _targets(args, run, training, trajectories[0])
     _check_system(run, training, trajectories[0], targets)
     out = Path(args.out or run.path.with_name(f"{run.path.resolve().name}_{trajectories[0].name}"))

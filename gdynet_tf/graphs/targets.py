@@ -14,7 +14,7 @@ from gdynet_tf.errors import InputError
 from gdynet_tf.graphs.neighbors import nearest_neighbors
 from gdynet_tf.trajectory import Trajectory
 from gdynet_tf.trajectory.elements import atomic_number, symbol
-from gdynet_tf.trajectory.universe import residue_numbers, universe_of
+from gdynet_tf.trajectory.objects import residue_numbers, universe_of
 
 __all__ = ["find_targets", "select_targets"]
 

@@ -234,13 +234,8 @@ class Assembly:
         for finding in (finding for source in self._sources for finding in source.findings):
             if finding not in said:
                 said.append(finding)
-        said += [
-            *self._findings,
-            *clock.findings,
-            *jump_findings,
-            *self.seen.findings(),
-            *((coarse,) if coarse else ()),
-        ]
+        said += [*self._findings, *clock.findings, *jump_findings, *self.seen.findings()]
+        said += [coarse] if coarse else []
         return Trajectory(
             name=stem(first.path),
             positions=positions,

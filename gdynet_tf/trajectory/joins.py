@@ -185,8 +185,8 @@ def read_clock(origin: str, stamps: np.ndarray, unit: str, label: Callable[[int]
     if lonely > 1 and lonely > _LONELY * n_frames:
         a = cuts[0]
         raise InputError(
-            f"{origin}: frames are not equally spaced in time: {label(a - 1)} at {stamps[a - 1]:g} {unit} is followed by "
-            f"{label(a)} at {stamps[a]:g} {unit} where {usual:g} {unit} is usual"
+            f"{origin}: frames are not equally spaced in time: {label(a - 1)} at {stamps[a - 1]:g} {unit} is followed "
+            f"by {label(a)} at {stamps[a]:g} {unit} where {usual:g} {unit} is usual"
         )
     longest = int(np.argmax(lengths))
     first, last = starts[longest], starts[longest] + lengths[longest] - 1

@@ -1,5 +1,6 @@
 """The graph directory: what is written is what is read, whole or not at all."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -7,15 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gdynet_tf import manifest
 from gdynet_tf.errors import InputError
-from gdynet_tf.files import digest
 from gdynet_tf.graphs import build as module
-from gdynet_tf.graphs import chunks, store
+from gdynet_tf.graphs import chunks, partial, store
 from gdynet_tf.graphs.build import build_graphs
 from gdynet_tf.graphs.chunks import graph_size
 from gdynet_tf.graphs.expansion import expand_distances
 from gdynet_tf.graphs.neighbors import nearest_neighbors
-from gdynet_tf.graphs.store import check_output, open_graphs
+from gdynet_tf.graphs.partial import check_output
+from gdynet_tf.graphs.store import open_graphs
+from gdynet_tf.manifest import verify_files
 from gdynet_tf.trajectory import Trajectory
 
 TARGETS = [[0, 1], [2, 3]]
@@ -149,7 +152,7 @@ def test_size_is_what_is_written(build, tmp_path):
 
 
 def test_too_large_for_the_disk(build, tmp_path, monkeypatch):
-    monkeypatch.setattr(store.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 1000))
+    monkeypatch.setattr(partial.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 1000))
     with pytest.raises(InputError, match=r"graphs: .* do not fit on the disk \(1 kB free\); `edges='distance'` takes"):
         build()
     with pytest.raises(InputError, match=r"do not fit on the disk \(1 kB free\)$"):
@@ -171,7 +174,7 @@ def test_interrupted_build_resumes(build, tmp_path, monkeypatch):
         if len(calls) == 4:
             raise KeyboardInterrupt
         calls.append(arguments[1])
-        real(*arguments)
+        return real(*arguments)
 
     monkeypatch.setattr(module, "write_chunk", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -181,9 +184,9 @@ def test_interrupted_build_resumes(build, tmp_path, monkeypatch):
         open_graphs(tmp_path / "graphs.partial")
     with pytest.raises(InputError, match=r"graphs\.partial: left by an interrupted build; `resume=True` continues it"):
         build()
-    with pytest.raises(InputError, match=r"graphs\.partial: was begun with other settings or sources"):
+    with pytest.raises(InputError, match=r"graphs\.partial: was begun with other settings"):
         build(resume=True, n_neighbors=4)
-    monkeypatch.setattr(module, "write_chunk", lambda *a: (calls.append(a[1]), real(*a)))
+    monkeypatch.setattr(module, "write_chunk", lambda *a: calls.append(a[1]) or real(*a))
     graphs = build(resume=True)
     assert calls == list(range(9))  # every chunk once
     np.testing.assert_array_equal(
@@ -272,13 +275,11 @@ def _edit_meta(path, **changes):
         (lambda g: shutil.rmtree(g), "no such directory"),
         (lambda g: (g / "meta.json").unlink(), r"not a graph directory \(no meta.json in it\)"),
         (lambda g: (g / "meta.json").write_text("{"), r"meta\.json: cannot be read"),
-        (lambda g: (g / "meta.json").write_text("{}"), r"format version None, this program reads 1"),
-        (lambda g: _edit_meta(g, format_version=99), "format version 99, this program reads 1"),
+        (lambda g: (g / "meta.json").write_text("{}"), "format version None, this program reads 1 and 2"),
+        (lambda g: _edit_meta(g, format_version=99), "format version 99, this program reads 1 and 2"),
         (lambda g: _edit_meta(g, arrays=None), r"meta\.json: altered"),
         (lambda g: (g / "a" / "edges.npy").unlink(), r"edges\.npy: cannot be read"),
         (lambda g: _shorten(g / "a" / "edges.npy"), r"edges\.npy: cannot be read"),
-        (lambda g: _flip(g / "a" / "neighbors.npy"), r"neighbors\.npy: altered since it was written"),
-        (lambda g: _flip(g / "targets.npy"), r"targets\.npy: altered since it was written"),
         (
             lambda g: np.save(g / "a" / "neighbors.npy", np.zeros((2, 6, 5), np.int16)),
             r"neighbors\.npy: altered, <i2 \(2, 6, 5\) where meta.json says <i2 \(9, 6, 5\)",
@@ -294,13 +295,22 @@ def test_altered_directory_does_not_open(build, tmp_path, damage, message):
         open_graphs(tmp_path / "graphs")
 
 
-def test_digest_of_a_long_file_samples_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("gdynet_tf.files._BLOCK", 4)
-    monkeypatch.setattr("gdynet_tf.files._N_BLOCKS", 3)
-    file = tmp_path / "long"
-    file.write_bytes(b"0123456789abcdef")
-    before = digest(file)
-    file.write_bytes(b"012345678_abcdef")
-    assert digest(file) != before
-    file.write_bytes(b"0123456789abcdef0")
-    assert digest(file) != before
+def test_opening_reads_small_files_and_verifying_all(build, monkeypatch):
+    path = build().path
+    assert verify_files(path, progress=False)[1] == []
+    monkeypatch.setattr(manifest, "_SMALL", 0)  # as for large arrays
+    _flip(path / "a" / "neighbors.npy")
+    assert open_graphs(path).names == ["a"]  # sizes alone
+    (problem,) = verify_files(path, progress=False)[1]
+    assert "neighbors.npy: altered since it was written (digest differs)" in problem
+    monkeypatch.undo()
+    with pytest.raises(InputError, match=r"neighbors\.npy: altered since it was written"):
+        open_graphs(path)
+
+
+def test_digests_are_those_of_the_files(build, monkeypatch):
+    """Written in order or not, by several processes: what sha256sum prints."""
+    monkeypatch.setattr(chunks, "_CHUNK_BYTES", 1)
+    graphs = build(n_workers=2)
+    for name, entry in graphs.meta["trajectories"][0]["arrays"].items():
+        assert entry["sha256"] == hashlib.sha256((graphs.path / "a" / f"{name}.npy").read_bytes()).hexdigest()

@@ -14,7 +14,7 @@ import numpy as np
 
 from gdynet_tf.errors import InputError
 from gdynet_tf.trajectory.elements import symbol
-from gdynet_tf.trajectory.readers.ase import open_ase
+from gdynet_tf.trajectory.readers.ase import is_castep, open_ase
 from gdynet_tf.trajectory.readers.compression import SUFFIXES, open_binary
 from gdynet_tf.trajectory.readers.cp2k import is_cell_file, is_cp2k, open_cp2k
 from gdynet_tf.trajectory.readers.extxyz import is_extxyz, open_extxyz
@@ -101,8 +101,8 @@ FORMATS = [
     _ase("traj", "ASE .traj", "traj", _begins(b"- of UlmASE-Trajectory"), (".traj",)),
     _ase("vasprun", "VASP vasprun.xml", "vasp-xml", lambda head: b"<modeling>" in head, ("vasprun.xml",)),
     _ase("outcar", "VASP OUTCAR", "vasp-out", lambda head: head.lstrip().startswith(b"vasp."), ("outcar",)),
-    _ase("castep-md", "CASTEP .md", "castep-md", lambda head: False, (".md",)),
-    _ase("castep-geom", "CASTEP .geom", "castep-geom", lambda head: False, (".geom",)),
+    _ase("castep-md", "CASTEP .md", "castep-md", lambda head: is_castep(head, True), (".md",)),
+    _ase("castep-geom", "CASTEP .geom", "castep-geom", lambda head: is_castep(head, False), (".geom",)),
     _ase("castep", "CASTEP output", "castep-castep", lambda head: b"CASTEP version" in head, (".castep",)),
     _ase("espresso", "Quantum ESPRESSO output", "espresso-out", lambda head: b"Program PWSCF" in head, (".pwo",)),
 ]

@@ -13,7 +13,7 @@ from gdynet_tf.trajectory.readers.compression import open_binary, plain_file
 from gdynet_tf.trajectory.readers.library import guarded, needed
 from gdynet_tf.trajectory.source import Frame, FrameSource, gathered
 
-__all__ = ["open_ase"]
+__all__ = ["is_castep", "open_ase"]
 
 _HEAD = 2**21  # bytes in which the settings of a run stand
 # Time between configurations, fs, where the file tells it once; for VASP only in molecular dynamics.
@@ -23,6 +23,11 @@ _TIME_STEPS = {
     "espresso-out": rb"Time step\s*=\s*[\d.]+ a\.u\.,\s*([\d.]+) femto-seconds",
 }
 _DYNAMICS = {"vasp-out": rb"^\s*IBRION\s*=\s*0\b", "vasp-xml": rb'<i type="int" name="IBRION">\s*0\s*<'}
+
+
+def is_castep(head: bytes, dynamics: bool) -> bool:
+    """Whether a file that begins like this is a .md file of CASTEP, or else a .geom file."""
+    return b"BEGIN header" in head and b"<-- h" in head and (b"<-- T" in head or b"<-- V" in head) == dynamics
 
 
 def open_ase(path: str | Path, kind: str) -> FrameSource:
@@ -66,7 +71,7 @@ def _images(path: str | Path, kind: str) -> Iterator[Any]:
 
             read: Any = iread_castep_md if kind == "castep-md" else iread_castep_geom
             with open(plain, encoding="utf-8") as file:
-                yield from read(_ended(file))
+                yield from read(_whole(file, path))
             return
         yield from iread(str(plain), index=":", format=kind, do_not_split_by_at_sign=True)
         if kind == "vasp-xml":  # ASE leaves out what is not whole
@@ -76,13 +81,13 @@ def _images(path: str | Path, kind: str) -> Iterator[Any]:
                     raise TruncatedFile(f"{path}: ends before </modeling>; the file is truncated")
 
 
-def _ended(lines: Iterable[str]) -> Iterator[str]:
-    """Lines and a blank one, with which ASE takes a frame for complete, where the file does not end on one."""
+def _whole(lines: Iterable[str], path: str | Path) -> Iterator[str]:
+    """Lines of a file that ends on the blank one that closes each frame."""
     line = ""
     for line in lines:
         yield line
     if line.strip():
-        yield "\n"
+        raise TruncatedFile(f"{path}: ends within a frame; the file is truncated")
 
 
 def _frames(images: Iterator[Any], first: Any, path: str | Path, interval: float | None) -> Iterator[Frame]:

@@ -23,6 +23,7 @@ __all__ = ["Atoms", "is_dlpoly", "is_gro", "is_lammps_data", "is_pdb", "open_mda
 Atoms = tuple[np.ndarray, dict[str, np.ndarray], tuple[Finding, ...]]
 """Atomic numbers, attributes and findings."""
 
+_HEAD = 2**14  # bytes by which a format is recognised
 _NEEDS_TOPOLOGY = ("XTC", "TRR", "DCD", "NCDF", "H5MD")
 _REMEDY = "; a `topology` that has them tells them"
 _STYLES = {  # of LAMMPS data, where MDAnalysis guesses by the number of columns
@@ -115,7 +116,7 @@ def read_topology(path: str | Path, kind: str | None = None) -> Atoms:
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file")
     with open_binary(path) as file:
-        head = file.read(2**14)
+        head = file.read(_HEAD)
     by_content = next((name for name, fits in _TOPOLOGIES.items() if fits(head)), None)
     suffixes = [suffix for suffix in Path(path).suffixes if suffix not in SUFFIXES]
     kind = kind or by_content or "".join(suffixes[-1:]).lstrip(".").upper() or Path(path).name.upper()
@@ -247,17 +248,37 @@ def _library_frames(path: str | Path, kind: str, n_atoms: int) -> Iterator[Frame
     from MDAnalysis.coordinates.core import get_reader_for
 
     options: dict[str, Any] = {"n_atoms": n_atoms}
+    with open_binary(path) as file:
+        head = file.read(_HEAD)
     if kind == "DATA":
-        with open_binary(path) as file:
-            options["atom_style"] = _lammps_style(file.read(2**14))
+        options["atom_style"] = _lammps_style(head)
+    constant = _cryst1(head) if kind == "PDB" else None
     with plain_file(path) as plain, get_reader_for(str(plain), format=kind)(str(plain), **options) as reader:
-        timed = kind not in ("PDB", "DATA") and time_step(reader) is not None
+        timed = kind not in ("PDB", "DATA") and _tells_times(reader)
         for step in reader:
+            lattice = _edges(reader, step) if kind == "H5MD" else _lattice(step.dimensions)
+            number = step.data.get("step")
             yield Frame(
                 positions=step.positions.astype(np.float64),
-                lattice=_edges(reader, step) if kind == "H5MD" else _lattice(step.dimensions),
+                lattice=constant if lattice is None else lattice,
                 time=float(step.time) if timed else None,
+                step=None if number is None else int(number),
             )
+
+
+def _tells_times(reader: Any) -> bool:
+    """MDAnalysis counts frames where it finds no times."""
+    if reader.format == "H5MD":
+        return "time" in reader._particle_group["position"]
+    return time_step(reader) is not None
+
+
+def _cryst1(head: bytes) -> np.ndarray | None:
+    """Cell of a PDB file that gives it once, before its models, where MDAnalysis does not look."""
+    told = re.search(rb"^CRYST1(.{9})(.{9})(.{9})(.{7})(.{7})(.{7})", head, re.MULTILINE)
+    values = np.array([float(word) for word in told.groups()]) if told else None
+    # 1 Å stands for none.
+    return None if values is None or (values[:3] == 1).all() else _lattice(values)
 
 
 def _edges(reader: Any, step: Any) -> np.ndarray | None:

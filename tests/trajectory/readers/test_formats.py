@@ -1,0 +1,515 @@
+"""Each format, from a file that its program or its reference library has written."""
+
+import os
+import re
+import shutil
+from io import StringIO
+from pathlib import Path
+
+import ase
+import ase.io
+import ase.io.dlp4
+import ase.test
+import ase.units
+import MDAnalysis
+import numpy as np
+import pytest
+from ase.calculators.singlepoint import SinglePointCalculator
+
+from gdynet_tf.errors import InputError, TruncatedFile
+from gdynet_tf.trajectory.readers import open_source
+
+DATA = Path(__file__).parents[2] / "data" / "formats"
+ASE_DATA = Path(ase.test.__file__).parent
+LATTICE = np.array([[11.0, 0, 0], [2.0, 10.0, 0], [-1.5, 1.0, 9.0]])  # as GROMACS and MDAnalysis turn it
+NUMBERS = np.repeat([3, 8, 16], [4, 6, 8])
+N_FRAMES, INTERVAL = 5, 0.5  # ps
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")  # of the writers
+
+
+def path_of(n_frames=N_FRAMES, seed=0):
+    """Positions (F, N, 3) that drift in the cell."""
+    rng = np.random.default_rng(seed)
+    start, drift = rng.random((len(NUMBERS), 3)), rng.uniform(-0.01, 0.01, (len(NUMBERS), 3))
+    return (start + np.arange(n_frames)[:, None, None] * drift) @ LATTICE
+
+
+def atoms(n_frames=N_FRAMES, lattice=LATTICE, pbc=True):
+    return [ase.Atoms(NUMBERS, positions=x, cell=lattice, pbc=pbc) for x in path_of(n_frames)]
+
+
+def moving_atoms():
+    """Frames that have velocities and a calculator, without which ASE writes no CASTEP file."""
+    frames = atoms()
+    for frame in frames:
+        frame.set_velocities(np.zeros((len(NUMBERS), 3)))
+        results = {"energy": 0.0, "free_energy": 0.0, "forces": np.zeros((len(NUMBERS), 3))}
+        frame.calc = SinglePointCalculator(frame, **results)
+    return frames
+
+
+def universe(dt=INTERVAL, box=True):
+    """The same in MDAnalysis, with names, residues, masses and charges."""
+    made = MDAnalysis.Universe.empty(
+        len(NUMBERS), n_residues=3, atom_resindex=np.repeat([0, 1, 2], [4, 6, 8]), trajectory=True
+    )
+    symbols = [ase.data.chemical_symbols[z] for z in NUMBERS]
+    for name, values in {
+        "names": [f"{s}{n}" for n, s in enumerate(symbols)],
+        "elements": symbols,
+        "types": [str(t) for t in np.repeat([1, 2, 3], [4, 6, 8])],
+        "masses": ase.data.atomic_masses[NUMBERS],
+        "charges": np.repeat([1.0, -0.5, -0.125], [4, 6, 8]),
+        "resids": [1, 2, 3],
+        "resnames": ["LI", "OX", "SU"],
+        "segids": ["S"],
+        "ids": np.arange(1, len(NUMBERS) + 1),
+        **dict.fromkeys(["bonds", "angles", "dihedrals", "impropers"], ()),
+    }.items():
+        made.add_TopologyAttr(name, values)
+    dimensions = MDAnalysis.lib.mdamath.triclinic_box(*LATTICE)
+    made.load_new(path_of().astype(np.float32), dimensions=dimensions if box else None, dt=dt)
+    return made
+
+
+def write(path, kind, box=True, **options):
+    """All frames by MDAnalysis' writer."""
+    made = universe(box=box)
+    if kind == "H5MD":
+        options |= {"lengthunit": "Angstrom", "timeunit": "ps"}
+    with MDAnalysis.Writer(str(path), n_atoms=len(NUMBERS), multiframe=True, format=kind, **options) as writer:
+        for _ in made.trajectory:
+            writer.write(made.atoms)
+    return path
+
+
+@pytest.fixture
+def topology(tmp_path):
+    universe().atoms.write(str(tmp_path / "top.pdb"))
+    return tmp_path / "top.pdb"
+
+
+def same(found, precision, expected=None, cell=1e-4, lattice=LATTICE):
+    """Positions, cells and elements, to what the format keeps."""
+    expected = path_of() if expected is None else expected
+    np.testing.assert_allclose(found.positions, expected, atol=precision)
+    np.testing.assert_allclose(found.lattices, np.repeat(lattice[None], len(expected), axis=0), atol=cell)
+    np.testing.assert_array_equal(found.source.atomic_numbers, NUMBERS)
+
+
+# --- MDAnalysis' formats, written by MDAnalysis ------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "precision", "steps"),
+    [
+        ("t.xtc", "XTC", 0.0051, True),  # 0.01 Å
+        ("t.trr", "TRR", 2e-6, True),  # single precision
+        ("t.dcd", "DCD", 2e-6, True),
+        ("t.ncdf", "NCDF", 2e-6, False),
+        ("t.h5md", "H5MD", 2e-6, True),
+    ],
+)
+def test_coordinates_and_a_topology(tmp_path, topology, opened, name, kind, precision, steps):
+    write(tmp_path / name, kind, **({"dt": INTERVAL} if kind == "DCD" else {}))
+    before = sorted(os.listdir(tmp_path))
+    found = opened(tmp_path / name, topology=topology)
+    assert sorted(os.listdir(tmp_path)) == before  # nothing is written beside the data
+    same(found, precision, cell=2e-5)
+    assert (found.source.time_unit, found.source.unwrapped) == ("ps", False)
+    np.testing.assert_allclose(found.times, INTERVAL * np.arange(N_FRAMES), rtol=1e-5)
+    assert (found.steps is not None) == steps
+    np.testing.assert_array_equal(found.source.attributes["resnames"], np.repeat(["LI", "OX", "SU"], [4, 6, 8]))
+    assert found.source.sources == (str(tmp_path / name), str(topology))
+    with pytest.raises(
+        InputError, match=rf"{name}: holds coordinates alone; `topology` names a file that has the atoms"
+    ):
+        open_source(tmp_path / name)
+
+
+def test_pdb(tmp_path, opened):
+    found = opened(write(tmp_path / "t.pdb", "PDB"))
+    same(found, 0.00051, cell=0.002)
+    assert found.times is None
+    assert found.source.attributes["names"][0] == "Li0"
+
+
+def test_gro(tmp_path, opened):
+    """One frame by MDAnalysis; GROMACS writes several."""
+    universe().atoms.write(str(tmp_path / "t.gro"))
+    found = opened(tmp_path / "t.gro")
+    same(found, 0.0051, path_of()[:1], cell=1e-3)
+    assert "guessed from the atom names: Li0 Li" in found.source.findings[0].text
+
+
+def test_lammps_data(tmp_path, opened):
+    made = universe()
+    made.atoms.write(str(tmp_path / "t.data"))
+    found = opened(tmp_path / "t.data")
+    same(found, 1e-5, path_of()[:1])
+    assert found.source.findings[0].kind == "elements by mass"
+    np.testing.assert_allclose(found.source.attributes["charges"], made.atoms.charges)
+
+
+@pytest.mark.parametrize("kind", ["XTC", "TRR", "DCD", "NCDF", "H5MD", "PDB"])
+def test_no_box_is_no_cell(tmp_path, topology, opened, kind):
+    write(tmp_path / f"t.{kind.lower()}", kind, box=False)
+    given = {} if kind == "PDB" else {"topology": topology}
+    assert opened(tmp_path / f"t.{kind.lower()}", **given).lattices is None
+
+
+@pytest.mark.parametrize("remarks", ["Written by LAMMPS", "VMD"])
+def test_dcd_of_unknown_time_step(tmp_path, topology, opened, remarks):
+    """LAMMPS writes its own units, plug-ins a 1 that means nothing."""
+    delta = INTERVAL if "LAMMPS" in remarks else MDAnalysis.units.convert(1.0, "AKMA", "ps")
+    write(tmp_path / "t.dcd", "DCD", dt=delta, remarks=remarks)
+    assert opened(tmp_path / "t.dcd", topology=topology).times is None
+
+
+HISTORY = """\
+Li2O
+         {level}         3         3
+{frames}"""
+
+
+def history(level=0, n_frames=3, turn=1.0):
+    """As DL_POLY 4 writes it, the atoms in changing order."""
+    cell = "".join(f"{a:20.10f}{b:20.10f}{c:20.10f}\n" for a, b, c in [(0, 8, 0), (7, 1, 0), (0, 0, 6)])
+    frames = ""
+    for n in range(n_frames):
+        frames += (
+            f"timestep {1000 + 50 * n:10d}{3:10d}{level:10d}{3:10d}{0.001:20.6f}{(1000 + 50 * n) / 1000:20.6f}\n{cell}"
+        )
+        for i in [2, 1, 3] if n else [1, 2, 3]:
+            name = "Li" if i < 3 else "O"
+            frames += f"{name:8s}{i:10d}{1.0:12.6f}{0.0:12.6f}{0.0:12.6f}\n"
+            frames += "".join(f"{i + axis + 0.1 * n:20.10f}" for axis in range(3)) + "\n"
+            frames += ("0 0 0\n") * level
+    return HISTORY.format(level=level, frames=frames)
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_dlpoly(tmp_path, opened, level):
+    (tmp_path / "HISTORY").write_text(history(level))
+    found = opened(tmp_path / "HISTORY")
+    expected = np.arange(1, 4)[:, None] + np.arange(3)
+    np.testing.assert_allclose(found.positions, [expected + 0.1 * n for n in range(3)], atol=1e-6)
+    np.testing.assert_array_equal(found.lattices[1], [[0, 8, 0], [7, 1, 0], [0, 0, 6]])  # not turned
+    np.testing.assert_array_equal(found.steps, [1000, 1050, 1100])
+    np.testing.assert_allclose(found.times, [1, 1.05, 1.1])
+    np.testing.assert_array_equal(found.source.atomic_numbers, [3, 3, 8])
+    theirs = ase.io.dlp4.read_dlp_history(StringIO(history(level)), index=0)[0]
+    np.testing.assert_allclose(found.positions[0], theirs.positions, atol=1e-6)
+    np.testing.assert_allclose(found.lattices[0], theirs.cell.array)
+
+
+# --- GROMACS -----------------------------------------------------------------------------------
+
+
+def test_gromacs(opened):
+    """XTC, GRO and PDB against TRR, which has most digits; the charges of SPC/E from the TPR."""
+    reference = opened(DATA / "water.trr", topology=DATA / "water.tpr")
+    assert reference.positions.shape == (6, 96, 3)
+    np.testing.assert_array_equal(reference.source.atomic_numbers, [8, 1, 1] * 32)
+    np.testing.assert_allclose(reference.source.attributes["charges"][:3], [-0.8476, 0.4238, 0.4238], rtol=1e-6)
+    assert len(reference.source.attributes["bonds"]) == 64
+    bonds = np.linalg.norm(reference.positions[:, ::3] - reference.positions[:, 1::3], axis=-1)
+    assert np.median(np.abs(bonds - 1.0)) < 1e-4  # rigid, unless the border lies between
+    for name, precision in (("water.xtc", 0.0101), ("water.gro", 0.0101), ("water.pdb", 0.0011)):
+        given = {"topology": DATA / "water.tpr"} if name.endswith("xtc") else {}
+        found = opened(DATA / name, **given)
+        fractional = (found.positions - reference.positions) @ np.linalg.inv(reference.lattices)
+        apart = (fractional - np.round(fractional)) @ reference.lattices  # GROMACS keeps molecules whole in XTC
+        assert np.abs(apart).max() < precision
+        np.testing.assert_allclose(found.lattices, reference.lattices, atol=0.0006)
+        np.testing.assert_array_equal(found.source.atomic_numbers, reference.source.atomic_numbers)
+        if name != "water.pdb":
+            np.testing.assert_allclose(found.times, reference.times, atol=1e-6)
+            np.testing.assert_array_equal(found.steps, [0, 20, 40, 60, 80, 100])
+
+
+# --- LAMMPS ------------------------------------------------------------------------------------
+
+
+def test_lammps(opened):
+    """Dump, DCD, extended XYZ and data of one run in a cell that varies."""
+    dump = opened(DATA / "nacl.lammpstrj")
+    assert (dump.source.time_unit, dump.source.unwrapped) == ("ps", True)
+    np.testing.assert_allclose(dump.times, 0.04 * np.arange(5), atol=1e-12)
+    np.testing.assert_array_equal(dump.steps, 20 * np.arange(5))
+    assert dump.source.findings[0].text.endswith("elements are told by the masses: 22.9898 u Na, 35.453 u Cl")
+    charges = dump.source.attributes["charges"]
+    np.testing.assert_array_equal(charges, np.where(dump.source.atomic_numbers == 11, 1, -1))
+    assert np.ptp(dump.lattices[:, 0, 0]) > 0.01
+    for name, precision in (("nacl.dcd", 2e-6), ("nacl.extxyz", 1e-4), ("nacl.data", 2e-6)):
+        given = {"topology": DATA / "nacl.data"} if name.endswith("dcd") else {}
+        found = opened(DATA / name, **given)
+        n = len(found.positions)
+        # LAMMPS has moved the origin of the box, which is taken off in dumps.
+        apart = np.diff(found.positions, axis=1) - np.diff(dump.positions[:n], axis=1)
+        fractional = apart @ np.linalg.inv(dump.lattices[:n])
+        assert np.abs((fractional - np.round(fractional)) @ dump.lattices[:n]).max() < precision
+        np.testing.assert_allclose(found.lattices, dump.lattices[:n], atol=1e-4)
+        np.testing.assert_array_equal(found.source.atomic_numbers, dump.source.atomic_numbers)
+        assert found.times is None
+        if name != "nacl.data":
+            np.testing.assert_array_equal(found.steps, dump.steps)
+
+
+def test_lammps_dump_with_its_data_file(opened, tmp_path):
+    """The topology names the elements where the dump has types alone."""
+    text = re.sub(r"mass q ", "", (DATA / "nacl.lammpstrj").read_text())
+    text = re.sub(r"^(\d+ \d) \S+ \S+", r"\1", text, flags=re.MULTILINE)
+    (tmp_path / "t.lammpstrj").write_text(text)
+    found = opened(tmp_path / "t.lammpstrj", topology=DATA / "nacl.data")
+    np.testing.assert_array_equal(found.source.atomic_numbers, opened(DATA / "nacl.lammpstrj").source.atomic_numbers)
+    assert set(found.source.attributes) >= {"charges", "masses", "resids", "types"}
+    named = opened(tmp_path / "t.lammpstrj", species=["Na", "Cl"])
+    np.testing.assert_array_equal(named.source.atomic_numbers, found.source.atomic_numbers)
+    with pytest.raises(InputError, match=r"t\.lammpstrj: atom 0 is Cl, in .*nacl\.data it is Na"):
+        open_source(tmp_path / "t.lammpstrj", topology=DATA / "nacl.data", species=["Cl", "Na"])
+    with pytest.raises(InputError, match=r"t\.lammpstrj: has 100 atoms, .*water\.gro has 96"):
+        open_source(tmp_path / "t.lammpstrj", topology=DATA / "water.gro")
+
+
+# --- ASE's formats, written by ASE -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "precision"),
+    [
+        ("t.traj", "traj", 1e-12),
+        ("t.extxyz", "extxyz", 1e-8),
+        ("XDATCAR", "vasp-xdatcar", 1e-7),
+        ("t.geom", "castep-geom", 1e-6),
+    ],
+)
+def test_ase(tmp_path, opened, name, kind, precision):
+    ase.io.write(tmp_path / name, [a[np.argsort(a.numbers)] for a in atoms()], format=kind)
+    found = opened(tmp_path / name)
+    expected = path_of()
+    if name == "XDATCAR":  # fractional, and wrapped
+        fractional = (found.positions - expected) @ np.linalg.inv(LATTICE)
+        expected = expected + np.round(fractional) @ LATTICE
+    same(found, precision, expected)
+    assert found.times is None
+
+
+def test_castep_md(tmp_path, opened):
+    """ASE numbers the frames instead of telling times, which CASTEP does in atomic units: 0.0242 fs."""
+    ase.io.write(tmp_path / "t.md", moving_atoms(), format="castep-md")
+    found = opened(tmp_path / "t.md")
+    same(found, 1e-6)
+    assert found.source.time_unit == "fs"
+    np.testing.assert_allclose(found.times, 0.02418884 * np.arange(N_FRAMES), rtol=1e-6)
+
+
+def test_traj_keeps_what_is_not_periodic(tmp_path, opened):
+    ase.io.write(tmp_path / "t.traj", atoms(lattice=None, pbc=False))
+    found = opened(tmp_path / "t.traj")
+    assert found.source.periodic == (False,) * 3
+    assert not found.lattices.any()
+
+
+# --- files of programs that ASE ships ----------------------------------------------------------
+
+
+def quantum_espresso():
+    """What pw.x has printed, from the tests of ASE."""
+    text = (ASE_DATA / "fio" / "test_espresso.py").read_text(encoding="utf-8")
+    return re.search(r'pw_output_text = """\n(.*?)"""', text, re.DOTALL)[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "kind"),
+    [
+        ("OUTCAR", "testdata/vasp/OUTCAR_example_1", "vasp-out"),
+        ("vasprun.xml", "testdata/vasp/vasprun_pstress.xml", "vasp-xml"),
+        ("t.castep", "testdata/castep/md.castep", "castep-castep"),
+        ("t.pwo", None, "espresso-out"),
+    ],
+)
+def test_like_ase(tmp_path, opened, name, file, kind):
+    path = tmp_path / "anything"  # known by its content
+    path.write_bytes((ASE_DATA / file).read_bytes() if file else quantum_espresso().encode())
+    theirs = ase.io.read(path, index=":", format=kind)
+    found = opened(path)
+    np.testing.assert_array_equal(found.positions, [a.positions for a in theirs])
+    np.testing.assert_array_equal(found.lattices, [a.cell.array for a in theirs])
+    np.testing.assert_array_equal(found.source.atomic_numbers, theirs[0].numbers)
+    assert found.times is None
+
+
+@pytest.mark.parametrize(
+    ("file", "kind", "change", "interval"),
+    [
+        ("testdata/vasp/OUTCAR_example_1", "vasp-out", (r"IBRION =     -1", "IBRION =      0"), 0.5),
+        ("testdata/vasp/vasprun_pstress.xml", "vasp-xml", (r'name="IBRION">    -1', 'name="IBRION">     0'), 0.5),
+        (
+            None,
+            "espresso-out",
+            (r"(     Program PWSCF.*\n)", r"\1     Time step = 20.00 a.u.,    0.9676 femto-seconds\n"),
+            0.9676,
+        ),
+    ],
+)
+def test_time_steps_of_molecular_dynamics(tmp_path, opened, file, kind, change, interval):
+    text = (ASE_DATA / file).read_text() if file else quantum_espresso()
+    (tmp_path / "run").write_text(re.sub(*change, text, count=1))
+    found = opened(tmp_path / "run")
+    assert found.source.time_unit == "fs"
+    np.testing.assert_allclose(found.times, interval * np.arange(len(found.positions)))
+
+
+# --- CP2K --------------------------------------------------------------------------------------
+
+
+def cp2k(folder, n_frames=3, cells=True, every=1):
+    """As CP2K 2023 writes a run called water."""
+    text = table = ""
+    for n, x in enumerate(path_of(n_frames)):
+        text += f"{len(x):8d}\n i = {5 * n:8d}, time = {2.5 * n:12.3f}, E = {-17.2:19.10f}\n"
+        text += "".join(
+            f"{ase.data.chemical_symbols[z]:>3s}" + "".join(f"{v:20.10f}" for v in r) + "\n"
+            for z, r in zip(NUMBERS, x, strict=True)
+        )
+        if n % every == 0:
+            cell = "".join(f"{v:20.10f}" for v in LATTICE.ravel())
+            table += f"{5 * n:10d}{2.5 * n:20.6f}{cell}{990:20.6f}\n"
+    (folder / "water-pos-1.xyz").write_text(text)
+    header = "#   Step   Time [fs]       Ax [Angstrom]       Ay [Angstrom]       Az [Angstrom]   Volume [Angstrom^3]\n"
+    if cells:
+        (folder / "water-1.cell").write_text(header + table)
+    return folder / "water-pos-1.xyz"
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_cp2k(tmp_path, opened, every):
+    found = opened(cp2k(tmp_path, every=every))  # a constant cell may be written less often
+    same(found, 1e-9, path_of(3), cell=1e-9)
+    assert found.source.time_unit == "fs"
+    np.testing.assert_allclose(found.times, [0, 2.5, 5])
+    np.testing.assert_array_equal(found.steps, [0, 5, 10])
+    assert [Path(file).name for file in found.source.sources] == ["water-pos-1.xyz", "water-1.cell"]
+
+
+def test_cp2k_without_cells(tmp_path, opened):
+    """None, not a cell of 1 Å nor a system that is not periodic: the file does not say."""
+    found = opened(cp2k(tmp_path, cells=False))
+    assert found.lattices is None
+    assert found.source.periodic == (True,) * 3
+
+
+def test_cells_of_cp2k_as_the_topology(tmp_path, opened):
+    path = cp2k(tmp_path)
+    (tmp_path / "water-1.cell").rename(tmp_path / "other.cell")
+    same(opened(path, topology=tmp_path / "other.cell"), 1e-9, path_of(3))
+
+
+def test_cells_of_cp2k_that_vary_and_are_too_few(tmp_path, opened):
+    path = cp2k(tmp_path, every=2)
+    cells = (tmp_path / "water-1.cell").read_text().splitlines(keepends=True)
+    cells[2] = cells[2].replace("11.0000000000", "12.0000000000")
+    (tmp_path / "water-1.cell").write_text("".join(cells))
+    with pytest.raises(InputError, match=r"water-1\.cell: has no cell of step 5, which .*water-pos-1\.xyz has"):
+        opened(path)
+
+
+# --- what is wrong -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "whole"),
+    [("XTC", 4), ("TRR", 4), ("DCD", 4), ("GRO", 5), ("PDB", None), ("traj", None), ("castep-md", 4)],
+)
+def test_cut_within_the_last_frame(tmp_path, topology, opened, kind, whole):
+    """The whole frames before it, then an error that says so; PDB and .traj are not readable at all then."""
+    path, given = tmp_path / f"t.{kind.lower()}", {}
+    if kind in ("traj", "castep-md"):
+        ase.io.write(path, moving_atoms(), format=kind)
+    elif kind == "GRO":
+        shutil.copy(DATA / "water.gro", path)
+    else:
+        write(path, kind)
+        given = {} if kind == "PDB" else {"topology": topology}
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) - (5000 if kind == "castep-md" else 100)])
+    if whole is None:
+        try:
+            found = opened(path, **given)
+        except InputError:
+            return
+        assert found.cut is not None or len(found.positions) == N_FRAMES
+        return
+    found = opened(path, **given)
+    assert len(found.positions) == whole
+    assert re.search(r"truncated", str(found.cut))
+
+
+def test_nothing_but_a_piece_of_a_frame(tmp_path, topology):
+    path = write(tmp_path / "t.xtc", "XTC")
+    path.write_bytes(path.read_bytes()[:120])
+    with pytest.raises(InputError, match=r"t\.xtc: cannot be read by MDAnalysis: OSError: XTC read error"):
+        open_source(path, topology=topology)
+
+
+def test_vasprun_that_ends_early(tmp_path, opened):
+    text = (ASE_DATA / "testdata/vasp/vasprun_pstress.xml").read_text()
+    (tmp_path / "vasprun.xml").write_text(text.replace("</modeling>", ""))
+    found = opened(tmp_path / "vasprun.xml")
+    assert len(found.positions) == 1
+    assert "ends before </modeling>; the file is truncated" in str(found.cut)
+
+
+def test_history_that_ends_early(tmp_path, opened):
+    (tmp_path / "HISTORY").write_text(history()[:-30])
+    found = opened(tmp_path / "HISTORY")
+    assert len(found.positions) == 2
+    assert isinstance(found.cut, TruncatedFile)
+
+
+def test_topologies_that_do_not_fit(tmp_path, topology):
+    path = write(tmp_path / "t.xtc", "XTC")
+    with pytest.raises(InputError, match=r"t\.xtc: has 18 atoms, .*water\.gro has 96"):
+        open_source(path, topology=DATA / "water.gro")
+    (tmp_path / "bad.psf").write_text("nothing\n")
+    with pytest.raises(InputError, match=r"bad\.psf: cannot be read by MDAnalysis as a topology: "):
+        open_source(path, topology=tmp_path / "bad.psf")
+    with pytest.raises(InputError, match=r"none\.psf: no such file"):
+        open_source(path, topology=tmp_path / "none.psf")
+    with pytest.raises(InputError, match="is a directory, a topology file is needed"):
+        open_source(path, topology=tmp_path)
+
+
+def test_some_frames_without_a_box(tmp_path, topology):
+    made = universe()
+    with MDAnalysis.Writer(str(tmp_path / "t.trr"), n_atoms=len(NUMBERS)) as writer:
+        for step in made.trajectory:
+            if step.frame == 2:
+                step.dimensions = None
+            writer.write(made.atoms)
+    with pytest.raises(InputError, match=r"t\.trr: frame 2 has no cell, frame 0 has one"):
+        list(open_source(tmp_path / "t.trr", topology=topology).chunks)
+
+
+@pytest.mark.parametrize("change", ["elements", "pbc", "number"])
+def test_traj_that_changes(tmp_path, change):
+    frames = atoms(3)
+    if change == "elements":
+        frames[2].numbers[0] = 11
+    elif change == "pbc":
+        frames[2].pbc = (True, True, False)
+    else:
+        frames[2] = frames[2][:-1]
+    ase.io.write(tmp_path / "t.traj", frames)
+    message = {"elements": "the elements change in frame 2", "pbc": "the periodicity changes in frame 2"}
+    with pytest.raises(InputError, match=message.get(change, "frame 2 has 17 atoms, frame 0 has 18")):
+        list(open_source(tmp_path / "t.traj").chunks)
+
+
+def test_without_mdanalysis(tmp_path, topology, monkeypatch):
+    path = write(tmp_path / "t.xtc", "XTC")
+    monkeypatch.setattr("gdynet_tf.trajectory.readers.library.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"top\.pdb: needs MDAnalysis: pip install 'gdynet_tf\[io\]'"):
+        open_source(path, topology=topology)
