@@ -146,7 +146,7 @@ def _surroundings(found: AtomisticResults) -> list[ga.Surroundings | None]:
     shells = {element: radius for element, radius in shells.items() if radius <= _TOGETHER * nearest}
     reach = min(max([_REACH, *shells.values()]), _FARTHEST)
     return [
-        None if place is None else ga.surroundings(found.system, *place, reach=reach, shells=shells)
+        None if place is None else ga.surroundings(found.system, place[0], place[1], place[2], reach, shells)
         for place in found.representatives
     ]
 

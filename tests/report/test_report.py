@@ -39,7 +39,7 @@ def write_run(path, n_states=3, n_frames=3000, tau=5, agreement=None, n_targets=
         "n_restarts": 1,
         "n_states": n_states,
         "tau": tau,
-        "split": {"train": [[0, 0, a]], "validation": [[0, a + tau, b]], "test": [[0, b + tau, n_frames]]},
+        "split": {"train": [[0, 0, a]], "validation": [[0, min(a + tau, b - 1), b]], "test": [[0, b + tau, n_frames]]},
         "graphs": {"path": str(graphs or "g"), "sha256": digest(graphs / "meta.json") if graphs else "0" * 64},
         "data": {
             "frame_interval": 0.5,
