@@ -5,8 +5,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,6 @@ from gdynet_tf.errors import InputError
 __all__ = ["digest", "discard", "is_single_component", "read_json", "whole_folder", "write_json"]
 
 _BLOCK = 1 << 22  # bytes
-_GONE = 3600.0  # seconds after which nobody writes into an unfinished folder any more
 
 
 def digest(path: str | Path) -> str:
@@ -56,37 +53,32 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """A new folder that takes the place of an old one when it is complete; otherwise the old one stays as it was.
 
     The new one is written beside it, under a hidden name, and they are exchanged by renaming: nothing of the old one is
-    left in the new one. What a killed process left is cleared away after an hour.
+    left in the new one. What a killed process left is put right by the next call.
 
     Parameters
     ----------
     path : Path
-        Whose parent exists.
+        Whose parent exists, and is locked.
 
     Yields
     ------
     Path
         Empty folder to write into.
     """
-    for left in path.parent.glob(f".{path.name}.*"):
-        if not path.exists() and (left / "old").is_dir():  # killed between the two renamings
-            os.replace(left / "old", path)
-        if time.time() - left.stat().st_mtime > _GONE:
-            shutil.rmtree(left, ignore_errors=True)
-    around = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    new, old = path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
+    if old.exists() and not path.exists():  # killed between the two renamings
+        os.replace(old, path)
+    for left in (new, old):
+        shutil.rmtree(left, ignore_errors=True)
+    new.mkdir()
     try:
-        (around / "new").mkdir()
-        yield around / "new"
+        yield new
         if path.exists():
-            os.replace(path, around / "old")
-        try:
-            os.replace(around / "new", path)
-        except OSError:
-            if (around / "old").exists():
-                os.replace(around / "old", path)
-            raise
+            os.replace(path, old)
+        os.replace(new, path)
     finally:
-        shutil.rmtree(around, ignore_errors=True)
+        shutil.rmtree(new, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def discard(path: Path) -> None:

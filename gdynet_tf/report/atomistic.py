@@ -137,7 +137,7 @@ def analyse_atoms(system: ga.System, chi: ga.Chi, options: ReportOptions) -> Ato
 
 def _surroundings(found: AtomisticResults) -> list[ga.Surroundings | None]:
     """What the representative frames have about their targets."""
-    system, shells = found.system, {}
+    shells: dict[str, float] = {}
     if found.rdf is not None:
         for (_, element), radius in zip(found.rdf.pairs, found.shells, strict=True):
             if np.isfinite(radius):
@@ -145,7 +145,10 @@ def _surroundings(found: AtomisticResults) -> list[ga.Surroundings | None]:
     nearest = min(shells.values(), default=0.0)  # only what is as near as that counts as contact
     shells = {element: radius for element, radius in shells.items() if radius <= _TOGETHER * nearest}
     reach = min(max([_REACH, *shells.values()]), _FARTHEST)
-    return [place and ga.surroundings(system, *place, reach, shells) for place in found.representatives]
+    return [
+        None if place is None else ga.surroundings(found.system, place[0], place[1], place[2], reach, shells)
+        for place in found.representatives
+    ]
 
 
 def _n_frames(system: ga.System) -> int:

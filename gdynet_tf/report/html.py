@@ -13,6 +13,7 @@ from typing import Any
 
 import gdynet_tf.analysis as ga
 from gdynet_tf.files import whole_folder
+from gdynet_tf.locks import locked
 from gdynet_tf.report import tables
 from gdynet_tf.report.analyse import analyse
 from gdynet_tf.report.atomistic import ReportOptions, write_files
@@ -60,18 +61,24 @@ def write_report(path: str | Path, split: str = "test", options: ReportOptions |
     -------
     report : Path
     analysis : Analysis
+
+    Raises
+    ------
+    InputError
+        If the run, the part of it or an option does not serve, or another process writes into the run.
     """
     run = ga.load_run(path)
-    analysis = analyse(run, split, options)
     folder, report = report_paths(run.path, split)
-    with whole_folder(folder) as new:
-        figures = list(draw_figures(FIGURES, analysis, new))
-        files = write_files(analysis.atomistic, analysis.chi, new) if analysis.atomistic else []
-        write_summary(analysis, new / "summary.json")
-        html = _render(analysis, figures, files, folder.name)
-    temporary = report.with_suffix(".tmp")
-    temporary.write_text(html, encoding="utf-8")
-    os.replace(temporary, report)
+    with locked(run.path):
+        analysis = analyse(run, split, options)
+        with whole_folder(folder) as new:
+            figures = list(draw_figures(FIGURES, analysis, new))
+            files = write_files(analysis.atomistic, analysis.chi, new) if analysis.atomistic else []
+            write_summary(analysis, new / "summary.json")
+            html = _render(analysis, figures, files, folder.name)
+        temporary = report.with_suffix(".tmp")
+        temporary.write_text(html, encoding="utf-8")
+        os.replace(temporary, report)
     return report, analysis
 
 

@@ -39,7 +39,7 @@ def write_run(path, n_states=3, n_frames=3000, tau=5, agreement=None, n_targets=
         "n_restarts": 1,
         "n_states": n_states,
         "tau": tau,
-        "split": {"train": [[0, 0, a]], "validation": [[0, a + tau, b]], "test": [[0, b + tau, n_frames]]},
+        "split": {"train": [[0, 0, a]], "validation": [[0, min(a + tau, b - 1), b]], "test": [[0, b + tau, n_frames]]},
         "graphs": {"path": str(graphs or "g"), "sha256": digest(graphs / "meta.json") if graphs else "0" * 64},
         "data": {
             "frame_interval": 0.5,
@@ -264,6 +264,7 @@ def test_report_with_everything(graphs, tmp_path):
     html, folder = path.read_text(), run / "analysis"
     names = set(re.findall(r'<figure id="(\w+)"', html))
     assert names == DYNAMICS | {"history", "committor"} | {
+        "surroundings",
         "radial_distribution",
         "charge_integral",
         "bond_order",
@@ -281,7 +282,7 @@ def test_report_with_everything(graphs, tmp_path):
     for name in ("state_0.extxyz", "state_2.cif", "states.extxyz", "density_1.cube"):
         assert (folder / name).stat().st_size > 100
         assert name in html
-    for words in ("residence time (ps)", "Å of Li", "mean q4", "charge (e)", "D while it lasts", "constrained"):
+    for words in ("residence time", "Å of Li", "mean q4", "charge (e)", "D while it lasts", "constrained"):
         assert words in html
     summary = json.loads((folder / "summary.json").read_text())
     found = analysis.atomistic

@@ -65,7 +65,8 @@ def _draw(ax: Axes, result: ga.Surroundings, color: str, reach: float) -> None:
         ax.add_patch(ball)
         shade = "black" if colors[k] @ (0.3, 0.6, 0.1) > 0.4 else "white"
         ax.text(
-            *place[:2],
+            place[0],
+            place[1],
             names[k],
             ha="center",
             va="center_baseline",

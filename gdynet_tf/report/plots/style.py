@@ -38,7 +38,16 @@ __all__ = [
 NARROW, WIDE = 4.4, 9.0  # inches: half of a page and all of it, at the size at which the letters are as intended
 RESOLUTION = 160  # of the PNG files, dots an inch
 _LETTERS = 9  # points, of every text in every figure
-_TEXTS = ("axes.titlesize", "axes.labelsize", "xtick.labelsize", "ytick.labelsize", "legend.fontsize")
+_TEXTS = (
+    "font.size",
+    "axes.titlesize",
+    "axes.labelsize",
+    "figure.labelsize",
+    "figure.titlesize",
+    "legend.fontsize",
+    "xtick.labelsize",
+    "ytick.labelsize",
+)
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
@@ -55,16 +64,10 @@ def report_style() -> AbstractContextManager[None]:
 
     The plot functions name no size themselves: outside of it they follow the caller's matplotlib settings.
     """
-    return plt.rc_context(
-        {
-            "font.size": _LETTERS,
-            "figure.labelsize": _LETTERS,
-            "figure.titlesize": _LETTERS,
-            **dict.fromkeys(_TEXTS, _LETTERS),
-            "legend.framealpha": 0.85,
-            "svg.hashsalt": "gdynet_tf",  # the same figure twice is the same file
-        }
-    )
+    settings: dict[Any, Any] = dict.fromkeys(_TEXTS, _LETTERS)
+    settings["legend.framealpha"] = 0.85
+    settings["svg.hashsalt"] = "gdynet_tf"  # the same figure twice is the same file
+    return plt.rc_context(settings)
 
 
 def new_axes(ax: Axes | None, height: float = 3.2, width: float = NARROW) -> Axes:
