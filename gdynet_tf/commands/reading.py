@@ -1,7 +1,6 @@
 """Options that say which trajectory files are read, and how; the same in all commands that read some."""
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from gdynet_tf.errors import as_options
@@ -74,8 +73,9 @@ def read_trajectories(args: argparse.Namespace, scratch: Path) -> list[Trajector
     """
     if not args.trajectories:
         print(f"no trajectory named: using the example, Li in FCC sulfur, {EXAMPLE}")
-    paths: Sequence[str | Path] = args.trajectories or [EXAMPLE]
-    trajectories = read(list(paths), **{name: getattr(args, name) for name in _READING}, scratch=scratch)
+    trajectories = read(
+        tuple(args.trajectories or [EXAMPLE]), **{name: getattr(args, name) for name in _READING}, scratch=scratch
+    )
     for trajectory in trajectories:
         for finding in trajectory.findings:
             print(f"{trajectory.origin}: {finding.severity}: {as_options(finding.text)}")

@@ -26,8 +26,8 @@ from gdynet_tf.graphs.expansion import gaussian_centers
 from gdynet_tf.graphs.partial import PartialDirectory, check_output, free_space
 from gdynet_tf.graphs.store import FORMAT_VERSION
 from gdynet_tf.graphs.targets import find_targets
+from gdynet_tf.spool import pieces
 from gdynet_tf.trajectory import Trajectory
-from gdynet_tf.trajectory.spool import pieces
 
 __all__ = ["build_graphs"]
 

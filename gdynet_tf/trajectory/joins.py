@@ -178,8 +178,8 @@ def read_clock(origin: str, stamps: np.ndarray, unit: str, label: Callable[[int]
     exact = np.issubdtype(stamps.dtype, np.integer)
     # Binary formats keep times in single precision.
     tolerance = 0.0 if exact else _SAME_TIME * usual + 2 * float(np.spacing(np.float32(np.abs(stamps).max())))
-    cuts = np.flatnonzero(np.abs(spacings - usual) > tolerance) + 1
-    starts = np.concatenate([[0], cuts])
+    cuts = (np.flatnonzero(np.abs(spacings - usual) > tolerance) + 1).tolist()
+    starts = np.array([0, *cuts])
     lengths = np.diff(np.append(starts, n_frames))
     lonely = int((lengths == 1).sum())
     if lonely > 1 and lonely > _LONELY * n_frames:
