@@ -6,16 +6,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 __all__ = ["digest", "write_json"]
 
-_BLOCK = 1 << 18  # bytes
-_N_BLOCKS = 256
+_BLOCK = 1 << 22  # bytes
 
 
 def digest(path: str | Path) -> str:
-    """SHA-256 of a file's size and content; of 256 evenly spaced blocks of 256 KiB when it is longer than 64 MiB.
+    """SHA-256 of a file, all of it.
 
     Parameters
     ----------
@@ -24,16 +21,12 @@ def digest(path: str | Path) -> str:
     Returns
     -------
     str
+        As ``sha256sum`` prints it.
     """
-    size = Path(path).stat().st_size
-    result = hashlib.sha256(str(size).encode())
-    with open(path, "rb") as file:
-        if size <= _BLOCK * _N_BLOCKS:
-            result.update(file.read())
-        else:
-            for start in np.linspace(0, size - _BLOCK, _N_BLOCKS).astype(np.int64):
-                file.seek(int(start))
-                result.update(file.read(_BLOCK))
+    result = hashlib.sha256()
+    with open(path, "rb", buffering=0) as file:
+        while block := file.read(_BLOCK):
+            result.update(block)
     return result.hexdigest()
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdynet_tf.commands.build_graphs import add_reading_options, read_trajectories
+from gdynet_tf.commands.reading import add_reading_options, read_trajectories
 from gdynet_tf.errors import InputError, run_command
 from gdynet_tf.files import digest, write_json
 from gdynet_tf.findings import Finding
@@ -42,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--targets", metavar="SELECTION", help="as for build_graphs.py (default: the elements or molecules of the run)"
     )
+    parser.add_argument("--n-workers", type=int, help="processes (default: one per core)")
     add_reading_options(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace the directory if it exists")
     return parser
@@ -126,7 +127,7 @@ def _run(argv: Sequence[str] | None) -> None:
 
     run = load_run(args.run)
     training = training_graphs(run)
-    trajectories = read_trajectories(args)
+    trajectories = read_trajectories(args, scratch=run.path.resolve().parent)
     targets = _targets(args, run, training, trajectories[0])
     _check_system(run, training, trajectories[0], targets)
     out = Path(args.out or run.path.with_name(f"{run.path.resolve().name}_{trajectories[0].name}"))

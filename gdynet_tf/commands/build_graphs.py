@@ -2,16 +2,16 @@
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
+from gdynet_tf.commands.reading import add_reading_options, read_trajectories
 from gdynet_tf.errors import InputError, run_command
 from gdynet_tf.graphs.build import build_graphs
 from gdynet_tf.graphs.executors import available_cores
+from gdynet_tf.graphs.partial import check_output
 from gdynet_tf.graphs.targets import find_targets
-from gdynet_tf.trajectory import EXAMPLE, Trajectory, concatenate, read
 
-__all__ = ["add_reading_options", "main", "read_trajectories"]
-
-_READING = ("species", "frame_interval", "time_unit", "start", "stop", "stride")
+__all__ = ["main"]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     for name, default in (("dmin", 0.0), ("dmax", 7.0), ("step", 0.2), ("sigma", 0.2)):
         parser.add_argument(f"--{name}", type=float, default=default, help="of the Gaussians, Å (default: %(default)s)")
+    parser.add_argument("--n-workers", type=int, help="processes (default: one per core)")
     add_reading_options(parser)
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--overwrite", action="store_true", help="replace the graph directory if it exists")
@@ -44,35 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def add_reading_options(parser: argparse.ArgumentParser) -> None:
-    """Options of `read_trajectories`, and the number of processes."""
-    parser.add_argument("--concatenate", action="store_true", help="the files are segments of one run")
-    parser.add_argument(
-        "--species",
-        nargs="+",
-        metavar="EL",
-        help="elements of the atom types 1, 2, ... of files that do not name them",
-    )
-    parser.add_argument("--frame-interval", type=float, metavar="X", help="time between the frames of the file")
-    parser.add_argument("--time-unit", metavar="UNIT", help="its unit (default: ps when --frame-interval is given)")
-    parser.add_argument("--start", type=int, help="first frame")
-    parser.add_argument("--stop", type=int, help="frame after the last one")
-    parser.add_argument("--stride", type=int, help="take every so-many-th frame")
-    parser.add_argument("--n-workers", type=int, help="processes (default: one per core)")
-
-
-def read_trajectories(args: argparse.Namespace) -> list[Trajectory]:
-    """The trajectories that a command line names, unwrapped; the example when it names none."""
-    if not args.trajectories:
-        print(f"no trajectory named: using the example, Li in FCC sulfur, {EXAMPLE}")
-    options = {name: getattr(args, name) for name in _READING}
-    trajectories = [trajectory.unwrap() for trajectory in read(args.trajectories or [EXAMPLE], **options)]
-    for trajectory in trajectories:
-        for finding in trajectory.findings:
-            print(f"{trajectory.origin}: {finding.severity}: {finding}")
-    if trajectories[0].frame_interval is None:
-        print("the files do not tell the time between frames: times are in frames (--frame-interval sets it)")
-    return [concatenate(trajectories)] if args.concatenate else trajectories
+def _existing(path: Path) -> Path:
+    """The first folder above a path that exists."""
+    return next(folder for folder in path.absolute().parents if folder.is_dir())
 
 
 def _count(n: int, noun: str) -> str:
@@ -83,7 +58,8 @@ def _run(argv: Sequence[str] | None) -> None:
     args = _parser().parse_args(argv)
     if args.n_workers is not None and args.n_workers < 1:
         raise InputError(f"--n-workers {args.n_workers}: must be at least 1")
-    trajectories = read_trajectories(args)
+    check_output(Path(args.out), args.overwrite, args.resume)  # before a long file is read
+    trajectories = read_trajectories(args, scratch=_existing(Path(args.out)))
     first = trajectories[0]
     targets = find_targets(args.targets, first)
     n_frames = sum(len(t.positions) for t in trajectories)

@@ -1,8 +1,8 @@
 """From trajectories to graphs, chunk by chunk: in memory, or in a directory that grows in place."""
 
 import platform
-import shutil
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,10 @@ from gdynet_tf.graphs.chunks import (
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.graphs.executors import run_jobs
 from gdynet_tf.graphs.expansion import gaussian_centers
-from gdynet_tf.graphs.store import FORMAT_VERSION, PartialDirectory, check_output, free_space
+from gdynet_tf.graphs.partial import PartialDirectory, check_output, free_space
+from gdynet_tf.graphs.store import FORMAT_VERSION
 from gdynet_tf.graphs.targets import find_targets
+from gdynet_tf.spool import pieces
 from gdynet_tf.trajectory import Trajectory
 
 __all__ = ["build_graphs"]
@@ -73,7 +75,8 @@ def build_graphs(
     ------
     InputError
         If the trajectories do not belong together, there are no such targets, ``out`` exists, the disk is too small,
-        or an atom has too few neighbours. Nothing is left behind.
+        or an atom has too few neighbours: nothing is left behind. If ``out`` cannot be written or a process dies: what
+        is done stays, for ``resume``.
     """
     trajectories = [trajectories] if isinstance(trajectories, Trajectory) else list(trajectories)
     expansion = {"dmin": 0.0, "dmax": 7.0, "step": 0.2, "sigma": 0.2, **(expansion or {})}
@@ -82,12 +85,27 @@ def build_graphs(
     trajectories = [trajectory.unwrap() for trajectory in trajectories]
     meta = _describe(trajectories, targets, n_neighbors, edges, expansion)
     constants = {"atomic_numbers": np.asarray(trajectories[0].atomic_numbers, np.int32), "targets": targets}
+    charges = _charges(trajectories)
+    if charges is not None:
+        constants["charges"] = charges
     if out is None:
         return _in_memory(trajectories, meta, constants, n_workers, progress)
     out = Path(out)
     check_output(out, overwrite, resume)
-    _check_space(out, trajectories, n_neighbors, edges, expansion, progress)
-    return _in_directory(PartialDirectory(out, meta), trajectories, constants, resume, n_workers, progress)
+    partial = PartialDirectory(out, meta)
+    if not resume:
+        partial.remove()
+    _check_space(partial, trajectories, n_neighbors, edges, expansion, progress)
+    return _in_directory(partial, trajectories, constants, resume, n_workers, progress)
+
+
+def _charges(trajectories: list[Trajectory]) -> np.ndarray | None:
+    """(N,) float64, where all trajectories tell the same."""
+    known = [t.attributes.get("charges") for t in trajectories]
+    first = known[0]
+    if first is None or not all(other is not None and np.array_equal(other, first) for other in known):
+        return None
+    return np.asarray(first, np.float64)
 
 
 def _describe(
@@ -141,7 +159,8 @@ def _in_memory(
     for name, trajectory, plan in _each(trajectories, meta):
         arrays |= {f"{name}/{array}": np.empty(p.shape, p.dtype) for array, p in plan.items()}
         arrays[f"{name}/lattices"][:] = trajectory.lattices
-        arrays[f"{name}/positions"][:] = trajectory.positions
+        for start, part in pieces(trajectory.positions):
+            arrays[f"{name}/positions"][start : start + len(part)] = part
         for start, stop in chunk_ranges(plan):
             piece = tuple(arrays[f"{name}/{array}"][start:stop] for array in ("positions", "lattices"))
             jobs[name, start, stop] = (*piece, meta)
@@ -164,29 +183,34 @@ def _in_directory(
     progress: bool,
 ) -> GraphDataset:
     """Everything but neighbours and edges is written at once; each chunk is noted when it is done."""
-    meta = partial.meta
-    if not (resume and partial.resume()):
-        resume = False
+    meta, out = partial.meta, partial.out
+    known, planned = dict(constants), {}
+    for name, trajectory, plan in _each(trajectories, meta):
+        for array, p in plan.items():
+            if array in ("lattices", "positions"):
+                known[f"{name}/{array}"] = getattr(trajectory, array)
+            else:
+                planned[f"{name}/{array}"] = p
     try:
-        if not resume:
-            partial.start(constants)
-            for name, trajectory, plan in _each(trajectories, meta):
-                for array, p in plan.items():
-                    partial.allocate(f"{name}/{array}", *p)
-                partial.write(f"{name}/lattices", trajectory.lattices)
-                partial.write(f"{name}/positions", trajectory.positions)
-            partial.note()
+        partial.begin(known, planned, resume)
+    except OSError as error:
+        partial.remove()
+        raise InputError(f"{out}: cannot be written: {error.strerror or error}") from None
+    try:
         jobs = {
             (name, start, stop): (str(partial.path / name), start, stop, meta)
             for name, _, plan in _each(trajectories, meta)
             for start, stop in chunk_ranges(plan)
-            if f"{name}:{start}" not in partial.done
+            if not partial.is_done(name, start, stop)
         }
-        _run(write_chunk, jobs, lambda job, _: partial.note(f"{job[0]}:{job[1]}"), n_workers, progress)
+        _run(write_chunk, jobs, lambda job, digests: partial.note(*job, digests), n_workers, progress)
         return partial.finish()
-    except Exception:  # an interrupted build stays, to be resumed
-        shutil.rmtree(partial.path, ignore_errors=True)
+    except InputError:
+        partial.remove()
         raise
+    except (OSError, BrokenProcessPool) as error:  # what is done stays, as when the build is interrupted
+        what = "a process died, perhaps for want of memory" if isinstance(error, BrokenProcessPool) else error
+        raise InputError(f"{out}: {what}; `resume=True` continues from what is done") from None
 
 
 def _run(
@@ -252,7 +276,7 @@ def _short(value: Any) -> str:
 
 
 def _check_space(
-    out: Path,
+    partial: PartialDirectory,
     trajectories: list[Trajectory],
     n_neighbors: int,
     edges: str,
@@ -260,7 +284,9 @@ def _check_space(
     progress: bool,
 ) -> None:
     """Tell the size on disk; InputError when there is less room."""
-    size, free = graph_size(trajectories, n_neighbors, edges, expansion), free_space(out)
+    out = partial.out
+    reserved = sum(file.stat().st_blocks * 512 for file in partial.path.rglob("*.npy"))  # by a build to be resumed
+    size, free = graph_size(trajectories, n_neighbors, edges, expansion), free_space(out) + reserved
     if progress:
         print(f"{out}: {_human(size)} to write, {_human(free)} free", flush=True)
     if size > free:

@@ -1,13 +1,15 @@
 """What the graphs of a stretch of frames are, and how much room they take."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gdynet_tf.graphs.expansion import expand_distances, gaussian_centers
 from gdynet_tf.graphs.neighbors import nearest_neighbors
+from gdynet_tf.spool import FileArray
 from gdynet_tf.trajectory import Trajectory
 
 __all__ = [
@@ -127,7 +129,7 @@ def compute_graphs(positions: np.ndarray, lattices: np.ndarray, meta: Mapping[st
     return {"neighbors": neighbors, "distances": distances}
 
 
-def write_chunk(folder: str, start: int, stop: int, meta: Mapping[str, Any]) -> None:
+def write_chunk(folder: str, start: int, stop: int, meta: Mapping[str, Any]) -> dict[str, str]:
     """Neighbours and edges of frames start:stop of a trajectory folder, written in place.
 
     Parameters
@@ -137,10 +139,19 @@ def write_chunk(folder: str, start: int, stop: int, meta: Mapping[str, Any]) -> 
     start, stop : int
     meta : mapping
         As for `compute_graphs`.
+
+    Returns
+    -------
+    dict
+        Name of each array that was written -> SHA-256 of the bytes of these frames.
     """
-
-    def opened(name: str, mode: Literal["r", "r+"]) -> np.ndarray:
-        return np.load(Path(folder) / f"{name}.npy", mmap_mode=mode)[start:stop]
-
-    for name, values in compute_graphs(opened("positions", "r"), opened("lattices", "r"), meta).items():
-        opened(name, "r+")[:] = values
+    positions, lattices = (
+        FileArray.open(Path(folder) / f"{name}.npy")[start:stop] for name in ("positions", "lattices")
+    )
+    digests = {}
+    for name, values in compute_graphs(positions, lattices, meta).items():
+        array = FileArray.open(Path(folder) / f"{name}.npy", "r+b")
+        written = np.ascontiguousarray(values, array.dtype)
+        array.write(start, written)
+        digests[name] = hashlib.sha256(written.data).hexdigest()
+    return digests

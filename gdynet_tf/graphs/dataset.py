@@ -67,6 +67,12 @@ class GraphDataset:
         """(n_targets, k) int32."""
         return np.array(self._open("targets"))
 
+    @cached_property
+    def charges(self) -> np.ndarray | None:
+        """(N,) float64, elementary charges; None where the trajectory did not tell them."""
+        known = "charges" in (self.memory if self.path is None else self.meta["arrays"])
+        return np.array(self._open("charges")) if known else None
+
     @property
     def n_targets(self) -> int:
         """Rows of chi in a frame."""
@@ -89,6 +95,9 @@ class GraphDataset:
     @cached_property
     def sha256(self) -> str:
         """By which the graphs are known again: digest of ``meta.json``, or of the content of graphs in memory."""
+        if self.path is not None and self.meta["format_version"] == 1:  # as runs of that time have noted it
+            content = (self.path / "meta.json").read_bytes()
+            return hashlib.sha256(str(len(content)).encode() + content).hexdigest()
         if self.path is not None:
             return digest(self.path / "meta.json")
         result = hashlib.sha256(json.dumps(self.meta, sort_keys=True).encode())

@@ -1,9 +1,10 @@
 """Pieces of work done one after the other, or on several processes of this machine."""
 
 import os
+import threading
 from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any, TypeVar
 
 __all__ = ["available_cores", "run_jobs"]
@@ -33,14 +34,20 @@ def run_jobs(
     finished : callable
     n_workers : int
         Processes; with 1 everything is done in this one. They are spawned: a script that asks for more needs the usual
-        ``if __name__ == "__main__":``.
+        ``if __name__ == "__main__":``. They end with this process, however it ends.
+
+    Raises
+    ------
+    concurrent.futures.process.BrokenProcessPool
+        If a process dies.
     """
     if n_workers == 1 or len(jobs) < 2:
         for key, arguments in jobs.items():
             finished(key, function(*arguments))
         return
     # Forked children of a process with threads, as TensorFlow's, may hang.
-    with ProcessPoolExecutor(min(n_workers, len(jobs)), mp_context=get_context("spawn")) as pool:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(min(n_workers, len(jobs)), mp_context=context, initializer=_end_with_parent) as pool:
         futures = {pool.submit(function, *arguments): key for key, arguments in jobs.items()}
         try:
             for future in as_completed(futures):
@@ -49,3 +56,15 @@ def run_jobs(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _end_with_parent() -> None:
+    """Let this process end when the one that started it is gone: a killed parent cannot tell."""
+
+    def watch() -> None:
+        parent = parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,38 +1,30 @@
-"""The graph directory: how it is written, opened and checked.
+"""The graph directory: how it is opened and checked.
 
-``meta.json`` describes every array (shape, dtype, digest), so that a directory that was cut short or altered does
-not open. Everything is written to ``NAME.partial`` and renamed at the end, so a directory called NAME is always whole.
+``meta.json`` describes every array: its shape and dtype, by which a directory that was cut short does not open, and the
+SHA-256 of its file, by which `verify` finds what was altered. Everything is written to ``NAME.partial`` and renamed at
+the end, so a directory called NAME is always whole.
 """
 
 import json
-import shutil
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from gdynet_tf.errors import InputError
-from gdynet_tf.files import digest, write_json
+from gdynet_tf.files import digest
+from gdynet_tf.findings import Finding
 from gdynet_tf.graphs.dataset import GraphDataset, as_inputs
+from gdynet_tf.graphs.partial import PartialDirectory, check_output
+from gdynet_tf.spool import FileArray
 
-__all__ = [
-    "FORMAT_VERSION",
-    "PartialDirectory",
-    "check_output",
-    "free_space",
-    "open_graphs",
-    "open_inputs",
-    "write_graphs",
-]
+__all__ = ["FORMAT_VERSION", "open_graphs", "open_inputs", "verify", "write_graphs"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+_READABLE = (1, 2)  # digests of 1 were sampled in long files
 
 
 def open_graphs(path: str | Path) -> GraphDataset:
-    """Open a graph directory and check that it is whole.
+    """Open a graph directory, and check the size of every file and the content of those that name atoms and targets.
 
     Parameters
     ----------
@@ -48,7 +40,46 @@ def open_graphs(path: str | Path) -> GraphDataset:
         If the directory is missing, was written by another format version, or is not as ``meta.json`` says.
     """
     path = Path(path)
-    if not (path / "meta.json").is_file():
+    meta = _read_meta(path)
+    try:
+        for file, entry, is_constant in _files(path, meta):
+            _check_array(file, entry, whole=is_constant and meta["format_version"] > 1)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path / 'meta.json'}: altered, {error!r}") from None
+    return GraphDataset(path, meta)
+
+
+def verify(path: str | Path) -> list[Finding]:
+    """Read a graph directory wholly, and tell what is not as it was written.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    list of Finding
+        One of severity "bad" for each file that was altered; none when all is as it was written.
+
+    Raises
+    ------
+    InputError
+        If it is no graph directory, or one of an older version, whose digests did not cover all of a file.
+    """
+    path = Path(path)
+    meta, found = _read_meta(path), []
+    if meta["format_version"] == 1:
+        raise InputError(f"{path}: was written by version 0.3 or older, whose digests do not cover all of a file")
+    for file, entry, _ in _files(path, meta):
+        try:
+            _check_array(file, entry, whole=True)
+        except InputError as error:
+            found.append(Finding(kind="altered file", severity="bad", text=str(error), numbers={}))
+    return found
+
+
+def _read_meta(path: Path) -> dict[str, Any]:
+    if not (path / "meta.json").is_file() or path.suffix == ".partial":
         hint = "an interrupted build" if path.suffix == ".partial" else "no meta.json in it"
         what = hint if path.is_dir() else "no such directory"
         raise InputError(f"{path}: not a graph directory ({what}); python preprocess/build_graphs.py makes one")
@@ -57,18 +88,25 @@ def open_graphs(path: str | Path) -> GraphDataset:
         version = meta["format_version"]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path / 'meta.json'}: cannot be read: {error!r}") from None
-    if version != FORMAT_VERSION:
-        raise InputError(f"{path}: format version {version}, this program reads {FORMAT_VERSION}")
-    try:
-        files = [(path / f"{name}.npy", entry) for name, entry in meta["arrays"].items()]
-        for trajectory in meta["trajectories"]:
-            folder = path / trajectory["name"]
-            files += [(folder / f"{name}.npy", entry) for name, entry in trajectory["arrays"].items()]
-        for file, entry in files:
-            _check_array(file, entry)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path / 'meta.json'}: altered, {error!r}") from None
-    return GraphDataset(path, meta)
+    if version not in _READABLE:
+        raise InputError(f"{path}: format version {version}, this program reads {' and '.join(map(str, _READABLE))}")
+    return meta
+
+
+def _files(path: Path, meta: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any], bool]]:
+    """Every array: its file, what ``meta.json`` says of it, and whether it belongs to no trajectory."""
+    for name, entry in meta["arrays"].items():
+        yield path / f"{_component(path, name)}.npy", entry, True
+    for trajectory in meta["trajectories"]:
+        for name, entry in trajectory["arrays"].items():
+            yield path / _component(path, trajectory["name"]) / f"{_component(path, name)}.npy", entry, False
+
+
+def _component(path: Path, name: str) -> str:
+    """A name that cannot lead out of the directory."""
+    if not isinstance(name, str) or Path(name).name != name:
+        raise InputError(f"{path / 'meta.json'}: altered, {name!r} is no name of a file or folder")
+    return name
 
 
 def open_inputs(path: str | Path, model: str) -> GraphDataset:
@@ -90,145 +128,20 @@ def open_inputs(path: str | Path, model: str) -> GraphDataset:
     return as_inputs(open_graphs(path), model)
 
 
-def _check_array(file: Path, entry: Mapping[str, Any]) -> None:
+def _check_array(file: Path, entry: Mapping[str, Any], whole: bool) -> None:
+    """InputError where a file is not what was written, by its header and size, or wholly."""
     try:
-        array = np.load(file, mmap_mode="r", allow_pickle=False)
+        array = FileArray.open(file)
+        found = (list(array.shape), array.dtype.str)
+        if found != (entry["shape"], entry["dtype"]):
+            said = f"{entry['dtype']} {tuple(entry['shape'])}"
+            raise InputError(f"{file}: altered, {found[1]} {tuple(found[0])} where meta.json says {said}")
+        if whole and digest(file) != entry["sha256"]:
+            raise InputError(f"{file}: altered since it was written (digest differs); build the graphs again")
+    except InputError:
+        raise
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{file}: cannot be read: {error}") from None
-    found = (list(array.shape), array.dtype.str)
-    if found != (entry["shape"], entry["dtype"]):
-        said = f"{entry['dtype']} {tuple(entry['shape'])}"
-        raise InputError(f"{file}: altered, {found[1]} {tuple(found[0])} where meta.json says {said}")
-    if digest(file) != entry["sha256"]:
-        raise InputError(f"{file}: altered since it was written (digest differs); build the graphs again")
-
-
-def check_output(out: Path, overwrite: bool, resume: bool) -> None:
-    """Whether a graph directory may be written there.
-
-    Parameters
-    ----------
-    out : Path
-    overwrite, resume : bool
-        Whether one that exists is replaced, and an interrupted build continued.
-
-    Raises
-    ------
-    InputError
-    """
-    if not out.name:
-        raise InputError(f"`out={out}`: is not the name of a directory that can be made")
-    partial = PartialDirectory(out, {}).path
-    if overwrite:
-        if out.exists() and not ((out / "meta.json").is_file() or (out.is_dir() and not any(out.iterdir()))):
-            raise InputError(f"{out}: exists and is no graph directory; it is not overwritten")
-        shutil.rmtree(partial, ignore_errors=True)
-    elif out.exists():
-        raise InputError(f"{out}: exists; `overwrite=True` replaces it, `out` names another")
-    elif partial.exists() and not resume:
-        raise InputError(
-            f"{partial}: left by an interrupted build; `resume=True` continues it, `overwrite=True` starts afresh"
-        )
-
-
-def free_space(path: Path) -> int:
-    """Bytes free where a directory is to be written, or the first folder above it that exists is."""
-    path = path.absolute()
-    while not path.exists():
-        path = path.parent
-    return shutil.disk_usage(path).free
-
-
-@dataclass
-class PartialDirectory:
-    """A graph directory while it is written.
-
-    Attributes
-    ----------
-    out : Path
-        The name that it gets by `finish`; until then it is ``out.partial``.
-    meta : dict
-        What ``meta.json`` will say, but for the arrays.
-    done : list of str
-        Keys of the pieces that are written, noted in a journal from which a later build resumes.
-    """
-
-    out: Path
-    meta: dict[str, Any]
-    done: list[str] = field(default_factory=list)
-
-    @property
-    def path(self) -> Path:
-        """Where it is written."""
-        return self.out.with_name(self.out.name + ".partial")
-
-    @property
-    def _settings(self) -> str:
-        return json.dumps(self.meta, sort_keys=True)
-
-    def resume(self) -> bool:
-        """Take up `done` from an interrupted build; whether there is one.
-
-        Raises
-        ------
-        InputError
-            If it was begun with other settings.
-        """
-        if not (self.path / "journal.json").is_file():
-            return False
-        journal = json.loads((self.path / "journal.json").read_text(encoding="utf-8"))
-        if journal["settings"] != self._settings:
-            raise InputError(f"{self.path}: was begun with other settings or sources; `overwrite=True` starts afresh")
-        self.done = journal["done"]
-        return True
-
-    def start(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Begin anew, with the arrays that belong to no trajectory."""
-        shutil.rmtree(self.path, ignore_errors=True)
-        self.path.mkdir(parents=True)
-        for name, array in arrays.items():
-            self.write(name, array)
-
-    def write(self, name: str, array: np.ndarray) -> None:
-        """Write an array that is known."""
-        self.allocate(name, array.shape, array.dtype)[...] = array
-
-    def allocate(self, name: str, shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> np.ndarray:
-        """Make room for an array that is still to be computed; memory-mapped."""
-        file = self.path / f"{name}.npy"
-        file.parent.mkdir(exist_ok=True)
-        return np.lib.format.open_memmap(file, mode="w+", dtype=dtype, shape=shape)
-
-    def note(self, *keys: str) -> None:
-        """Add pieces to the journal."""
-        self.done += keys
-        write_json(self.path / "journal.json", {"settings": self._settings, "done": self.done})
-
-    def finish(self) -> GraphDataset:
-        """Describe every array in ``meta.json`` and give the directory its name."""
-        (self.path / "journal.json").unlink(missing_ok=True)
-        meta = {**self.meta, "arrays": _describe(self.path)}
-        meta["trajectories"] = [
-            {**entry, "arrays": _describe(self.path / entry["name"])} for entry in meta["trajectories"]
-        ]
-        meta["created"] = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-        write_json(self.path / "meta.json", meta)
-        if self.out.exists():
-            shutil.rmtree(self.out)
-        self.path.rename(self.out)
-        return GraphDataset(self.out, meta)
-
-
-def _describe(folder: Path) -> dict[str, dict[str, Any]]:
-    described = {}
-    for file in sorted(folder.glob("*.npy")):
-        array = np.load(file, mmap_mode="r")
-        described[file.stem] = {
-            "shape": list(array.shape),
-            "dtype": array.dtype.str,
-            "sha256": digest(file),
-        }
-    return described
 
 
 def write_graphs(graphs: GraphDataset, out: str | Path) -> GraphDataset:
@@ -248,9 +161,13 @@ def write_graphs(graphs: GraphDataset, out: str | Path) -> GraphDataset:
     Raises
     ------
     InputError
-        If ``out`` exists.
+        If ``out`` exists or cannot be written.
     """
     check_output(Path(out), overwrite=False, resume=False)
     partial = PartialDirectory(Path(out), graphs.meta)
-    partial.start(graphs.memory)
-    return partial.finish()
+    try:
+        partial.begin(graphs.memory, {})
+        return partial.finish()
+    except OSError as error:
+        partial.remove()
+        raise InputError(f"{out}: cannot be written: {error.strerror or error}") from None

@@ -94,7 +94,7 @@ def toroidal_paths(
     Parameters
     ----------
     positions : (F, N, 3) array
-        Å, unwrapped: the image of an atom is known in every frame (`gdynet_tf.trajectory.unwrap`, or a file that holds it).
+        Å, unwrapped: the image of an atom is known in every frame.
     lattices : (F, 3, 3) array
         Å, rows are lattice vectors.
     periodic : tuple of bool

@@ -168,23 +168,25 @@ def read_clock(origin: str, stamps: np.ndarray, unit: str, label: Callable[[int]
     spacings = np.diff(stamps)
     forward = np.sort(spacings[spacings > 0])
     if not len(forward):
-        said = f"all {n_frames} frames have the time stamp {stamps[0]:g} {unit}" if not spacings.any() else (
-            f"the time stamps run backwards, from {stamps[0]:g} to {stamps[-1]:g} {unit}"
+        said = (
+            f"all {n_frames} frames have the time stamp {stamps[0]:g} {unit}"
+            if not spacings.any()
+            else (f"the time stamps run backwards, from {stamps[0]:g} to {stamps[-1]:g} {unit}")
         )
         raise InputError(f"{origin}: {said}; `frame_interval` tells the time between frames")
     usual = forward[(len(forward) - 1) // 2]
     exact = np.issubdtype(stamps.dtype, np.integer)
     # Binary formats keep times in single precision.
     tolerance = 0.0 if exact else _SAME_TIME * usual + 2 * float(np.spacing(np.float32(np.abs(stamps).max())))
-    cuts = np.flatnonzero(np.abs(spacings - usual) > tolerance) + 1
-    starts = np.concatenate([[0], cuts])
+    cuts = (np.flatnonzero(np.abs(spacings - usual) > tolerance) + 1).tolist()
+    starts = np.array([0, *cuts])
     lengths = np.diff(np.append(starts, n_frames))
     lonely = int((lengths == 1).sum())
     if lonely > 1 and lonely > _LONELY * n_frames:
         a = cuts[0]
         raise InputError(
-            f"{origin}: frames are not equally spaced in time: {label(a - 1)} at {stamps[a - 1]:g} {unit} is followed by "
-            f"{label(a)} at {stamps[a]:g} {unit} where {usual:g} {unit} is usual"
+            f"{origin}: frames are not equally spaced in time: {label(a - 1)} at {stamps[a - 1]:g} {unit} is followed "
+            f"by {label(a)} at {stamps[a]:g} {unit} where {usual:g} {unit} is usual"
         )
     longest = int(np.argmax(lengths))
     first, last = starts[longest], starts[longest] + lengths[longest] - 1

@@ -1,5 +1,6 @@
 """The graph directory: what is written is what is read, whole or not at all."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -8,14 +9,14 @@ import numpy as np
 import pytest
 
 from gdynet_tf.errors import InputError
-from gdynet_tf.files import digest
 from gdynet_tf.graphs import build as module
-from gdynet_tf.graphs import chunks, store
+from gdynet_tf.graphs import chunks, partial, store
 from gdynet_tf.graphs.build import build_graphs
 from gdynet_tf.graphs.chunks import graph_size
 from gdynet_tf.graphs.expansion import expand_distances
 from gdynet_tf.graphs.neighbors import nearest_neighbors
-from gdynet_tf.graphs.store import check_output, open_graphs
+from gdynet_tf.graphs.partial import check_output
+from gdynet_tf.graphs.store import open_graphs, verify
 from gdynet_tf.trajectory import Trajectory
 
 TARGETS = [[0, 1], [2, 3]]
@@ -150,7 +151,7 @@ def test_size_is_what_is_written(build, tmp_path):
 
 
 def test_too_large_for_the_disk(build, tmp_path, monkeypatch):
-    monkeypatch.setattr(store.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 1000))
+    monkeypatch.setattr(partial.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 1000))
     with pytest.raises(InputError, match=r"graphs: .* do not fit on the disk \(1 kB free\); `edges='distance'` takes"):
         build()
     with pytest.raises(InputError, match=r"do not fit on the disk \(1 kB free\)$"):
@@ -172,7 +173,7 @@ def test_interrupted_build_resumes(build, tmp_path, monkeypatch):
         if len(calls) == 4:
             raise KeyboardInterrupt
         calls.append(arguments[1])
-        real(*arguments)
+        return real(*arguments)
 
     monkeypatch.setattr(module, "write_chunk", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -182,9 +183,9 @@ def test_interrupted_build_resumes(build, tmp_path, monkeypatch):
         open_graphs(tmp_path / "graphs.partial")
     with pytest.raises(InputError, match=r"graphs\.partial: left by an interrupted build; `resume=True` continues it"):
         build()
-    with pytest.raises(InputError, match=r"graphs\.partial: was begun with other settings or sources"):
+    with pytest.raises(InputError, match=r"graphs\.partial: was begun with other settings"):
         build(resume=True, n_neighbors=4)
-    monkeypatch.setattr(module, "write_chunk", lambda *a: (calls.append(a[1]), real(*a)))
+    monkeypatch.setattr(module, "write_chunk", lambda *a: calls.append(a[1]) or real(*a))
     graphs = build(resume=True)
     assert calls == list(range(9))  # every chunk once
     np.testing.assert_array_equal(
@@ -274,11 +275,10 @@ def _edit_meta(path, **changes):
         (lambda g: (g / "meta.json").unlink(), r"not a graph directory \(no meta.json in it\)"),
         (lambda g: (g / "meta.json").write_text("{"), r"meta\.json: cannot be read"),
         (lambda g: (g / "meta.json").write_text("{}"), r"meta\.json: cannot be read"),
-        (lambda g: _edit_meta(g, format_version=99), "format version 99, this program reads 1"),
+        (lambda g: _edit_meta(g, format_version=99), "format version 99, this program reads 1 and 2"),
         (lambda g: _edit_meta(g, arrays=None), r"meta\.json: altered"),
         (lambda g: (g / "a" / "edges.npy").unlink(), r"edges\.npy: cannot be read"),
         (lambda g: _shorten(g / "a" / "edges.npy"), r"edges\.npy: cannot be read"),
-        (lambda g: _flip(g / "a" / "neighbors.npy"), r"neighbors\.npy: altered since it was written"),
         (lambda g: _flip(g / "targets.npy"), r"targets\.npy: altered since it was written"),
         (
             lambda g: np.save(g / "a" / "neighbors.npy", np.zeros((2, 6, 5), np.int16)),
@@ -292,13 +292,22 @@ def test_altered_directory_does_not_open(build, tmp_path, damage, message):
         open_graphs(tmp_path / "graphs")
 
 
-def test_digest_of_a_long_file_samples_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("gdynet_tf.files._BLOCK", 4)
-    monkeypatch.setattr("gdynet_tf.files._N_BLOCKS", 3)
-    file = tmp_path / "long"
-    file.write_bytes(b"0123456789abcdef")
-    before = digest(file)
-    file.write_bytes(b"012345678_abcdef")
-    assert digest(file) != before
-    file.write_bytes(b"0123456789abcdef0")
-    assert digest(file) != before
+def test_verify_reads_everything(build):
+    graphs = build()
+    assert verify(graphs.path) == []
+    _flip(graphs.path / "a" / "neighbors.npy")
+    assert open_graphs(graphs.path).names == ["a"]  # opening looks at sizes
+    (finding,) = verify(graphs.path)
+    assert (finding.kind, finding.severity) == ("altered file", "bad")
+    assert "neighbors.npy: altered since it was written" in finding.text
+    _edit_meta(graphs.path, format_version=1)
+    with pytest.raises(InputError, match="written by version 0.3 or older"):
+        verify(graphs.path)
+
+
+def test_digests_are_those_of_the_files(build, monkeypatch):
+    """Written in order or not, by several processes: what sha256sum prints."""
+    monkeypatch.setattr(chunks, "_CHUNK_BYTES", 1)
+    graphs = build(n_workers=2)
+    for name, entry in graphs.meta["trajectories"][0]["arrays"].items():
+        assert entry["sha256"] == hashlib.sha256((graphs.path / "a" / f"{name}.npy").read_bytes()).hexdigest()
