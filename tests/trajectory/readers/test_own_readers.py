@@ -52,7 +52,7 @@ def test_units(tmp_path, opened, units, length, time, unit):
     assert found.source.time_unit == unit
     assert bool(found.source.findings) == (length != 1)
     if length != 1:
-        assert f"t.dump: units {units}: lengths are multiplied by" in found.source.findings[0].text
+        assert f"units {units}: lengths are multiplied by" in found.source.findings[0].text
 
 
 def test_reduced_units_are_refused(tmp_path):
