@@ -120,7 +120,8 @@ def diffusion_finding(exponent: Estimate, bend: Estimate, change: float, fitted:
     value, bent = float(exponent.value), excludes(bend, 0.0) or change != 0
     low, high = _EXPONENTS
     certain = excludes(exponent, 1.0) or not np.isfinite(exponent.lower)
-    slow = (value < low and certain) or (bent and (change < 0 if change else value < 1))
+    below = change < 0 if change and not excludes(exponent, 1.0) else value < 1
+    slow = (value < low and certain) or (bent and below)
     fast = not slow and ((value > high and certain) or bent)
     between = f"between {time_text(fitted[0], time_unit)} and {time_text(fitted[1], time_unit)}"
     text = f"The mean squared displacement grows with time to the power of {value:.2f} {between}"
