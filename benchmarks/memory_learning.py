@@ -81,7 +81,7 @@ def status(name):
         return next(int(line.split()[1]) for line in file if line.startswith(name)) / 1024
 
 
-def run_step(step, graphs, run):
+def run_step(step, graphs, run, n_conv):
     """Memory before and at the peak of a step (MB), and seconds; in this process."""
     if step == "report":
         import gdynet_tf.commands.report as command
@@ -101,7 +101,7 @@ def run_step(step, graphs, run):
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # VmHWM from here on
     began = time.perf_counter()
     if step == "training":
-        sizes = ["--n-states", str(N_STATES), "--tau", "1", "--epochs", "1", "--seed", "1"]
+        sizes = ["--n-states", str(N_STATES), "--tau", "1", "--epochs", "1", "--seed", "1", "--n-conv", n_conv]
         code = command.main(["--graphs", graphs, "--run", run, "--overwrite", *sizes])
     elif step == "prediction":
         from gdynet_tf.graphs.store import open_graphs
@@ -115,9 +115,9 @@ def run_step(step, graphs, run):
     return {"before": before, "peak": status("VmHWM"), "seconds": time.perf_counter() - began}
 
 
-def measure(step, graphs, run):
+def measure(step, graphs, run, n_conv):
     """`run_step` in a process of its own."""
-    asked = [sys.executable, __file__, "--step", step, str(graphs), str(run)]
+    asked = [sys.executable, __file__, "--step", step, str(graphs), str(run), str(n_conv)]
     done = subprocess.run(asked, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{step}: {done.stderr}")
@@ -128,9 +128,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", nargs="+", default=["1000x100", "3000x100", "10000x100"], metavar="ATOMSxFRAMES")
     parser.add_argument("--n-neighbors", type=int, default=20)
+    parser.add_argument("--n-conv", type=int, default=3)
     parser.add_argument("--targets", type=int, nargs=2, default=(N_TARGETS, 1), metavar=("NUMBER", "ATOMS"))
     parser.add_argument("--folder", default=tempfile.gettempdir(), help="for the graphs (default: %(default)s)")
-    parser.add_argument("--step", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--step", nargs=4, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.step:
         print(json.dumps(run_step(*args.step)))
@@ -142,7 +143,7 @@ def main():
         try:
             write_liquid(folder / "graphs", n_atoms, n_frames, args.n_neighbors, args.targets[1], args.targets[0])
             for step in STEPS:
-                found = measure(step, folder / "graphs", folder / "run")
+                found = measure(step, folder / "graphs", folder / "run", args.n_conv)
                 print(
                     f"{n_atoms:7d}  {n_frames:6d}  {step:10s}  {found['before']:4.0f} MB  "
                     f"{found['peak'] - found['before']:6.0f} MB  {found['seconds']:6.0f} s",

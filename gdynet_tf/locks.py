@@ -41,19 +41,24 @@ def locked(output: str | Path) -> Iterator[None]:
     Raises
     ------
     InputError
-        If another process, or another thread of this one, writes it.
-    OSError
-        If nothing can be written there.
+        If another process, or another thread of this one, writes it, or nothing can be written there.
     """
     place = Path(output).resolve()  # one lock, by whatever name
+    if not place.name:
+        raise InputError(f"{output}: is not the name of a directory that can be made")
     key = (place, threading.get_ident())
     if key in _held:
         yield
         return
     file = place.with_name(f".{place.name}.lock")
     made = not file.parent.exists()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = _acquire(file, output)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = _acquire(file, output)
+    except FileExistsError as error:
+        raise InputError(f"{output}: cannot be written: {error.filename} is a file") from None
+    except OSError as error:
+        raise InputError(f"{output}: cannot be written: {error.strerror}") from None
     _held.add(key)
     try:
         yield

@@ -1,6 +1,7 @@
 """One writer at a time, and a lock that nobody holds any more is taken over."""
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -156,7 +157,16 @@ def test_without_locks_of_the_system(tmp_path, lock, monkeypatch, system_locks):
         pass
 
 
-def test_where_nothing_can_be_written(tmp_path):
+def test_where_nothing_can_be_written(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="file"), locked(tmp_path / "file" / "out"):
-        pass
+    with pytest.raises(InputError, match=rf"out: cannot be written: {tmp_path}/file is a file"):
+        locked(tmp_path / "file" / "out").__enter__()
+    with pytest.raises(InputError, match="/: is not the name of a directory that can be made"):
+        locked("/").__enter__()
+
+    def refuse(*arguments):
+        raise PermissionError(errno.EACCES, "Permission denied", "x")
+
+    monkeypatch.setattr(module.os, "open", refuse)
+    with pytest.raises(InputError, match="out: cannot be written: Permission denied"):
+        locked(tmp_path / "out").__enter__()

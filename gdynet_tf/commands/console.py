@@ -115,8 +115,8 @@ def run_command(
             return 141
         except OSError as error:
             _discard_stdout()
-            where = f"{error.filename}: " if error.filename else ""
-            logger.error(f"{where}{error.strerror or error}")
+            where = error.filename or "a file cannot be written or read"
+            logger.error(f"{where}: {error.strerror or error}")
             return 2
         except KeyboardInterrupt:
             logger.error("interrupted")

@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 
 from gdynet_tf.commands.console import tell
@@ -77,8 +76,9 @@ def read_trajectories(args: argparse.Namespace, scratch: Path) -> list[Trajector
     """
     if not args.trajectories:
         logger.info(f"no trajectory named: using the example, Li in FCC sulfur, {EXAMPLE}")
-    paths: Sequence[str | Path] = args.trajectories or [EXAMPLE]
-    trajectories = read(list(paths), **{name: getattr(args, name) for name in _READING}, scratch=scratch)
+    trajectories = read(
+        tuple(args.trajectories or [EXAMPLE]), **{name: getattr(args, name) for name in _READING}, scratch=scratch
+    )
     for trajectory in trajectories:
         for finding in trajectory.findings:
             tell(finding, trajectory.origin)

@@ -28,8 +28,8 @@ from gdynet_tf.graphs.store import FORMAT_VERSION
 from gdynet_tf.graphs.targets import find_targets
 from gdynet_tf.locks import locked
 from gdynet_tf.progress import Progress
+from gdynet_tf.spool import pieces
 from gdynet_tf.trajectory import Trajectory
-from gdynet_tf.trajectory.spool import pieces
 
 __all__ = ["build_graphs"]
 

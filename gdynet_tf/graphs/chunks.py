@@ -9,8 +9,8 @@ import numpy as np
 
 from gdynet_tf.graphs.expansion import expand_distances, gaussian_centers
 from gdynet_tf.graphs.neighbors import nearest_neighbors
+from gdynet_tf.spool import FileArray
 from gdynet_tf.trajectory import Trajectory
-from gdynet_tf.trajectory.spool import FileArray
 
 __all__ = [
     "PlannedArray",
@@ -153,5 +153,5 @@ def write_chunk(folder: str, start: int, stop: int, meta: Mapping[str, Any]) -> 
         array = FileArray.open(Path(folder) / f"{name}.npy", "r+b")
         written = np.ascontiguousarray(values, array.dtype)
         array.write(start, written)
-        digests[name] = hashlib.sha256(written).hexdigest()
+        digests[name] = hashlib.sha256(written.data).hexdigest()
     return digests

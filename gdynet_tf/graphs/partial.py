@@ -19,7 +19,7 @@ from gdynet_tf.files import digest, write_json
 from gdynet_tf.graphs.chunks import PlannedArray
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.manifest import write_manifest
-from gdynet_tf.trajectory.spool import FileArray, pieces
+from gdynet_tf.spool import FileArray, pieces
 
 __all__ = ["PartialDirectory", "check_output", "free_space"]
 
@@ -76,7 +76,7 @@ class _RunningDigest:
         while self._written.get(self._at, 0) > self._at:
             stop = self._written.pop(self._at)
             for _, rows in pieces(self._array, range(self._at, stop)):
-                self._hash.update(np.ascontiguousarray(rows))
+                self._hash.update(np.ascontiguousarray(rows).data)
             self._at = stop
 
     def hexdigest(self) -> str:
@@ -177,7 +177,7 @@ class PartialDirectory:
         noted = self._noted.get(f"{folder}:{start}:{stop}", {})
         for name, expected in noted.items():
             rows = FileArray.open(self.file(f"{folder}/{name}"))[start:stop]
-            if hashlib.sha256(np.ascontiguousarray(rows)).hexdigest() != expected:
+            if hashlib.sha256(np.ascontiguousarray(rows).data).hexdigest() != expected:
                 return False
         self._advance(folder, start, stop, noted)
         return bool(noted)
@@ -235,7 +235,7 @@ def _npy_digest(array: np.ndarray | FileArray) -> str:
     """SHA-256 of the .npy file of an array."""
     result = hashlib.sha256(_header(array.shape, array.dtype))
     for _, rows in pieces(array):
-        result.update(np.ascontiguousarray(rows))
+        result.update(np.ascontiguousarray(rows).data)
     return result.hexdigest()
 
 

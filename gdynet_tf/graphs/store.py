@@ -15,7 +15,7 @@ from gdynet_tf.graphs.dataset import GraphDataset, as_inputs
 from gdynet_tf.graphs.partial import PartialDirectory, check_output
 from gdynet_tf.locks import locked
 from gdynet_tf.manifest import check_manifest
-from gdynet_tf.trajectory.spool import FileArray
+from gdynet_tf.spool import FileArray
 
 __all__ = ["FORMAT_VERSION", "open_graphs", "open_inputs", "write_graphs"]
 

@@ -22,7 +22,7 @@ from gdynet_tf.networks.layers import Tensor
 
 __all__ = ["MEMORY", "SlopeLoss", "fit_in_pieces", "number_of_pieces", "vamp2_slopes"]
 
-MEMORY = 1 << 30  # bytes that a batch may take; a larger one goes in pieces
+MEMORY = 1 << 29  # bytes that a batch may take; a larger one goes in pieces
 _READ_AHEAD = 4  # batches of inputs: one in use, one that is read, two that wait
 _COPIES = 4  # of what a convolution makes of an edge, kept for the derivative
 

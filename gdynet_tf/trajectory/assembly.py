@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from gdynet_tf.errors import InputError, TruncatedFile
 from gdynet_tf.findings import Finding
+from gdynet_tf.spool import Spool
 from gdynet_tf.trajectory.cells import completed_lattices
 from gdynet_tf.trajectory.following import Follower, check_frames, check_lattices
 from gdynet_tf.trajectory.joins import Clock, SeenFrames, impossible_jumps, read_clock
 from gdynet_tf.trajectory.readers.compression import stem
 from gdynet_tf.trajectory.source import Chunk, FrameSource
-from gdynet_tf.trajectory.spool import Spool
 from gdynet_tf.trajectory.trajectory import Trajectory, gathered
 
 __all__ = ["Assembly", "NothingNew", "ReadingOptions", "close"]
@@ -99,7 +100,7 @@ class Assembly:
                     self.follower = Follower(source.atomic_numbers, periodic, source.unwrapped)
                     self.positions = Spool(source.path, self.options.scratch)
                 self._take(chunk)
-                if self._enough():
+                if self._stop is not None and self._n >= self._stop:
                     break
         except TruncatedFile as error:
             whole = self._n_read - n_before
@@ -116,9 +117,11 @@ class Assembly:
         finally:
             close(source)
 
-    def _enough(self) -> bool:
-        stop = self.options.stop
-        return stop is not None and 0 <= stop <= self._n
+    @property
+    def _stop(self) -> int | None:
+        """Where reading ends; None where frames are counted from the end, which must be known first."""
+        start, stop = self.options.start or 0, self.options.stop
+        return None if stop is None or min(start, stop) < 0 else stop
 
     def _checked(self, source: FrameSource) -> Iterator[tuple[Chunk, tuple[bool, ...]]]:
         """Chunks that hold nothing impossible, with cells, and which directions are periodic."""
@@ -160,10 +163,10 @@ class Assembly:
 
     def _take(self, chunk: Chunk) -> None:
         """Follow the frames of a checked chunk, and keep those that were asked for."""
-        n_frames, stop = len(chunk.positions), self.options.stop
-        if stop is not None and stop >= 0 and not self.seen.drop:
-            n_frames = min(n_frames, stop - self._n)
-            chunk = Chunk(*(None if part is None else part[:n_frames] for part in chunk))
+        n_frames = len(chunk.positions)
+        if self._stop is not None and not self.seen.drop:
+            n_frames = min(n_frames, self._stop - self._n)
+            chunk = _first_frames(chunk, n_frames)
         if not n_frames:
             return
         repeated = self.seen.repeated(chunk.positions, self._goes_back(chunk))
@@ -261,23 +264,25 @@ class Assembly:
         """Cuts that time stamps tell, and the frame interval with its unit where it is known."""
         options, source = self.options, self._sources[0]
         times, steps = _joined(self._times), _joined(self._steps)
-        stamped = [(times, 1.0, source.time_unit), (steps, options.timestep, options.timestep and options.time_unit)]
-        if options.timestep is not None:
-            if steps is None:
-                raise InputError(f"`timestep={options.timestep:g}`: {source.path} does not number its time steps")
-            stamped.reverse()
-        known = [(stamps, scale, unit) for stamps, scale, unit in stamped if stamps is not None]
-        telling = [entry for entry in known if (entry[0] != entry[0][0]).any()]
+        if options.timestep is not None and steps is None:
+            raise InputError(f"`timestep={options.timestep:g}`: {source.path} does not number its time steps")
+        known = [_Stamps(times, 1.0, source.time_unit)] if times is not None else []
+        if steps is not None and options.timestep is not None:
+            known.insert(0, _Stamps(steps, options.timestep, options.time_unit))
+        elif steps is not None:
+            known.append(_Stamps(steps, 1.0, None))
+        telling = [stamps for stamps in known if (stamps.values != stamps.values[0]).any()]
         if not telling and options.frame_interval is not None:
             known = []  # stamps that tell nothing do not contradict
         clock, interval, unit = Clock(None), None, None
         if known:
-            stamps, scale, unit = (telling or known)[0]
-            clock = read_clock(source.path, stamps, "steps" if stamps is steps else unit or "", self._label)
-            interval = clock.interval * scale if clock.interval and scale and unit else None
+            values, scale, unit = (telling or known)[0]
+            clock = read_clock(source.path, values, "steps" if values is steps else unit or "", self._label)
+            interval = clock.interval * scale if clock.interval and unit else None
         if options.timestep is not None and interval and times is not None and source.time_unit == unit:
-            other = read_clock(source.path, times, unit, self._label).interval
-            self._compare(f"`timestep={options.timestep:g}` {unit}", (interval, unit), (other, unit))
+            other = read_clock(source.path, times, options.time_unit, self._label).interval
+            argument = f"`timestep={options.timestep:g}` {options.time_unit}"
+            self._compare(argument, (interval, options.time_unit), (other, unit))
         if options.frame_interval is not None:
             given = (options.frame_interval, options.time_unit)
             self._compare(f"`frame_interval={given[0]:g}` {given[1]}", given, (interval, unit))
@@ -289,6 +294,19 @@ class Assembly:
         interval, unit = said
         if interval is not None and (unit != given[1] or abs(interval - given[0]) > _SAME_INTERVAL * given[0]):
             raise InputError(f"{argument}: {self._sources[0].path} says {interval:g} {unit} between frames")
+
+
+class _Stamps(NamedTuple):
+    """Times or steps of all frames, and what makes times of them."""
+
+    values: np.ndarray
+    scale: float
+    unit: str | None
+
+
+def _first_frames(chunk: Chunk, n: int) -> Chunk:
+    positions, *others = chunk
+    return Chunk(positions[:n], *(None if part is None else part[:n] for part in others))
 
 
 def _joined(parts: Sequence[np.ndarray | None]) -> np.ndarray | None:

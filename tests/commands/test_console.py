@@ -87,8 +87,12 @@ def test_logging_is_left_as_it_was():
         (TrainingError("t"), 1, "error: t\n"),
         (KeyboardInterrupt(), 130, "error: interrupted\n"),
         (PermissionError(errno.EACCES, "Permission denied", "/a/b"), 2, "error: /a/b: Permission denied\n"),
-        (OSError(errno.ENOSPC, "No space left on device"), 2, "error: No space left on device\n"),
-        (OSError("odd"), 2, "error: odd\n"),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            2,
+            "error: a file cannot be written or read: No space left on device\n",
+        ),
+        (OSError("odd"), 2, "error: a file cannot be written or read: odd\n"),
     ],
 )
 def test_exit_codes(capsys, error, code, said):
@@ -107,7 +111,8 @@ sys.exit(run_command(command, argparse.ArgumentParser(), []))
 
 
 @pytest.mark.parametrize(
-    ("reader", "code", "said"), [("true", 141, ""), ("full", 2, "error: No space left on device\n")]
+    ("reader", "code", "said"),
+    [("true", 141, ""), ("full", 2, "error: a file cannot be written or read: No space left on device\n")],
 )
 def test_nowhere_to_write(reader, code, said):
     """`... | head` ends without a word, a full disk behind `>` with one line."""

@@ -78,7 +78,7 @@ def test_training_in_pieces_is_the_same(graphs, monkeypatch, tmp_path):
     start = weights_of(starting_model(SETTINGS, graphs))
     (whole, history), (found, same) = (
         (monkeypatch.setattr(module, "MEMORY", memory), train_network(graphs, split, SETTINGS, 3, progress=False))[1]
-        for memory in (1 << 30, A_PAIR * 8)  # 8, 8 and 6 pairs, filled up to 8
+        for memory in (1 << 29, A_PAIR * 8)  # 8, 8 and 6 pairs, filled up to 8
     )
     assert np.abs(weights_of(whole) - start).max() > 0.01
     np.testing.assert_allclose(weights_of(found), weights_of(whole), atol=2e-6)

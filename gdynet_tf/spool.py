@@ -133,7 +133,7 @@ class FileArray:
         found = np.empty((stop - start, *self.shape[1:]), self.dtype)
         if not found.size:
             return found
-        view, done = memoryview(found).cast("B"), 0
+        view, done = found.data.cast("B"), 0
         while done < len(view):
             count = os.preadv(self._file.fileno(), [view[done:]], self.offset + start * self.row_bytes + done)
             if not count:
@@ -145,7 +145,7 @@ class FileArray:
 def _write(file: IO[bytes], values: np.ndarray, at: int) -> None:
     if not values.size:
         return
-    data, done = memoryview(np.ascontiguousarray(values)).cast("B"), 0
+    data, done = np.ascontiguousarray(values).data.cast("B"), 0
     while done < len(data):
         done += os.pwrite(file.fileno(), data[done:], at + done)
 
