@@ -192,10 +192,10 @@ def pieces_of(blocks: Blocks, values: Sequence[np.ndarray]) -> list[list[Piece]]
 def independent_blocks(chi: ChiLike, tau: int | None = None) -> Blocks:
     """Decide what is independent, from the measured relaxation and the correlation between targets.
 
-    * Blocks of time, at least five relaxation times of one target and of their mean long, and two of a slower process too weak to be seen but in
-      averages over time (see `slower_relaxation`): segments are laid end to end, so that short ones, or those
-      of one run, come together in a block. Not where the targets differ by more than their averages over time should
-      (frozen, or in different surroundings): then more time would not narrow the interval.
+    * Blocks of time, at least five relaxation times of one target and of the mean of all long, and two of a slower
+      process too weak to be seen but in averages over time (see `slower_relaxation`): segments are laid end to end, so
+      that short ones, or those of one run, come together in a block. Not where the targets differ by more than their
+      averages over time should (frozen, or in different surroundings): then more time would not narrow the interval.
     * Groups of targets, where what happens to one is shown not to depend on the others, neither at the same time nor
       with a delay (see `target_correlation`, `target_following`). Of few such targets, blocks of time of each.
     * Whole trajectories, where chi declares them or the correlation across the joints of segments shows them to be
