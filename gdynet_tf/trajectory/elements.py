@@ -92,7 +92,7 @@ def elements_by_mass(masses: np.ndarray, where: str | Path) -> tuple[np.ndarray,
     finding = Finding(
         kind="elements by mass",
         severity="note",
-        text=f"{where}: elements are told by the masses: {said}",
+        text=f"elements are told by the masses: {said}",
         numbers={f"{mass:g}": z for mass, z in zip(kinds, numbers, strict=True)},
     )
     return np.array(numbers, np.int32)[which.ravel()], (finding,)

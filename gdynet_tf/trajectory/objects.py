@@ -124,7 +124,7 @@ def fields_of_mdanalysis(
         raise InputError(f"{where}: no atom is selected")
     numbers, attributes, findings = atoms_of_mdanalysis(atoms, where)
     for finding in findings:
-        warnings.warn(str(finding), stacklevel=3)
+        warnings.warn(f"{where}: {finding}", stacklevel=3)
     frames = atoms.universe.trajectory
     before, positions, boxes, times = frames.frame, [], [], []
     for step in frames[start:stop]:
@@ -252,7 +252,7 @@ def _atomic_numbers(atoms: Any, where: str, remedy: str) -> tuple[np.ndarray, tu
             ) from None
     _check_masses(atoms, names, numbers, guess, where, remedy)
     said = ", ".join(f"{name} {element}" for name, element in list(guess.items())[:12])
-    text = f"{where}: elements are guessed from the atom names: {said}{remedy}"
+    text = f"elements are guessed from the atom names: {said}{remedy}"
     return np.array([numbers[name] for name in names], np.int32), (
         Finding("elements by name", "note", text, dict(guess)),
     )

@@ -170,7 +170,7 @@ def _atomic_numbers(path: str | Path, labels: np.ndarray) -> tuple[np.ndarray, t
     numbers = np.array([atomic_number(symbol, path) for symbol in symbols], np.int32)
     told = {str(name): symbol for name, symbol in zip(names, symbols, strict=True) if name != symbol}
     said = ", ".join(f"{name} {symbol}" for name, symbol in told.items())
-    finding = Finding("elements by label", "note", f"{path}: elements are told by the labels: {said}", told)
+    finding = Finding("elements by label", "note", f"elements are told by the labels: {said}", told)
     return numbers[which], (finding,) if told else ()
 
 

@@ -93,7 +93,7 @@ def open_lammps(path: str | Path, species: Sequence[str] | None = None, elements
     atoms = _by_id(path, [first], table(rows, first.n_atoms, lambda row: f"timestep {first.timestep}"))
     numbers, findings = _atomic_numbers(path, first.columns, atoms, units, species, elements_known)
     if units.length != 1:
-        text = f"{path}: units {first.units}: lengths are multiplied by {units.length:g} for Å"
+        text = f"units {first.units}: lengths are multiplied by {units.length:g} for Å"
         findings += (Finding("converted units", "note", text, {"length": units.length}),)
     coordinates = _coordinates(path, first.columns)
     return FrameSource(

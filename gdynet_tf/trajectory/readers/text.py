@@ -20,6 +20,7 @@ _LONGEST_LINE = 2**20  # bytes
 _LARGEST_FRAME = 2**30
 _PIECE = 10_000  # lines
 _BATCH = 2**20  # bytes of text parsed at once
+_MOST_HEADERS = 4096  # of small frames
 _Header = TypeVar("_Header")
 
 
@@ -60,9 +61,17 @@ class Lines:
         return self._text(line)
 
     def skip_blank(self) -> str | None:
-        """The next line that is not blank, None at the end of the file."""
+        """The next line that is not blank, None at the end of the file.
+
+        Raises
+        ------
+        TruncatedFile
+            If the file ends within it.
+        """
         while line := self._line():
             if text := self._text(line).strip():
+                if not line.endswith(b"\n"):
+                    raise TruncatedFile(f"{self.path}: ends within line {self.number}; the file is truncated")
                 return text
         return None
 
@@ -158,7 +167,7 @@ def batches(frames: Iterator[tuple[_Header, bytes]], size: int = _BATCH) -> Iter
             headers.append(header)
             blocks.append(rows)
             held += len(rows)
-            if held >= size:
+            if held >= size or len(headers) >= _MOST_HEADERS:
                 yield headers, b"".join(blocks)
                 headers, blocks, held = [], [], 0
     except TruncatedFile as error:
