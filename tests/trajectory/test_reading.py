@@ -195,7 +195,9 @@ class TestCell:
             read(plain)
 
     def test_it_is_given(self, plain):
-        np.testing.assert_array_equal(read(plain, cell=(10, 11, 12)).lattices, np.repeat(np.diag([10.0, 11, 12])[None], 2, 0))
+        np.testing.assert_array_equal(
+            read(plain, cell=(10, 11, 12)).lattices, np.repeat(np.diag([10.0, 11, 12])[None], 2, 0)
+        )
         found = read(plain, cell=(10, 11, 12, 80, 95, 110))
         assert found.periodic == (True, True, True)
         lengths = np.linalg.norm(found.lattices[0], axis=1)
@@ -349,7 +351,9 @@ class TestRepeated:
         one, two = read([file, file])
         assert kinds(one) == []
         assert "All frames are those of" in said(two, "repeated frames")
-        assert "a.npz, the same file twice: 40 repeated frames, `drop_repeated=True` leaves" in said(two, "repeated frames")
+        assert "a.npz, the same file twice: 40 repeated frames, `drop_repeated=True` leaves" in said(
+            two, "repeated frames"
+        )
         (only,) = read([file, file], drop_repeated=True)
         assert "All frames are those" in said(only, "repeated frames")
         assert len(only.positions) == 40
