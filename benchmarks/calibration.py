@@ -57,6 +57,17 @@ def trap(depth):
     return expm(rates)
 
 
+def biased(flip, switch, bias):
+    """Two states that relax in ``flip`` frames to populations of 0.5 + bias and 0.5 - bias, which swap now and then."""
+    p = np.array([0.5 + bias, 0.5 - bias])
+    rates = np.zeros((4, 4))  # states 0 and 1 of the one bias, then of the other
+    for k, first in enumerate((p, p[::-1])):
+        rates[2 * k, 2 * k + 1], rates[2 * k + 1, 2 * k] = first[1] / flip, first[0] / flip
+        for i in range(2):
+            rates[2 * k + i, 2 * (1 - k) + i] = 1 / switch
+    return expm(rates - np.diag(rates.sum(axis=1)))
+
+
 def stationary(P):
     values, vectors = np.linalg.eig(P.T)
     pi = vectors[:, np.argmin(np.abs(values - 1))].real
@@ -129,6 +140,7 @@ class Chain:
     declared: bool = False
     blur: float = 0.0
     frozen: float | None = None  # concentration of the beta distribution of each target's population
+    behind: tuple = (0, 1)  # frames by which a target is behind the one before it, and number of those in a row
     lags: tuple = (TAU, 2 * TAU, 4 * TAU)
     cache: dict = field(default_factory=dict, compare=False)
 
@@ -139,7 +151,7 @@ class Chain:
     def draw(self, n, rng):
         batch = max(1, min(n, int(2e7 / (sum(self.lengths) * self.n_targets))))
         for first in range(0, n, batch):
-            shape = (min(batch, n - first), self.n_targets)
+            shape = (min(batch, n - first), self.n_targets // self.behind[1])
             frozen = None
             if self.frozen is not None:
                 p = rng.beta(self.frozen, self.frozen, shape)
@@ -149,10 +161,16 @@ class Chain:
             if self.one_run:
                 paths = np.split(walk(self.P, sum(self.lengths), shape, rng, **settings), cuts)
             else:
-                paths = [walk(self.P, length, shape, rng, **settings) for length in self.lengths]
+                paths = [self.followed(length, shape, rng, settings) for length in self.lengths]
             for k in range(shape[0]):
                 trajectories = range(len(self.lengths)) if self.declared else None
                 yield ga.Chi([self.show(path[:, k], rng) for path in paths], TAU, trajectories=trajectories)
+
+    def followed(self, length, shape, rng, settings):
+        """Paths of targets, of which all but the first in a row repeat the one before, later."""
+        delay, n = self.behind
+        path = walk(self.P, length + delay * (n - 1), shape, rng, **settings)
+        return np.concatenate([path[delay * k : delay * k + length] for k in range(n)], axis=-1)
 
     def show(self, path, rng):
         """Chi of hidden states: crisp, or the posterior of a noisy measurement."""
@@ -269,6 +287,9 @@ CHAINS = {
     "together, partly": Chain(THREE, (4000,), 20, common=0.5),
     "together, weakly": Chain(THREE, (600,), 40, common=0.15),
     "together, short": Chain(THREE, (180,), 20, common=1.0),
+    "in a row, 25 frames apart": Chain(THREE, (1000,), 20, behind=(25, 20)),
+    "in a row, 25 frames apart, long": Chain(THREE, (4000,), 20, behind=(25, 20)),
+    "in pairs, 60 frames apart": Chain(THREE, (1000,), 20, behind=(60, 2)),
     "unequal segments": Chain(THREE, (300, 600, 1000, 2000, 4000, 8000), 1),
     "segments of one run": Chain(THREE, (60,) * 100, 1, one_run=True),
     "segments of one run, said to be independent": Chain(THREE, (60,) * 100, 1, one_run=True, declared=True),
@@ -289,6 +310,8 @@ CHAINS = {
     "memory, strong": Chain(wells(16.0), (12_000,), 1, observed=LUMPED),
     "memory, timescale times 1.7": Chain(trap(0.02), (5000,), 1, observed=(0, 1, 0)),
     "memory, timescale doubles": Chain(trap(0.01), (5000,), 1, observed=(0, 1, 0)),
+    "memory, weak and slow": Chain(biased(10.0, 1000.0, 0.1), (20_000,), 1, observed=(0, 1, 0, 1)),
+    "memory, weak and slow, long": Chain(biased(10.0, 1000.0, 0.1), (80_000,), 1, observed=(0, 1, 0, 1)),
     "memory, many targets": Chain(wells(8.0), (400,), 30, observed=LUMPED),
 }
 _MEMORY = ("memory", "fuzzy", "targets that differ")  # K(n tau) is not K(tau)^n

@@ -1,14 +1,13 @@
-"""The errors a user can meet, and how a command ends on them.
+"""The errors a user can meet.
 
 Messages name arguments as Python spells them, between backticks: ```n_states=1`: must be at least 2``. A command shows
 the same message in its own spelling: ``--n-states 1: must be at least 2``.
 """
 
 import re
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
-__all__ = ["InputError", "TrainingError", "TruncatedFile", "as_options", "run_command"]
+__all__ = ["InputError", "TrainingError", "TruncatedFile", "as_options"]
 
 _ARGUMENT = re.compile(r"`([a-z]\w*)(?:=([^`]*))?`")
 
@@ -47,33 +46,3 @@ def as_options(message: str, options: Mapping[str, str] | None = None) -> str:
         return option if value in (None, "True") else f"{option} {value.strip(chr(39))}"
 
     return _ARGUMENT.sub(spelled, message)
-
-
-def run_command(
-    command: Callable[[Sequence[str] | None], int | None],
-    argv: Sequence[str] | None = None,
-    options: Mapping[str, str] | None = None,
-) -> int:
-    """Run ``command(argv)`` and turn bad input into one line on stderr.
-
-    Parameters
-    ----------
-    command : callable
-        Takes a list of arguments (None: ``sys.argv[1:]``); may return an exit code.
-    argv : list of str, optional
-    options : mapping, optional
-        Argument -> option, for messages of the library about arguments that the command calls otherwise.
-
-    Returns
-    -------
-    int
-        Exit code: the command's or 0, 2 for bad input, 1 for a training that failed, 130 when interrupted.
-    """
-    try:
-        return command(argv) or 0
-    except (InputError, TrainingError) as error:
-        print(f"error: {as_options(' '.join(str(error).split()), options)}", file=sys.stderr)
-        return 2 if isinstance(error, InputError) else 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130

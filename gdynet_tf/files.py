@@ -1,12 +1,17 @@
 """Files that are whole or not there, and how a changed one is recognised."""
 
+import contextlib
 import hashlib
 import json
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["digest", "write_json"]
+from gdynet_tf.errors import InputError
+
+__all__ = ["digest", "discard", "is_single_component", "read_json", "whole_folder", "write_json"]
 
 _BLOCK = 1 << 22  # bytes
 
@@ -41,3 +46,88 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
     os.replace(temporary, path)
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A new folder that takes the place of an old one when it is complete; otherwise the old one stays as it was.
+
+    The new one is written beside it, under a hidden name, and they are exchanged by renaming: nothing of the old one is
+    left in the new one. What a killed process left is put right by the next call.
+
+    Parameters
+    ----------
+    path : Path
+        Whose parent exists, and is locked.
+
+    Yields
+    ------
+    Path
+        Empty folder to write into.
+    """
+    new, old = path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
+    if old.exists() and not path.exists():  # killed between the two renamings
+        os.replace(old, path)
+    for left in (new, old):
+        shutil.rmtree(left, ignore_errors=True)
+    new.mkdir()
+    try:
+        yield new
+        if path.exists():
+            os.replace(path, old)
+        os.replace(new, path)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def discard(path: Path) -> None:
+    """Remove a directory. Its name is free at once: what a kill leaves of it is not taken for it.
+
+    Parameters
+    ----------
+    path : Path
+        Which is locked; what an earlier call left is removed too.
+    """
+    aside = path.with_name(f".{path.name}.old")
+    shutil.rmtree(aside, ignore_errors=True)
+    os.replace(path, aside)
+    shutil.rmtree(aside)
+
+
+def is_single_component(name: str) -> bool:
+    """Whether a name stays within the folder that it is used in: no path, on whatever system.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    bool
+    """
+    return name not in ("", ".", "..") and not set(name) & set("/\\\0\n") and len(os.fsencode(name)) < 200
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None

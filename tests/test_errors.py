@@ -2,7 +2,7 @@
 
 import pytest
 
-from gdynet_tf.errors import InputError, as_options, run_command
+from gdynet_tf.errors import as_options
 
 
 @pytest.mark.parametrize(
@@ -21,11 +21,3 @@ from gdynet_tf.errors import InputError, as_options, run_command
 )
 def test_arguments_as_options(message, expected):
     assert as_options(message, {"validation": "val"}) == expected
-
-
-def test_command_shows_options(capsys):
-    def command(argv):
-        raise InputError("`test=x`: wrong")
-
-    assert run_command(command, [], {"test": "check"}) == 2
-    assert capsys.readouterr().err == "error: --check x: wrong\n"

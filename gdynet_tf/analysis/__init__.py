@@ -15,6 +15,7 @@ from gdynet_tf.analysis.agreement import (
     state_agreement,
 )
 from gdynet_tf.analysis.chi import Chi, as_chi
+from gdynet_tf.analysis.dependence import target_correlation, target_following
 from gdynet_tf.analysis.independence import Basis, Blocks, Piece, independent_blocks
 from gdynet_tf.analysis.kinetics.chapman_kolmogorov import ChapmanKolmogorovTest, chapman_kolmogorov_test
 from gdynet_tf.analysis.kinetics.covariances import covariances
@@ -43,7 +44,7 @@ from gdynet_tf.analysis.kinetics.timescales import (
     implied_timescales,
     timescale,
 )
-from gdynet_tf.analysis.relaxation import observed_transitions, relaxation_time
+from gdynet_tf.analysis.relaxation import observed_transitions, relaxation_time, slower_relaxation
 from gdynet_tf.analysis.runs import Run, load_chi, load_run
 from gdynet_tf.analysis.states import (
     CollapsedStates,
@@ -69,6 +70,7 @@ from gdynet_tf.analysis.structure.radial import (
     radial_distribution,
 )
 from gdynet_tf.analysis.structure.space import PopulationProfile, StateDensity, population_profile, state_density
+from gdynet_tf.analysis.structure.surroundings import Surroundings, surroundings
 from gdynet_tf.analysis.system import System, load_system
 from gdynet_tf.analysis.transport.conductivity import Conductivity, cluster_nernst_einstein
 from gdynet_tf.analysis.transport.diffusion import (
@@ -115,6 +117,7 @@ __all__ = [
     "StateAgreement",
     "StateDensity",
     "StateDistribution",
+    "Surroundings",
     "System",
     "TracerDiffusivity",
     "TransitionTransport",
@@ -171,12 +174,15 @@ __all__ = [
     "restart_agreement",
     "reversible_markov_model",
     "site_matrix",
+    "slower_relaxation",
     "state_agreement",
     "state_density",
     "state_distribution",
     "stationary_distribution",
     "sum_of_shares",
+    "surroundings",
     "target_correlation",
+    "target_following",
     "timescale",
     "tracer_diffusivity",
     "transition_transport",

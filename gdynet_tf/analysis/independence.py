@@ -8,22 +8,21 @@ import numpy as np
 from scipy.special import fdtrc
 
 from gdynet_tf.analysis.chi import Chi, ChiLike, as_chi
-from gdynet_tf.analysis.relaxation import (
-    joint_correlation,
-    observed_transitions,
-    relaxation_time,
-    target_correlation,
-)
+from gdynet_tf.analysis.dependence import independent_design
+from gdynet_tf.analysis.relaxation import joint_correlation, observed_transitions, relaxation_time, slower_relaxation
 
 __all__ = ["Basis", "Blocks", "Piece", "blocks_of_time", "groups_of_targets", "independent_blocks", "pieces_of"]
 
 _LEAST, _MOST = 6, 40  # blocks
 _ENOUGH = 20  # blocks of time from which they are preferred to groups of targets
 _PER_BLOCK = 5.0  # relaxation times in a block of time
-_DESIGN = 1.5  # design effect up to which targets count as independent
+_PER_SLOWER = 2.0  # those of a weak process
 _JOINT = 0.35  # correlation across joints up to which segments count as independent
 _ONE_SIDED = 1.64  # standard errors, 95 %
+_UNPROVEN = "targets are too few or not shown to be independent"
 # Every interval asks, and a Chi does not change: its answers are kept as long as it is.
+
+Reason = Literal["", "no dynamics", "short", "targets differ", "targets follow", "no diffusion"]
 
 
 @dataclass(frozen=True)
@@ -41,9 +40,12 @@ class Basis:
         Slowest relaxation seen, in frames; inf where it was not seen to decay.
     n_relaxations : float
         Relaxation times in all frames.
+    slower : float
+        Relaxation of a weak process that the averages over blocks show and the autocorrelation does not, in frames;
+        NaN where there is none.
     design_effect : float
         By how much correlation between targets widens variances of groups of targets; 1 otherwise.
-    reason : {"", "no dynamics", "short", "targets differ", "no diffusion"}
+    reason : {"", "no dynamics", "short", "targets differ", "targets follow", "no diffusion"}
         Why there is no interval.
     """
 
@@ -52,8 +54,9 @@ class Basis:
     block_length: float = np.nan
     relaxation: float = np.nan
     n_relaxations: float = np.nan
+    slower: float = np.nan
     design_effect: float = 1.0
-    reason: Literal["", "no dynamics", "short", "targets differ", "no diffusion"] = ""
+    reason: Reason = ""
 
     def __str__(self) -> str:
         if self.kind in ("time blocks", "blocks of single targets"):
@@ -69,10 +72,13 @@ class Basis:
             return "no interval: the displacement is not that of diffusion in the fitted range"
         if self.reason == "targets differ":
             return "no interval: targets differ by more than time averages away and are not shown to be independent"
+        apart = "targets do what others did before" if self.reason == "targets follow" else _UNPROVEN
         held = "the slowest relaxation does not decay in the data"
         if np.isfinite(self.relaxation):
             held = f"the data hold {self.n_relaxations:.2g} relaxation times of the {_LEAST * _PER_BLOCK:.0f} needed"
-        return f"no interval: {held}, and targets are too few or not shown to be independent"
+        if np.isfinite(self.slower):
+            held = f"a weak process is slow, of about {self.slower:.2g} frames, beside the length of the data"
+        return f"no interval: {held}, and {apart}"
 
 
 @dataclass(frozen=True)
@@ -180,11 +186,12 @@ def pieces_of(blocks: Blocks, values: Sequence[np.ndarray]) -> list[list[Piece]]
 def independent_blocks(chi: ChiLike, tau: int | None = None) -> Blocks:
     """Decide what is independent, from the measured relaxation and the correlation between targets.
 
-    * Blocks of time, at least five relaxation times long: segments are laid end to end, so that short ones, or those
+    * Blocks of time, at least five relaxation times long, and two of a slower process too weak to be seen but in
+      averages over time (see `slower_relaxation`): segments are laid end to end, so that short ones, or those
       of one run, come together in a block. Not where the targets differ by more than their averages over time should
       (frozen, or in different surroundings): then more time would not narrow the interval.
-    * Groups of targets, where what happens to one is shown not to depend on the others (see `target_correlation`). Of
-      few such targets, blocks of time of each.
+    * Groups of targets, where what happens to one is shown not to depend on the others, neither at the same time nor
+      with a delay (see `target_correlation`, `target_following`). Of few such targets, blocks of time of each.
     * Whole trajectories, where chi declares them or the correlation across the joints of segments shows them to be
       independent; a declaration that the joints contradict is not believed.
 
@@ -209,21 +216,26 @@ def _decide(chi: Chi, tau: int) -> Blocks:
     """The blocks of `independent_blocks`."""
     relaxation, trajectories = _memory(chi, tau)
     held = chi.n_frames / relaxation if relaxation > 0 else np.inf
-    basis = Basis(None, relaxation=relaxation, n_relaxations=held, reason="short")
+    slower = slower_relaxation(np.concatenate([segment.mean(axis=1) for segment in chi]), relaxation)
+    basis = Basis(None, relaxation=relaxation, n_relaxations=held, slower=slower, reason="short")
     if not (relaxation <= tau or observed_transitions(chi, tau).any()) or relaxation == 0:
         return Blocks(replace(basis, reason="no dynamics"))
     # Blocks of fewer than two lag times would be empty at the lag.
     number = int(min(_MOST, held / _PER_BLOCK, chi.n_frames / (2 * tau)))
+    if np.isfinite(slower):
+        number = int(min(number, chi.n_frames / (_PER_SLOWER * slower)))
     time = blocks_of_time(chi, number, basis) if number >= _LEAST else Blocks(basis)
     if time and _targets_differ(chi, time):
         time = Blocks(replace(basis, reason="targets differ"))
     if len(time) >= _ENOUGH:
         return time
-    if groups := _of_targets(chi, tau, basis) or _of_single_targets(chi, tau, basis):
+    groups = _of_targets(chi, tau, basis)
+    groups = groups or _of_single_targets(chi, tau, groups.basis)
+    if groups:
         return groups if len(groups) > len(time) else time
     if time or time.basis.reason == "targets differ":
         return time
-    return _of_trajectories(chi, trajectories, basis)
+    return _of_trajectories(chi, trajectories, groups.basis if groups.basis.reason == "targets follow" else basis)
 
 
 def _memory(chi: Chi, tau: int) -> tuple[float, Sequence[int] | None]:
@@ -299,22 +311,14 @@ def _targets_differ(chi: Chi, blocks: Blocks) -> bool:
     return bool((fdtrc(n_targets - 1, free, ratio) < 0.05 / (chi.n_states - 1)).any())
 
 
-def _design_effect(chi: Chi, tau: int) -> float | None:
-    """That of targets which are shown to be independent, at least 1; None if they are not."""
-    if chi.n_targets < 2:
-        return None
-    design, noise = target_correlation(chi, tau)
-    mean, mean_noise = design.mean(), 1 / np.sqrt((noise**-2).sum()) if np.isfinite(noise).any() else np.inf
-    if mean + _ONE_SIDED * mean_noise >= _DESIGN or (np.abs(design - 1) - noise >= _DESIGN - 1).any():
-        return None
-    return max(1.0, float(design.max()))
-
-
 def _of_single_targets(chi: Chi, tau: int, basis: Basis) -> Blocks:
     """Blocks of time of each of a few targets, if these are shown to be independent."""
     number = int(min(basis.n_relaxations / _PER_BLOCK, chi.n_frames / (2 * tau), _MOST / chi.n_targets))
-    if number < 2 or number * chi.n_targets < _LEAST or (design := _design_effect(chi, tau)) is None:
+    if number < 2 or number * chi.n_targets < _LEAST:
         return Blocks(basis)
+    design, reason = independent_design(chi, tau)
+    if reason:
+        return Blocks(replace(basis, reason=reason))
     time = blocks_of_time(chi, number, basis)
     if _targets_differ(chi, time):
         return Blocks(replace(basis, reason="targets differ"))
@@ -329,8 +333,11 @@ def _of_single_targets(chi: Chi, tau: int, basis: Basis) -> Blocks:
 
 def _of_targets(chi: Chi, tau: int, basis: Basis) -> Blocks:
     """Groups of targets, if the targets are shown to be independent."""
-    if chi.n_targets < _LEAST or (design := _design_effect(chi, tau)) is None:
+    if chi.n_targets < _LEAST:
         return Blocks(basis)
+    design, reason = independent_design(chi, tau)
+    if reason:
+        return Blocks(replace(basis, reason=reason))
     return groups_of_targets(chi, replace(basis, design_effect=design))
 
 

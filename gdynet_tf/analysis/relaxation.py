@@ -1,4 +1,4 @@
-"""How long chi remembers: relaxation, correlation across joints and between targets, changes that happened."""
+"""How long chi remembers: relaxation, correlation across joints, changes that happened."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,13 @@ from gdynet_tf.analysis.kinetics.covariances import covariances
 from gdynet_tf.analysis.kinetics.koopman import koopman_matrix
 from gdynet_tf.analysis.kinetics.spectral import eigenvectors
 
-__all__ = ["joint_correlation", "observed_transitions", "relaxation_time", "target_correlation"]
+__all__ = ["joint_correlation", "observed_transitions", "relaxation_time", "slower_relaxation"]
 
-_ROWS = 1 << 18  # frames x targets looked at together
 _LAGS = 24  # of the autocorrelation, evenly spaced on a logarithmic scale
 _WINDOW = 4.0  # an autocorrelation is summed over this many of its own correlation times (Sokal 1997)
+_FREQUENCIES = 6, 2000  # fewest and most that tell of something slower
+_TIMES, _STRENGTHS = 20, 13  # of something slower that are tried
+_LIKELIER = 8.0  # twice the logarithm of the likelihood ratio from which it is believed
 
 
 def relaxation_time(chi: ChiLike, tau: int | None = None) -> float:
@@ -86,6 +88,55 @@ def _correlation_time(lags: np.ndarray, rho: Sequence[float], n_samples: int) ->
     return np.inf
 
 
+def slower_relaxation(means: np.ndarray, relaxation: float) -> float:
+    """Relaxation of what is too weak to be seen in the autocorrelation, but not in an average over time.
+
+    Averages over blocks forget what they hold of a relaxation t0 from block to block; a slower process of small
+    amplitude, which the autocorrelation hardly shows, stays in them and can rule their scatter. Its place is the
+    spectrum below 1 / (4 pi t0), which is flat without it: compared are the likelihoods (P. Whittle, J. R. Stat. Soc. B
+    15, 125 (1953)) of the spectrum with one and with two relaxations, S / (1 + (2 pi f t)^2) each.
+
+    Parameters
+    ----------
+    means : (F, n) array
+        Series whose averages over time are asked for, such as means of chi over targets.
+    relaxation : float
+        That is seen, frames.
+
+    Returns
+    -------
+    float
+        Frames: of the slower process, at most F / 4; NaN where the likelihood does not speak for one.
+    """
+    n_frames, t0 = len(means), max(relaxation, 0.5)
+    fewest, most = _FREQUENCIES
+    number = min(most, int(n_frames / (4 * np.pi * t0)))
+    if not np.isfinite(relaxation) or number < fewest:
+        return np.nan
+    means = np.asarray(means, np.float64)
+    power = np.abs(np.fft.rfft(means - means.mean(axis=0), axis=0)[1 : number + 1]) ** 2
+    power = power[:, power.min(axis=0) > 1e-16 * n_frames]  # what varies
+    if not power.shape[1]:
+        return np.nan
+    phase = 2 * np.pi * np.arange(1, number + 1) / n_frames
+    times, strengths = np.geomspace(2 * t0, n_frames / 4, _TIMES), np.geomspace(0.25, 64, _STRENGTHS)
+    one = 1 / (1 + (phase * t0) ** 2)
+    alone = _log_likelihood(one, power)
+    best, slower = _LIKELIER, np.nan
+    for time in times:
+        two = one + strengths[:, None] / (1 + (phase * time) ** 2)
+        gain = 2 * float((_log_likelihood(two, power) - alone).max())
+        if gain > best:
+            best, slower = gain, float(time)
+    return slower
+
+
+def _log_likelihood(shape: np.ndarray, power: np.ndarray) -> np.ndarray:
+    """Of periodograms (m, n), exponentially distributed about spectra (..., m) of the likeliest height: (..., n)."""
+    height = (1 / shape) @ power / len(power)
+    return -np.log(shape).sum(axis=-1)[..., None] - len(power) * np.log(height)
+
+
 def joint_correlation(chi: ChiLike, tau: int | None = None) -> tuple[float, int]:
     """Correlation of the slowest coordinate between the last frame of a segment and the first of the next.
 
@@ -107,44 +158,6 @@ def joint_correlation(chi: ChiLike, tau: int | None = None) -> tuple[float, int]
     first = np.array([segment[0] @ slowest for segment in chi.segments[1:]]).ravel()
     scale = np.sqrt(np.mean(last**2) * np.mean(first**2))
     return (float(np.mean(last * first) / scale) if scale > 0 else 1.0), len(last)
-
-
-def target_correlation(chi: ChiLike, tau: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Do targets change together? The design effect of each process.
-
-    e(t) = psi(t + tau) - lambda psi(t) is what happens to a target within the lag time beyond what its state foretold.
-    The design effect is Var(sum of e over targets) / sum of Var(e): 1 for independent targets, n_targets for targets
-    that do the same (L. Kish, Survey Sampling (1965)).
-
-    Parameters
-    ----------
-    chi : Chi or list of (F, n_targets, n_states) arrays
-    tau : int, optional
-
-    Returns
-    -------
-    design : (n_states - 1,) float
-    noise : (n_states - 1,) float
-        Standard error of it for independent targets; inf where nothing happened.
-    """
-    chi = as_chi(chi)
-    tau = chi.lag(tau)
-    vectors = eigenvectors(koopman_matrix(chi, tau))
-    values, right = vectors.eigenvalues[1:], vectors.right[:, 1:]
-    together, alone, squares = 0.0, 0.0, 0.0
-    step = max(1, _ROWS // chi.n_targets)
-    for segment in chi:
-        for start in range(0, len(segment) - tau, step):
-            psi = np.asarray(segment[start : start + step + tau], np.float64) @ right
-            change = psi[tau:] - values * psi[:-tau]
-            energy = (np.abs(change) ** 2).sum(axis=1)
-            together = together + (np.abs(change.sum(axis=1)) ** 2).sum(axis=0)
-            alone, squares = alone + energy.sum(axis=0), squares + (energy**2).sum(axis=0)
-    happened = alone > 1e-12
-    # Frames in which something happened; overlapping changes are worth 1.5 / tau of their number.
-    samples = np.divide(alone**2, squares, out=np.zeros_like(alone), where=happened) * min(1.0, 1.5 / tau)
-    design = np.divide(together, alone, out=np.full_like(alone, chi.n_targets), where=happened)
-    return design, np.sqrt(np.divide(2.0, samples, out=np.full_like(samples, np.inf), where=samples > 0))
 
 
 def observed_transitions(chi: ChiLike, persistence: int) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,9 @@ import numpy as np
 
 from gdynet_tf.analysis.chi import Chi
 from gdynet_tf.errors import InputError
+from gdynet_tf.files import read_json
 from gdynet_tf.findings import Finding
+from gdynet_tf.manifest import check_manifest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -195,25 +196,19 @@ def load_run(path: str | Path) -> Run:
     InputError
         If it is missing, unfinished or damaged.
     """
+    from gdynet_tf.schema import Config, Scores, check_schema
+
     path = Path(path)
-    contents: list[dict[str, Any]] = []
     for name in ("config.json", "scores.json"):
         if not (path / name).is_file():
             hint = "no such directory" if not path.is_dir() else f"no {name} in it"
-            unfinished = "; the training is not finished, train.py --resume continues it" if contents else ""
+            unfinished = "; the training is not finished, train.py --resume continues it" if name[0] == "s" else ""
             raise InputError(f"{path}: not a run directory ({hint}{unfinished})")
-        try:
-            contents.append(json.loads((path / name).read_text(encoding="utf-8")))
-        except ValueError as error:
-            raise InputError(f"{path / name}: cannot be read: {error}") from None
-    run = Run(path, *contents)
-    try:  # everything that the properties and load_chi read
-        _ = run.tau, run.frame_interval, run.time_unit, run.config["n_states"]
-        _ = [(trajectory["name"], sum(trajectory["segments"])) for trajectory in run.config["data"]["trajectories"]]
-        _ = [run.blocks(split) for split in _SPLITS]
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{path / 'config.json'}: altered, {error!r}") from None
-    return run
+    check_manifest(path)
+    config, scores = read_json(path / "config.json"), read_json(path / "scores.json")
+    check_schema(config, Config, path / "config.json")
+    check_schema(scores, Scores, path / "scores.json")
+    return Run(path=path, config=config, scores=scores)
 
 
 def load_chi(run: str | Path | Run, split: str = "all") -> Chi:
@@ -240,8 +235,4 @@ def load_chi(run: str | Path | Run, split: str = "all") -> Chi:
     blocks = run.blocks(split)
     if not blocks:
         raise InputError(f"{run.path / 'config.json'}: altered, no block of frames for {split}")
-    for block in blocks:
-        trajectory, start, stop = block
-        if not (0 <= trajectory < len(arrays) and 0 <= start < stop <= len(arrays[trajectory])):
-            raise InputError(f"{run.path / 'config.json'}: altered, block {list(block)} of {split} is not in the data")
     return chi_of_blocks(arrays, blocks, run.tau, run.frame_interval, run.time_unit)

@@ -1,5 +1,6 @@
 """The atoms behind chi: positions, cells and targets of the same frames."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,11 +9,12 @@ from gdynet_tf.analysis.chi import ChiLike
 from gdynet_tf.analysis.runs import Run, load_run
 from gdynet_tf.errors import InputError
 from gdynet_tf.findings import Finding
+from gdynet_tf.graphs.dataset import FrameRange
 from gdynet_tf.trajectory.cells import toroidal_paths
 
 __all__ = ["System", "load_system"]
 
-_CHUNK = 500  # frames that are read at once
+_FRAMES, _BYTES = 500, 1 << 24  # that are read at once, at most
 _STILL = 1e-6  # Å that an atom may move by rounding and count as held
 
 
@@ -22,8 +24,8 @@ class System:
 
     Attributes
     ----------
-    positions : list of (F, N, 3) arrays
-        Å, unwrapped.
+    positions : list of (F, N, 3) arrays or FrameRange
+        Å, unwrapped. Only parts are ever read, so that memory does not grow with the trajectory.
     lattices : list of (F, 3, 3) arrays
         Å, rows are lattice vectors.
     atomic_numbers : (N,) int array
@@ -80,17 +82,24 @@ class System:
         list of (F, n_targets, 3) float64
             Å, unwrapped by whole lattice vectors: for structure; `target_paths` are for displacements.
         """
-        if self.targets.shape[1] == 1:
-            return [np.asarray(x[:, self.targets[:, 0]], np.float64) for x in self.positions]
-        masses = _masses(self.atomic_numbers)[self.targets]  # (T, k)
+        single = self.targets.shape[1] == 1
+        masses = np.ones(self.targets.shape) if single else _masses(self.atomic_numbers)[self.targets]  # (T, k)
         weights = masses / masses.sum(axis=1, keepdims=True)
-        centers = []
-        for x, cell in zip(self.positions, self.lattices, strict=True):
-            group = np.asarray(x[:, self.targets], np.float64)  # (F, T, k, 3)
-            # The atoms of a molecule may lie in different cells; the first frame tells which image belongs to it.
-            first = group[0] - group[0, :, :1]
-            image = np.where(self.periodic, -np.round(first @ np.linalg.inv(cell[0])), 0.0)
-            centers.append(((group + image @ np.asarray(cell)[:, None]) * weights[..., None]).sum(axis=2))
+        return [self._centers(x, cell, weights) for x, cell in zip(self.positions, self.lattices, strict=True)]
+
+    def _centers(self, x: np.ndarray, cell: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """`target_positions` of a segment, by weights (T, k)."""
+        centers, images = np.empty((len(x), len(self.targets), 3)), None
+        for part in _parts(x):
+            group = np.asarray(x[part, self.targets], np.float64)  # (f, T, k, 3)
+            if group.shape[2] == 1:
+                centers[part] = group[:, :, 0]
+                continue
+            if images is None:
+                # The atoms of a molecule may lie in different cells; the first frame tells which image belongs to it.
+                first = group[0] - group[0, :, :1]
+                images = np.where(self.periodic, -np.round(first @ np.linalg.inv(cell[0])), 0.0)
+            centers[part] = ((group + images @ np.asarray(cell[part])[:, None]) * weights[..., None]).sum(axis=2)
         return centers
 
     def target_paths(self, reference: np.ndarray | None = None) -> list[np.ndarray]:
@@ -124,9 +133,9 @@ class System:
     def _held(self) -> bool:
         """Whether an atom never moves."""
         for x in self.positions:
-            still = np.arange(x.shape[1])
-            for start in range(0, len(x), _CHUNK):
-                away = np.abs(np.asarray(x[start : start + _CHUNK, still], np.float64) - x[0, still])
+            first, still = x[0], np.arange(x.shape[1])
+            for part in _parts(x):
+                away = np.abs(np.asarray(x[part, still], np.float64) - first[still])
                 still = still[away.max(axis=(0, 2)) < _STILL]
                 if not len(still):
                     return False
@@ -137,10 +146,9 @@ class System:
         masses = _masses(self.atomic_numbers[atoms])
         x, cell = self.positions[segment], self.lattices[segment]
         drift = np.zeros((len(x), 3))
-        for start in range(0, len(x) - 1, _CHUNK):
-            part = slice(start, start + _CHUNK + 1)  # the last frame is the first of the next part
+        for part in _parts(x, overlap=1):  # the last frame is the first of the next part
             path = toroidal_paths(np.asarray(x[part], np.float64)[:, atoms], np.asarray(cell[part]), self.periodic)
-            drift[part] = drift[start] + np.einsum("fad,a->fd", path - path[0], masses / masses.sum())
+            drift[part] = drift[part.start] + np.einsum("fad,a->fd", path - path[0], masses / masses.sum())
         return drift
 
     def frames(self, n_frames: int) -> list:
@@ -158,6 +166,12 @@ class System:
         total = sum(len(x) for x in self.positions)
         stride = max(1, -(-total // n_frames))
         return [(n, t) for n, x in enumerate(self.positions) for t in range(0, len(x), stride)]
+
+
+def _parts(x: np.ndarray, overlap: int = 0) -> Iterator[slice]:
+    """Stretches of frames (F, N, 3), each some megabytes, with so many frames of the next."""
+    step = int(np.clip(_BYTES // (x.shape[1] * 24), 1, _FRAMES))
+    return (slice(start, start + step + overlap) for start in range(0, len(x) - overlap, step))
 
 
 def _masses(atomic_numbers: np.ndarray) -> np.ndarray:
@@ -178,7 +192,7 @@ def load_system(run: Run, split: str = "all") -> System:
     Returns
     -------
     System
-        Memory-mapped.
+        Whose positions are read when they are needed.
 
     Raises
     ------
@@ -190,12 +204,9 @@ def load_system(run: Run, split: str = "all") -> System:
         raise InputError(f"{run.path}: a global model: its states are of the system as a whole, not of an atom")
     graphs = run.graphs()
     blocks = run.blocks(split)
-    arrays = {
-        name: [graphs.array(trajectory, name)[start:stop] for trajectory, start, stop in blocks]
-        for name in ("positions", "lattices")
-    }
     return System(
-        **arrays,
+        positions=[FrameRange(graphs, trajectory, "positions", start, stop) for trajectory, start, stop in blocks],
+        lattices=[np.array(graphs.array(trajectory, "lattices")[start:stop]) for trajectory, start, stop in blocks],
         atomic_numbers=graphs.atomic_numbers,
         targets=graphs.targets,
         periodic=tuple(graphs.meta["periodic"]),

@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 _FEWEST = 3.0  # degrees of freedom of an interval
+_WAVES = 10  # slow waves of which the spread between blocks of time is taken
 
 REAL, POSITIVE, PROBABILITY, BELOW_ONE = (-np.inf, np.inf), (0.0, np.inf), (0.0, 1.0), (-np.inf, 1.0)
 _SCALES = {
@@ -94,17 +95,20 @@ class Spread:
         return stdtrit(self.degrees, 0.5 + probability / 2) * self.standard_error
 
 
-def jackknife(copies: np.ndarray, blocks: Blocks, per_frame: bool = True) -> Spread:
+def jackknife(copies: np.ndarray, blocks: Blocks, memory: bool = True) -> Spread:
     """Standard error from leave-one-block-out copies.
 
     With h_j = 1 / weight_j and pseudo-values p_j = h_j x - (h_j - 1) x_(j), the variance is the mean over the blocks of
-    (p_j - x_J)² / (h_j - 1), x_J = sum over j of (x - (1 - weight_j) x_(j)) (Busing et al. 1999). Two corrections:
+    (p_j - x_J)² / (h_j - 1), x_J = sum over j of (x - (1 - weight_j) x_(j)) (Busing et al. 1999).
 
-    * neighbouring blocks of time share a part of their fluctuation that the spread between them misses, about
-      relaxation / block length of the variance of a mean over frames;
-    * targets that are slightly correlated widen variances of groups of targets by the design effect.
+    Blocks of time share a part of their fluctuation with their neighbours, and something slow and weak may go on over
+    many of them. What rules the average over all is what is slow: of blocks of time, the variance is that of the ten
+    slowest waves, W_k = sum over j of cos(pi k (j + 1/2) / n) (p_j - x_J), 2 <W_k²> / n², each a degree of freedom (E.
+    Lazarus, D. J. Lewis, J. H. Stock, M. W. Watson, J. Bus. Econ. Stat. 36, 541 (2018)). All of them together would be
+    the spread between blocks.
 
-    Where few blocks carry most of the variance, as for a rare state, the degrees of freedom are those of these few,
+    Targets that are slightly correlated widen variances of groups of targets by the design effect. Where few blocks
+    carry most of the variance, as for a rare state, the degrees of freedom are those of these few,
     3 (sum of v)² / (sum of v²) - 1 of the blocks' shares v, which is about the number of blocks if all are alike.
 
     Parameters
@@ -112,9 +116,9 @@ def jackknife(copies: np.ndarray, blocks: Blocks, per_frame: bool = True) -> Spr
     copies : (n_blocks + 1, ...) array
         Of all data first.
     blocks : Blocks
-    per_frame : bool
-        Whether the statistic follows from averages over frames; False: over what happens within a lag time, which
-        is forgotten sooner than the state.
+    memory : bool
+        Whether what a block holds may go on in the next ones. False where it is zero on average whatever the state,
+        such as what a model foretold wrongly, and where the overlap is accounted for otherwise.
 
     Returns
     -------
@@ -127,12 +131,16 @@ def jackknife(copies: np.ndarray, blocks: Blocks, per_frame: bool = True) -> Spr
     corrected = n_blocks * whole - ((1 - weights) * left).sum(axis=0)
     shares = (pseudo - corrected) ** 2 / (1 / weights - 1) / n_blocks
     factor = blocks.basis.design_effect
-    if per_frame and blocks.basis.kind in ("time blocks", "blocks of single targets"):
-        factor /= 1 - min(blocks.basis.relaxation / blocks.basis.block_length, 0.3)
-    variance = shares.sum(axis=0)
-    degrees = np.full(whole.shape, 1 / (blocks.weights**2).sum() - 1)
+    variance, most = shares.sum(axis=0), 1 / (blocks.weights**2).sum() - 1
     with np.errstate(invalid="ignore", divide="ignore"):
-        degrees = np.clip(3 * variance**2 / (shares**2).sum(axis=0) - 1, 1, degrees)
+        degrees = np.clip(3 * variance**2 / (shares**2).sum(axis=0) - 1, 1, most)
+    if memory and blocks.basis.kind == "blocks of single targets":
+        factor /= 1 - min(blocks.basis.relaxation / blocks.basis.block_length, 0.3)
+    if memory and blocks.basis.kind == "time blocks":
+        numbers = np.arange(1, min(_WAVES, n_blocks - 1) + 1)
+        waves = np.cos(np.pi * numbers[:, None] * (np.arange(n_blocks) + 0.5) / n_blocks)
+        variance = 2 * (np.tensordot(waves, pseudo - corrected, axes=1) ** 2).mean(axis=0) / n_blocks**2
+        degrees = np.minimum(degrees, len(numbers))
     return Spread(whole, corrected, np.sqrt(variance * factor), degrees)
 
 
@@ -140,7 +148,7 @@ def estimate_from_copies(
     copies: np.ndarray,
     blocks: Blocks,
     within: tuple[float, float] = REAL,
-    per_frame: bool = True,
+    memory: bool = True,
     level: float = 0.95,
 ) -> Estimate:
     """An estimate from leave-one-block-out copies of a statistic.
@@ -153,7 +161,7 @@ def estimate_from_copies(
     within : (float, float)
         Where values can be: (-inf, inf), (0, inf), (0, 1) or (-inf, 1). Values that leave it, as the entries of a
         Koopman matrix may, are taken on a linear scale.
-    per_frame : bool
+    memory : bool
         See `jackknife`.
     level : float
         Of the interval.
@@ -172,7 +180,7 @@ def estimate_from_copies(
     forward, back = _SCALES[within]
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         scaled = np.where(outside, copies, forward(np.where(outside, 0.5 if within[0] >= 0 else -1.0, copies)))
-        spread = jackknife(np.where(np.isfinite(scaled), scaled, np.nan), blocks, per_frame)
+        spread = jackknife(np.where(np.isfinite(scaled), scaled, np.nan), blocks, memory)
         half = spread.half_width(level)
         bounds = np.stack([spread.value - half, spread.value + half])
         bounds = np.where(outside, bounds, back(bounds))
@@ -187,7 +195,7 @@ def estimate_from_sums(
     sums: Sequence[np.ndarray],
     blocks: Blocks,
     within: tuple[float, float] = REAL,
-    per_frame: bool = True,
+    memory: bool = True,
 ) -> Estimate:
     """An estimate that follows from sums over the data, such as histograms, displacements and counts.
 
@@ -198,7 +206,7 @@ def estimate_from_sums(
     sums : sequence of (n_blocks, ...) arrays
         Sums over each block, as `Blocks.sums` gives them.
     blocks : Blocks
-    within, per_frame
+    within, memory
         See `estimate_from_copies`.
 
     Returns
@@ -208,7 +216,7 @@ def estimate_from_sums(
     totals = [np.sum(part, axis=0) for part in sums]
     copies = [function(*totals)]
     copies += [function(*(t - part[b] for t, part in zip(totals, sums, strict=True))) for b in range(len(blocks))]
-    return estimate_from_copies(np.array(copies, np.float64), blocks, within, per_frame)
+    return estimate_from_copies(np.array(copies, np.float64), blocks, within, memory)
 
 
 def with_interval(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import shutil
 from collections import Counter
 from collections.abc import Sequence
@@ -11,14 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gdynet_tf.commands.console import run_command, tell
 from gdynet_tf.commands.reading import add_reading_options, read_trajectories
-from gdynet_tf.errors import InputError, run_command
-from gdynet_tf.files import digest, write_json
+from gdynet_tf.errors import InputError
+from gdynet_tf.files import digest, discard, write_json
 from gdynet_tf.findings import Finding
 from gdynet_tf.graphs.build import build_graphs
 from gdynet_tf.graphs.executors import available_cores
 from gdynet_tf.graphs.store import open_inputs
 from gdynet_tf.graphs.targets import find_targets
+from gdynet_tf.locks import locked
+from gdynet_tf.manifest import write_manifest
 from gdynet_tf.networks.backend import load_tensorflow
 from gdynet_tf.trajectory import Trajectory
 from gdynet_tf.trajectory.elements import symbol
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
     from gdynet_tf.graphs.dataset import GraphDataset
 
 __all__ = ["main"]
+
+logger = logging.getLogger(__name__)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,7 +86,7 @@ def _targets(args: argparse.Namespace, run: Run, training: GraphDataset, traject
             f"{run.path}: its targets are neither all atoms of some elements nor molecules; `targets` is needed"
         )
     targets = find_targets(selection, trajectory)
-    print(f"targets: {selection}, {len(targets)} of {targets.shape[1]} atom{'s' if targets.shape[1] > 1 else ''}")
+    logger.info(f"targets: {selection}, {len(targets)} of {targets.shape[1]} atom{'s' if targets.shape[1] > 1 else ''}")
     return targets
 
 
@@ -119,8 +125,7 @@ def _check_system(run: Run, training: GraphDataset, trajectory: Trajectory, targ
         )
 
 
-def _run(argv: Sequence[str] | None) -> None:
-    args = _parser().parse_args(argv)
+def _run(args: argparse.Namespace) -> None:
     if args.n_workers is not None and args.n_workers < 1:
         raise InputError(f"--n-workers {args.n_workers}: must be at least 1")
     from gdynet_tf.analysis import load_run
@@ -131,40 +136,63 @@ def _run(argv: Sequence[str] | None) -> None:
     targets = _targets(args, run, training, trajectories[0])
     _check_system(run, training, trajectories[0], targets)
     out = Path(args.out or run.path.with_name(f"{run.path.resolve().name}_{trajectories[0].name}"))
-    _make_room(out, args.overwrite)
+    with locked(out):
+        _check_output(out, args.overwrite)
+        scores = _apply(args, run, training, trajectories, targets, out)
+    logger.info(f"populations: {' '.join(f'{p:.4f}' for p in scores['populations'])}")
+    for finding in scores["findings"]:
+        tell(Finding(**finding))
+    logger.info(f"written: {out}; next: python analysis/report.py {out}")
+
+
+def _apply(
+    args: argparse.Namespace,
+    run: Run,
+    training: GraphDataset,
+    trajectories: list[Trajectory],
+    targets: np.ndarray,
+    out: Path,
+) -> dict[str, Any]:
+    """Write everything beside ``out``, and give it its name when it is complete."""
+    new = out.with_name(f".{out.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
     try:
+        new.mkdir(parents=True)
         build_graphs(
             trajectories,
             targets,
-            out=out / "graphs",
+            out=new / "graphs",
             n_neighbors=training.meta["n_neighbors"],
             edges=training.meta["edges"],
             expansion=training.meta["expansion"],
             n_workers=args.n_workers or available_cores(),
+            progress=not args.quiet,
         )
         load_tensorflow()
-        scores = apply_run(run, training, open_inputs(out / "graphs", run.config["model"]), out)
+        graphs = open_inputs(new / "graphs", run.config["model"])
+        scores = apply_run(run, training, graphs, new, graphs_path=out / "graphs")
+        write_manifest(new, leave_out=("graphs",))
+        if out.exists():
+            discard(out)
+        new.rename(out)
+        return scores
     except BaseException:
-        shutil.rmtree(out, ignore_errors=True)
+        shutil.rmtree(new, ignore_errors=True)
         raise
-    print("populations:", " ".join(f"{p:.4f}" for p in scores["populations"]))
-    for finding in scores["findings"]:
-        print(f"{'' if finding['severity'] == 'good' else finding['severity'] + ': '}{finding['text']}")
-    print(f"written: {out}; next: python analysis/report.py {out}")
 
 
-def _make_room(out: Path, overwrite: bool) -> None:
+def _check_output(out: Path, overwrite: bool) -> None:
     if out.exists():
         if not overwrite:
             raise InputError(f"{out}: exists; --overwrite replaces it, --out names another")
         config = out / "config.json"
         if not (config.is_file() and "applied_from" in config.read_text(encoding="utf-8")):
             raise InputError(f"{out}: exists and was not written by apply.py; it is not overwritten")
-        shutil.rmtree(out)
-    out.mkdir(parents=True)
 
 
-def apply_run(run: Run, training: GraphDataset, graphs: GraphDataset, out: Path) -> dict[str, Any]:
+def apply_run(
+    run: Run, training: GraphDataset, graphs: GraphDataset, out: Path, graphs_path: Path | None = None
+) -> dict[str, Any]:
     """Predict the states of every frame and write config.json, scores.json and chi/.
 
     Parameters
@@ -175,6 +203,8 @@ def apply_run(run: Run, training: GraphDataset, graphs: GraphDataset, out: Path)
     graphs : GraphDataset
         The new data.
     out : Path
+    graphs_path : Path, optional
+        Where the graphs will be found, when they are to be moved.
 
     Returns
     -------
@@ -206,7 +236,7 @@ def apply_run(run: Run, training: GraphDataset, graphs: GraphDataset, out: Path)
         },
         "tau": tau,
         "split": Split(train=(), validation=(), test=tuple(blocks)).to_dict(),
-        "graphs": graphs_reference(graphs),
+        "graphs": graphs_reference(graphs) | ({"path": str(graphs_path.resolve())} if graphs_path else {}),
         "data": describe_data(graphs),
     }
     predict_chi(model, graphs, out / "chi")
@@ -228,4 +258,4 @@ def apply_run(run: Run, training: GraphDataset, graphs: GraphDataset, out: Path)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    return run_command(_run, argv)
+    return run_command(_run, _parser(), argv)

@@ -1,17 +1,21 @@
 """gdynet-build-graphs: trajectory files in, a graph directory out."""
 
 import argparse
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from gdynet_tf.commands.console import run_command
 from gdynet_tf.commands.reading import add_reading_options, read_trajectories
-from gdynet_tf.errors import InputError, run_command
+from gdynet_tf.errors import InputError
 from gdynet_tf.graphs.build import build_graphs
 from gdynet_tf.graphs.executors import available_cores
 from gdynet_tf.graphs.partial import check_output
 from gdynet_tf.graphs.targets import find_targets
 
 __all__ = ["main"]
+
+logger = logging.getLogger(__name__)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,8 +58,7 @@ def _count(n: int, noun: str) -> str:
     return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
-def _run(argv: Sequence[str] | None) -> None:
-    args = _parser().parse_args(argv)
+def _run(args: argparse.Namespace) -> None:
     if args.n_workers is not None and args.n_workers < 1:
         raise InputError(f"--n-workers {args.n_workers}: must be at least 1")
     check_output(Path(args.out), args.overwrite, args.resume)  # before a long file is read
@@ -63,7 +66,7 @@ def _run(argv: Sequence[str] | None) -> None:
     first = trajectories[0]
     targets = find_targets(args.targets, first)
     n_frames = sum(len(t.positions) for t in trajectories)
-    print(
+    logger.info(
         f"{n_frames} frames of {len(first.atomic_numbers)} atoms, {args.n_neighbors} neighbours, "
         f"{_count(len(targets), 'target')} of {_count(targets.shape[1], 'atom')}"
     )
@@ -77,10 +80,11 @@ def _run(argv: Sequence[str] | None) -> None:
         n_workers=args.n_workers or available_cores(),
         overwrite=args.overwrite,
         resume=args.resume,
+        progress=not args.quiet,
     )
-    print(f"written: {args.out}; next: python train.py --graphs {args.out} --n-states 2 --tau FRAMES")
+    logger.info(f"written: {args.out}; next: python train.py --graphs {args.out} --n-states 2 --tau FRAMES")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    return run_command(_run, argv)
+    return run_command(_run, _parser(), argv)

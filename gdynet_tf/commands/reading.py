@@ -1,12 +1,15 @@
 """Options that say which trajectory files are read, and how; the same in all commands that read some."""
 
 import argparse
+import logging
 from pathlib import Path
 
-from gdynet_tf.errors import as_options
+from gdynet_tf.commands.console import tell
 from gdynet_tf.trajectory import EXAMPLE, FORMATS, Trajectory, concatenate, read
 
 __all__ = ["add_reading_options", "read_trajectories"]
+
+logger = logging.getLogger(__name__)
 
 _READING = (
     "topology",
@@ -72,15 +75,15 @@ def read_trajectories(args: argparse.Namespace, scratch: Path) -> list[Trajector
         Folder for a temporary file with the positions, where they are many.
     """
     if not args.trajectories:
-        print(f"no trajectory named: using the example, Li in FCC sulfur, {EXAMPLE}")
+        logger.info(f"no trajectory named: using the example, Li in FCC sulfur, {EXAMPLE}")
     trajectories = read(
         tuple(args.trajectories or [EXAMPLE]), **{name: getattr(args, name) for name in _READING}, scratch=scratch
     )
     for trajectory in trajectories:
         for finding in trajectory.findings:
-            print(f"{trajectory.origin}: {finding.severity}: {as_options(finding.text)}")
+            tell(finding, trajectory.origin)
     if trajectories[0].frame_interval is None:
-        print(
+        logger.info(
             "the files do not tell the time between frames: times are in frames (--frame-interval sets it, or "
             "--timestep where the files number the steps)"
         )

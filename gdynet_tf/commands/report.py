@@ -1,13 +1,17 @@
 """gdynet-report: a run directory in, figures and report.html into it."""
 
 import argparse
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from gdynet_tf.errors import InputError, run_command
+from gdynet_tf.commands.console import run_command
+from gdynet_tf.errors import InputError
 
 __all__ = ["main"]
+
+logger = logging.getLogger(__name__)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -19,7 +23,7 @@ def _parser() -> argparse.ArgumentParser:
         "--split",
         choices=("test", "validation", "train", "all"),
         default="test",
-        help="part of the data to analyse (default: %(default)s)",
+        help="part of the data to analyse (default: %(default)s); others have an analysis_SPLIT and report_SPLIT.html",
     )
     parser.add_argument(
         "--charges", metavar="Q", help="Li=1,S=-2 or a file with a charge per atom: charge integrals and conductivity"
@@ -52,11 +56,10 @@ def _newest() -> Path:
     return runs[-1].parent
 
 
-def _run(argv: Sequence[str] | None) -> None:
-    args = _parser().parse_args(argv)
+def _run(args: argparse.Namespace) -> None:
     run = args.run or _newest()
     if not args.run:
-        print(f"no run named: using the newest, {run}")
+        logger.info(f"no run named: using the newest, {run}")
     os.environ.setdefault("MPLBACKEND", "Agg")
     from gdynet_tf.report import ReportOptions, write_report
 
@@ -68,12 +71,12 @@ def _run(argv: Sequence[str] | None) -> None:
         viscosity=args.viscosity,
     )
     report, analysis = write_report(run, args.split, options)
-    print(analysis.verdict)
+    logger.info(analysis.verdict)
     for finding in analysis.findings:
-        print(f"- {finding}")
-    print(f"report: {report.resolve()}")
+        logger.info(f"- {finding}")
+    logger.info(f"report: {report.resolve()}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    return run_command(_run, argv)
+    return run_command(_run, _parser(), argv)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import secrets
 from collections.abc import Sequence
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdynet_tf.errors import InputError, run_command
+from gdynet_tf.commands.console import run_command, tell
+from gdynet_tf.errors import InputError
+from gdynet_tf.locks import locked
 from gdynet_tf.networks.backend import load_tensorflow
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from gdynet_tf.learning.selection import Selection
 
 __all__ = ["main"]
+
+logger = logging.getLogger(__name__)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,8 +68,12 @@ def _words(numbers: Sequence[int]) -> str:
     return " ".join(map(str, numbers))
 
 
-def _run(argv: Sequence[str] | None) -> int:
-    args = _parser().parse_args(argv)
+def _run(args: argparse.Namespace) -> int:
+    with locked(args.out):
+        return _select(args)
+
+
+def _select(args: argparse.Namespace) -> int:
     _check(args)
     from gdynet_tf.analysis import default_lags
     from gdynet_tf.graphs.store import open_graphs
@@ -92,7 +101,7 @@ def _run(argv: Sequence[str] | None) -> int:
         precision=best_precision(),
     )
     n_trainings = len(args.n_states) * args.n_splits * args.n_restarts
-    print(f"graphs: {graphs.path}, seed {seed}, {n_trainings} trainings at tau {args.tau}")
+    logger.info(f"graphs: {graphs.path}, seed {seed}, {n_trainings} trainings at tau {args.tau}")
     out = Path(args.out)
     selection = select_model(
         graphs=graphs,
@@ -103,35 +112,36 @@ def _run(argv: Sequence[str] | None) -> int:
         n_restarts=args.n_restarts,
         seed=seed,
         folder=out / "trainings",
+        progress=not args.quiet,
     )
     _print_result(selection, graphs)
     _write(selection, graphs, args, lags, seed, out)
-    print(f"written: {out}")
+    logger.info(f"written: {out}")
     return 0 if selection.recommended else 1
 
 
 def _print_result(selection: Selection, graphs: GraphDataset) -> None:
     """The table and the recommendation."""
     interval, unit = selection.frame_interval, selection.time_unit
-    print("\nstates  VAMP-2 of the folds (mean ± standard error)")
+    logger.info("\nstates  VAMP-2 of the folds (mean ± standard error)")
     for n, scores in selection.scores.items():
         error = np.std(scores, ddof=1) / np.sqrt(len(scores))
-        print(f"{n:6d}  {np.mean(scores):.4f} ± {error:.4f}  ({', '.join(f'{s:.4f}' for s in scores)})")
-    print(f"\nstates  lag ({unit})  verdict          deviation  noticeable  transitions  timescales ({unit})")
+        logger.info(f"{n:6d}  {np.mean(scores):.4f} ± {error:.4f}  ({', '.join(f'{s:.4f}' for s in scores)})")
+    logger.info(f"\nstates  lag ({unit})  verdict          deviation  noticeable  transitions  timescales ({unit})")
     for c in selection.candidates:
         times = " ".join(f"{t:.4g}" if np.isfinite(t) else "-" for t in c.timescales)
-        print(
+        logger.info(
             f"{c.n_states:6d}  {c.lag * interval:8.4g}  {c.finding.kind:15}  {c.max_deviation:9.3f}  "
             f"{c.noticeable:10.3f}  {c.n_transitions:11d}  {times}"
         )
     for finding in selection.findings:
-        print(f"{finding.severity}: {finding}")
+        tell(finding)
     chosen = selection.recommended
     if chosen is None:
-        print(selection.finding)
+        logger.info(selection.finding)
     else:
-        print(f"recommended: {selection.finding}")
-        print(f"next: python train.py --graphs {graphs.path} --n-states {chosen.n_states} --tau {chosen.lag}")
+        logger.info(f"recommended: {selection.finding}")
+        logger.info(f"next: python train.py --graphs {graphs.path} --n-states {chosen.n_states} --tau {chosen.lag}")
 
 
 def _write(
@@ -174,4 +184,4 @@ def _write(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    return run_command(_run, argv)
+    return run_command(_run, _parser(), argv)

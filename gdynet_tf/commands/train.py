@@ -1,24 +1,29 @@
 """gdynet-train: a graph directory in, a run directory out."""
 
 import argparse
-import shutil
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from gdynet_tf.commands.console import run_command
 from gdynet_tf.commands.settings import RecordedSplit, parse_with_settings
-from gdynet_tf.errors import InputError, run_command
+from gdynet_tf.errors import InputError
+from gdynet_tf.files import discard
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.graphs.store import open_inputs
 from gdynet_tf.learning.pairs import lagged_pairs
-from gdynet_tf.learning.settings import TrainingSettings, check_run_directory, new_config, resume_config
-from gdynet_tf.learning.splits import split_by_name, split_by_time
+from gdynet_tf.learning.settings import TrainingSettings, check_run_directory, is_begun, new_config, resume_config
+from gdynet_tf.learning.splits import Split, split_by_name, split_by_time
+from gdynet_tf.locks import locked
+from gdynet_tf.manifest import NAME as MANIFEST
 from gdynet_tf.networks.backend import load_tensorflow
 
 __all__ = ["main"]
 
 _OPTIONS = {"validation": "val"}  # argument of the library -> option
+logger = logging.getLogger(__name__)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -84,6 +89,11 @@ def _parser() -> argparse.ArgumentParser:
         "--val", nargs="+", metavar="NAME", help="whole trajectories for validation, instead of --split"
     )
     parser.add_argument("--test", nargs="+", metavar="NAME", help="whole trajectories for the test")
+    parser.add_argument(
+        "--tensorboard",
+        action="store_true",
+        help="write RUN/tensorboard too: live curves, which `tensorboard --logdir RUN` shows (pip install tensorboard)",
+    )
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--overwrite", action="store_true", help="replace the run directory if it exists")
     existing.add_argument("--resume", action="store_true", help="continue an interrupted run, with its own settings")
@@ -100,8 +110,7 @@ def _settings(args: argparse.Namespace) -> TrainingSettings:
     )
 
 
-def _run(argv: Sequence[str] | None) -> None:
-    args = parse_with_settings(_parser(), argv)
+def _run(args: argparse.Namespace) -> None:
     if args.resume:
         _resume(args)
     else:
@@ -119,11 +128,16 @@ def _start(args: argparse.Namespace) -> None:
         split = split_by_time(graphs.segments, args.tau, tuple(args.split))
     kind = "" if args.model == "gdynet" else f"_{args.model}"
     run = Path(args.run or f"runs/{Path(args.graphs).resolve().name}{kind}_n{args.n_states}_tau{args.tau}")
-    if run.exists() and not args.overwrite:
+    with locked(run):
+        _train(args, settings, graphs, split, run)
+
+
+def _train(args: argparse.Namespace, settings: TrainingSettings, graphs: GraphDataset, split: Split, run: Path) -> None:
+    if is_begun(run) and not args.overwrite:
         raise InputError(f"{run}: exists; --resume continues it, --overwrite replaces it, --run names another")
     needed = [args.graphs, args.start_from] if args.start_from else [args.graphs]
     check_run_directory(run, args.overwrite, needed)
-    print(f"graphs: {graphs.path} ({', '.join(_source(graphs))})")
+    logger.info(f"graphs: {graphs.path} ({', '.join(_source(graphs))})")
 
     load_tensorflow()
     from gdynet_tf.learning.runs import train_run
@@ -133,15 +147,15 @@ def _start(args: argparse.Namespace) -> None:
         settings = replace(settings, precision=best_precision())
     config = new_config(graphs, split, settings, args.seed, args.n_restarts)
     n_pairs = len(lagged_pairs(split.train, args.tau))
-    print(
+    logger.info(
         f"run: {run}, seed {config['seed']}, {n_pairs} training pairs, {config['batch_size']} in a batch, "
         f"{config['precision']}"
     )
     if settings.start_from is not None:
         starting_model(settings, graphs)  # that it fits is known before anything is written
     if run.exists():
-        shutil.rmtree(run)
-    _tell(train_run(graphs, run, config), run)
+        discard(run)
+    _tell(train_run(graphs, run, config, progress=not args.quiet, tensorboard=args.tensorboard), run)
 
 
 def _resume(args: argparse.Namespace) -> None:
@@ -149,19 +163,24 @@ def _resume(args: argparse.Namespace) -> None:
         raise InputError("--resume: --run names the run directory to continue")
     if args.config:
         raise InputError(f"--config {args.config}: --resume goes on with the settings of {args.run}")
+    with locked(args.run):
+        _continue(args, Path(args.run))
+
+
+def _continue(args: argparse.Namespace, run: Path) -> None:
     load_tensorflow()
     from gdynet_tf.learning.runs import train_run
 
-    run = Path(args.run)
     config, graphs = resume_config(run)
     for option in ("n_states", "tau", "seed"):
         value = getattr(args, option)
         if value is not None and value != config[option]:
             raise InputError(f"--{option.replace('_', '-')} {value}: {run} was begun with {config[option]}")
-    if (run / "scores.json").is_file():
+    if (run / MANIFEST).is_file():  # the last file that is written
         raise InputError(f"{run}: is finished, there is nothing to resume")
-    print(f"run: {run}, resumed, seed {config['seed']}")
-    _tell(train_run(graphs, run, config, resume=True), run)
+    logger.info(f"run: {run}, resumed, seed {config['seed']}")
+    scores = train_run(graphs, run, config, resume=True, progress=not args.quiet, tensorboard=args.tensorboard)
+    _tell(scores, run)
 
 
 def _source(graphs: GraphDataset) -> list[str]:
@@ -171,25 +190,27 @@ def _source(graphs: GraphDataset) -> list[str]:
 def _tell(scores: Mapping[str, Any], run: Path) -> None:
     """The result in a few lines."""
     vamp2 = scores["vamp2"]
-    print(f"VAMP-2: train {vamp2['train']:.4f}, validation {vamp2['validation']:.4f}, test {vamp2['test']:.4f}")
-    print("populations:", " ".join(f"{p:.4f}" for p in scores["populations"]))
-    print(f"frames in which one state has more than 0.9: {100 * scores['crispness']:.1f} %")
+    logger.info(f"VAMP-2: train {vamp2['train']:.4f}, validation {vamp2['validation']:.4f}, test {vamp2['test']:.4f}")
+    logger.info(f"populations: {' '.join(f'{p:.4f}' for p in scores['populations'])}")
+    logger.info(f"frames in which one state has more than 0.9: {100 * scores['crispness']:.1f} %")
     for message in scores["collapsed"]:
-        print(f"warning: {message}")
+        logger.warning(message)
     agreement = scores["agreement"]
     if agreement is None:
-        print("one training only: --n-restarts 3 tells which states are found again")
+        logger.info("one training only: --n-restarts 3 tells which states are found again")
     else:
         correlations = " ".join(f"{c:.3f}" for c in agreement["canonical_correlations"])
-        print(f"restarts: canonical correlations at least {correlations}")
-        print(f"restarts: the likeliest state agrees for at least {100 * agreement['same_likeliest_state']:.1f} %")
+        logger.info(f"restarts: canonical correlations at least {correlations}")
+        logger.info(
+            f"restarts: the likeliest state agrees for at least {100 * agreement['same_likeliest_state']:.1f} %"
+        )
         lost = [str(i) for i, found in enumerate(agreement["found_again"]) if not found]
-        print(
+        logger.info(
             f"restarts: not found again: state {', '.join(lost)}" if lost else "restarts: all states were found again"
         )
-    print(f"written: {run}; next: python analysis/report.py {run}")
+    logger.info(f"written: {run}; next: python analysis/report.py {run}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    return run_command(_run, argv, _OPTIONS)
+    return run_command(_run, _parser(), argv, options=_OPTIONS, parse=parse_with_settings)

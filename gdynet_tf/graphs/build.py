@@ -1,5 +1,6 @@
 """From trajectories to graphs, chunk by chunk: in memory, or in a directory that grows in place."""
 
+import logging
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -7,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from gdynet_tf._version import __version__
 from gdynet_tf.errors import InputError
-from gdynet_tf.files import digest
+from gdynet_tf.files import digest, is_single_component
 from gdynet_tf.graphs.chunks import (
     PlannedArray,
     chunk_ranges,
@@ -26,10 +26,14 @@ from gdynet_tf.graphs.expansion import gaussian_centers
 from gdynet_tf.graphs.partial import PartialDirectory, check_output, free_space
 from gdynet_tf.graphs.store import FORMAT_VERSION
 from gdynet_tf.graphs.targets import find_targets
+from gdynet_tf.locks import locked
+from gdynet_tf.progress import Progress
 from gdynet_tf.spool import pieces
 from gdynet_tf.trajectory import Trajectory
 
 __all__ = ["build_graphs"]
+
+logger = logging.getLogger(__name__)
 
 
 def build_graphs(
@@ -65,7 +69,7 @@ def build_graphs(
     n_workers : int
         Processes. A script that asks for more than one needs the usual ``if __name__ == "__main__":``.
     progress : bool
-        Tell the size, and show a bar with rate and time left.
+        Show how far it is, and the time left.
 
     Returns
     -------
@@ -74,9 +78,9 @@ def build_graphs(
     Raises
     ------
     InputError
-        If the trajectories do not belong together, there are no such targets, ``out`` exists, the disk is too small,
-        or an atom has too few neighbours: nothing is left behind. If ``out`` cannot be written or a process dies: what
-        is done stays, for ``resume``.
+        If the trajectories do not belong together, there are no such targets, ``out`` exists or is being written by
+        another process, the disk is too small, or an atom has too few neighbours: nothing is left behind. If ``out``
+        cannot be written or a process dies: what is done stays, for ``resume``.
     """
     trajectories = [trajectories] if isinstance(trajectories, Trajectory) else list(trajectories)
     expansion = {"dmin": 0.0, "dmax": 7.0, "step": 0.2, "sigma": 0.2, **(expansion or {})}
@@ -91,12 +95,13 @@ def build_graphs(
     if out is None:
         return _in_memory(trajectories, meta, constants, n_workers, progress)
     out = Path(out)
-    check_output(out, overwrite, resume)
-    partial = PartialDirectory(out, meta)
-    if not resume:
-        partial.remove()
-    _check_space(partial, trajectories, n_neighbors, edges, expansion, progress)
-    return _in_directory(partial, trajectories, constants, resume, n_workers, progress)
+    with locked(out):
+        check_output(out, overwrite, resume)
+        partial = PartialDirectory(out, meta)
+        if not resume:
+            partial.remove()
+        _check_space(partial, trajectories, n_neighbors, edges, expansion)
+        return _in_directory(partial, trajectories, constants, resume, n_workers, progress)
 
 
 def _charges(trajectories: list[Trajectory]) -> np.ndarray | None:
@@ -222,7 +227,7 @@ def _run(
 ) -> None:
     """Work off the chunks (name, start, stop) with a bar."""
     total = sum(stop - start for _, start, stop in jobs)
-    with tqdm(total=total, unit="frame", desc="graphs", disable=not progress, mininterval=0.5) as bar:
+    with Progress(total, "frame", "graphs", shown=progress) as bar:
 
         def ended(job: tuple[str, int, int], result: Any) -> None:
             finished(job, result)
@@ -241,13 +246,20 @@ def _check(
             raise InputError(f"`{name}={value}`: must be at least 1")
     if edges not in ("gaussian", "distance"):
         raise InputError(f"`edges={edges!r}`: must be gaussian or distance")
-    if not expansion["sigma"] > 0:
-        raise InputError(f"`sigma={expansion['sigma']}`: must be positive")
+    if not 1e-4 <= expansion["sigma"] <= 1e4:
+        raise InputError(f"`sigma={expansion['sigma']}`: must be from 0.0001 to 10,000 Å")
     try:
         gaussian_centers(expansion["dmin"], expansion["dmax"], expansion["step"])
     except ValueError as error:
         raise InputError(f"`dmin`, `dmax`, `step`: {error}") from None
     first = trajectories[0]
+    for trajectory in trajectories:
+        if not is_single_component(trajectory.name):
+            raise InputError(f"`name={trajectory.name!r}`: names a folder, and must be no path")
+    if not 1e-12 <= (first.frame_interval or 1.0) <= 1e12:
+        raise InputError(
+            f"`frame_interval={first.frame_interval:g}`: must be from 1e-12 to 1e12; another `time_unit` makes it so"
+        )
     for other in trajectories[1:]:
         for field in ("atomic_numbers", "periodic", "frame_interval", "time_unit"):
             if not np.array_equal(getattr(first, field), getattr(other, field)):
@@ -281,14 +293,12 @@ def _check_space(
     n_neighbors: int,
     edges: str,
     expansion: Mapping[str, float],
-    progress: bool,
 ) -> None:
     """Tell the size on disk; InputError when there is less room."""
     out = partial.out
     reserved = sum(file.stat().st_blocks * 512 for file in partial.path.rglob("*.npy"))  # by a build to be resumed
     size, free = graph_size(trajectories, n_neighbors, edges, expansion), free_space(out) + reserved
-    if progress:
-        print(f"{out}: {_human(size)} to write, {_human(free)} free", flush=True)
+    logger.info(f"{out}: {_human(size)} to write, {_human(free)} free")
     if size > free:
         compact = _human(graph_size(trajectories, n_neighbors, "distance", expansion))
         hint = f"; `edges='distance'` takes {compact}" if edges == "gaussian" else ""

@@ -2,18 +2,19 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from gdynet_tf.errors import InputError
 from gdynet_tf.files import digest
 
-__all__ = ["CoordinateDataset", "GraphDataset", "as_inputs"]
+__all__ = ["CoordinateDataset", "FrameRange", "GraphDataset", "as_inputs"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +22,7 @@ class GraphDataset:
     """The graphs of one or more trajectories of the same atoms.
 
     Arrays of a directory are memory-mapped and opened anew for each read: pages go back to the system with the map, so
-    resident memory does not grow with the trajectory.
+    resident memory does not grow with the trajectory. Each time it is made sure that the file is still the same.
 
     Attributes
     ----------
@@ -36,6 +37,39 @@ class GraphDataset:
     path: Path | None
     meta: dict[str, Any] = field(repr=False)
     memory: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+    _seen: dict[str, tuple[int, int]] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.path is not None:
+            folders = {"": self.meta, **{f"{entry['name']}/": entry for entry in self.meta["trajectories"]}}
+            names = [f"{folder}{name}.npy" for folder, entry in folders.items() for name in entry["arrays"]]
+            self._seen.update({name: self._identity(name) for name in ("meta.json", *names)})
+
+    def _identity(self, file: str) -> tuple[int, int]:
+        """Size and time of the last change. (Inodes are not the same for ever on some network file systems.)"""
+        found = os.stat(cast(Path, self.path) / file)
+        return found.st_size, found.st_mtime_ns
+
+    def _check(self, file: str) -> None:
+        try:
+            same = self._identity(file) == self._seen[file]
+        except FileNotFoundError:
+            same = False
+        if not same:
+            raise InputError(
+                f"{self.path}/{file}: replaced or altered while it was in use; its results are worth nothing"
+            )
+
+    def check_unchanged(self) -> None:
+        """Make sure that all files are still those that were opened.
+
+        Raises
+        ------
+        InputError
+            If one is not: what was computed from it meanwhile may be of other graphs.
+        """
+        for file in self._seen:
+            self._check(file)
 
     @property
     def names(self) -> list[str]:
@@ -99,6 +133,7 @@ class GraphDataset:
             content = (self.path / "meta.json").read_bytes()
             return hashlib.sha256(str(len(content)).encode() + content).hexdigest()
         if self.path is not None:
+            self._check("meta.json")
             return digest(self.path / "meta.json")
         result = hashlib.sha256(json.dumps(self.meta, sort_keys=True).encode())
         for name, array in sorted(self.memory.items()):
@@ -123,7 +158,12 @@ class GraphDataset:
         return self._open(f"{self.names[trajectory]}/{name}")
 
     def _open(self, name: str) -> np.ndarray:
-        return self.memory[name] if self.path is None else np.load(self.path / f"{name}.npy", mmap_mode="r")
+        if self.path is None:
+            return self.memory[name]
+        try:
+            return np.load(self.path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        finally:
+            self._check(f"{name}.npy")  # afterwards: what is open now is what was there before
 
     def read(self, trajectories: np.ndarray, frames: np.ndarray) -> dict[str, np.ndarray]:
         """The graphs of some frames, as the model takes them.
@@ -153,6 +193,55 @@ class GraphDataset:
 
 
 @dataclass(frozen=True, eq=False)
+class FrameRange:
+    """Some frames of one array of the graphs, indexed like an array and read when they are asked for.
+
+    What is read is a copy, and nothing of the file stays in memory: what goes through all frames in parts needs no more
+    for more of them.
+
+    Attributes
+    ----------
+    graphs : GraphDataset
+    trajectory : int
+    name : str
+        As `GraphDataset.array` takes them.
+    start, stop : int
+    """
+
+    graphs: GraphDataset = field(repr=False)
+    trajectory: int
+    name: str
+    start: int
+    stop: int
+
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        """(F, ...)."""
+        return (self.stop - self.start, *self.graphs.array(self.trajectory, self.name).shape[1:])
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        frames, *others = index if isinstance(index, tuple) else (index,)
+        mine = range(self.start, self.stop)
+        if isinstance(frames, slice):
+            part = mine[frames]
+            place: Any = slice(part.start, part.stop, part.step)
+        else:
+            place = mine[frames] if np.ndim(frames) == 0 else np.asarray(mine)[frames]
+        return np.array(self.graphs.array(self.trajectory, self.name)[(place, *others)])
+
+    def __array__(self, dtype: np.typing.DTypeLike = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self[:], dtype)
+
+
+@dataclass(frozen=True, eq=False)
 class CoordinateDataset(GraphDataset):
     """The same graphs, seen as a VAMPnet sees them: the coordinates of all targets, one state for the whole.
 
@@ -163,6 +252,7 @@ class CoordinateDataset(GraphDataset):
     """
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not all(self.meta["periodic"]):
             where = f"{self.path}: " if self.path else ""
             raise InputError(f"{where}`model=vampnet` needs a system that is periodic in all directions")

@@ -4,6 +4,8 @@ import numpy as np
 
 __all__ = ["expand_distances", "gaussian_centers"]
 
+_MOST = 1_000  # centres: each is a number more for every neighbour of every atom
+
 
 def gaussian_centers(dmin: float, dmax: float, step: float) -> np.ndarray:
     """Centres mu_t = dmin + t * step, dmax included.
@@ -20,10 +22,12 @@ def gaussian_centers(dmin: float, dmax: float, step: float) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the range holds no centre.
+        If the range holds no centre, or more than 1,000.
     """
-    if not step > 0 or not dmax > dmin:
+    if not (step > 0 and dmax > dmin and np.isfinite([dmin, dmax, step]).all()):
         raise ValueError(f"Gaussian centres need dmin < dmax and step > 0, got {dmin}, {dmax}, {step}")
+    if (dmax - dmin) / step > _MOST:
+        raise ValueError(f"from {dmin} to {dmax} in steps of {step} there are more than {_MOST:,} Gaussian centres")
     return dmin + step * np.arange(round((dmax - dmin) / step) + 1)
 
 

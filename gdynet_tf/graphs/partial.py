@@ -18,6 +18,7 @@ from gdynet_tf.errors import InputError
 from gdynet_tf.files import digest, write_json
 from gdynet_tf.graphs.chunks import PlannedArray
 from gdynet_tf.graphs.dataset import GraphDataset
+from gdynet_tf.manifest import write_manifest
 from gdynet_tf.spool import FileArray, pieces
 
 __all__ = ["PartialDirectory", "check_output", "free_space"]
@@ -207,6 +208,7 @@ class PartialDirectory:
         meta["trajectories"] = [{**entry, "arrays": described[entry["name"]]} for entry in meta["trajectories"]]
         meta["created"] = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         write_json(self.path / "meta.json", meta)
+        write_manifest(self.path, {f"{name}.npy": value for name, value in digests.items()}, leave_out=(_JOURNAL,))
         replaced = self.out.with_name(self.out.name + ".replaced")
         if self.out.exists():
             shutil.rmtree(replaced, ignore_errors=True)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from gdynet_tf.graphs.dataset import GraphDataset
 
-__all__ = ["frame_batches", "lagged_pairs", "pair_batches"]
+__all__ = ["frame_batches", "lagged_pairs", "pair_batches", "piece_batches"]
 
 
 def lagged_pairs(blocks: Sequence[tuple[int, int, int]], tau: int) -> np.ndarray:
@@ -90,9 +90,40 @@ def pair_batches(
     tf.data.Dataset
         Of (inputs with leading axes (B, 2), unused label).
     """
-    order = np.random.default_rng([seed, epoch]).permutation(len(pairs))
-    trajectories, start = pairs[order].T
+    trajectories, start = _shuffled(pairs, seed, epoch).T
     return _read_batches(graphs, trajectories, np.stack([start, start + tau], 1), batch_size, (2,), True)
+
+
+def piece_batches(
+    graphs: "GraphDataset", pairs: np.ndarray, tau: int, batch_size: int, n_pieces: int, seed: int, epoch: int
+) -> tuple[int, Iterator[dict[str, np.ndarray]]]:
+    """The batches of `pair_batches`, each in pieces of equal size, all of them twice.
+
+    Parameters
+    ----------
+    graphs : GraphDataset
+    pairs : (n_pairs, 2) int array
+    tau, batch_size : int
+    n_pieces : int
+        Of a batch; the last ones are filled up with copies of its last pair.
+    seed, epoch : int
+
+    Returns
+    -------
+    n_batches : int
+    pieces : iterator of dict of array
+        Inputs with leading axes (ceil(B / n_pieces), 2): the pieces of the first batch, these once more, and so on.
+    """
+    n_batches, size = len(pairs) // batch_size, -(-batch_size // n_pieces)
+    rows = _shuffled(pairs, seed, epoch)[: n_batches * batch_size].reshape(n_batches, batch_size, 2)
+    filled = rows[:, np.minimum(np.arange(size * n_pieces), batch_size - 1)]
+    trajectories, start = np.repeat(filled[:, None], 2, axis=1).reshape(-1, 2).T
+    batches = _read_batches(graphs, trajectories, np.stack([start, start + tau], 1), size, (2,), False)
+    return n_batches, batches.as_numpy_iterator()
+
+
+def _shuffled(pairs: np.ndarray, seed: int, epoch: int) -> np.ndarray:
+    return pairs[np.random.default_rng([seed, epoch]).permutation(len(pairs))]
 
 
 def frame_batches(

@@ -6,12 +6,12 @@ from pathlib import Path
 import keras
 import numpy as np
 from keras import ops
-from tqdm import tqdm
 
 from gdynet_tf.analysis.kinetics.covariances import lagged_sums
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.learning.pairs import frame_batches
 from gdynet_tf.learning.vamp import vamp2
+from gdynet_tf.progress import Progress
 
 __all__ = ["predict_blocks", "predict_chi", "stream_vamp2", "write_chi"]
 
@@ -82,22 +82,36 @@ def predict_chi(
     if folder is not None:
         Path(folder).mkdir(parents=True, exist_ok=True)
     arrays = []
-    with tqdm(total=sum(graphs.n_frames), unit="frame", desc="chi", disable=not progress) as bar:
+    with Progress(sum(graphs.n_frames), "frame", "chi", shown=progress) as bar:
         for trajectory, (name, n_frames) in enumerate(zip(graphs.names, graphs.n_frames, strict=True)):
             shape = (n_frames, graphs.n_targets, model.n_states)
+            pieces = _counted(predict_blocks(model, graphs, (trajectory, 0, n_frames)), bar)
             if folder is None:
-                out = np.empty(shape, np.float32)
+                arrays.append(np.empty(shape, np.float32))
+                done = 0
+                for chi in pieces:
+                    arrays[-1][done : done + len(chi)] = chi
+                    done += len(chi)
             else:
-                out = np.lib.format.open_memmap(Path(folder) / f"{name}.npy", mode="w+", dtype=np.float32, shape=shape)
-            done = 0
-            for chi in predict_blocks(model, graphs, (trajectory, 0, n_frames)):
-                out[done : done + len(chi)] = chi
-                done += len(chi)
-                bar.update(len(chi))
-            if isinstance(out, np.memmap):
-                out.flush()
-            arrays.append(out)
+                file = Path(folder) / f"{name}.npy"
+                _write_array(file, shape, pieces)
+                arrays.append(np.load(file, mmap_mode="r"))
     return arrays
+
+
+def _counted(pieces: Iterator[np.ndarray], bar: Progress) -> Iterator[np.ndarray]:
+    for chi in pieces:
+        yield chi
+        bar.update(len(chi))
+
+
+def _write_array(file: Path, shape: tuple[int, ...], pieces: Iterator[np.ndarray]) -> None:
+    """Write a float32 array piece by piece. (On a full disk that is an error; through a memory map, the end.)"""
+    with open(file, "wb") as opened:
+        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(opened, header)
+        for piece in pieces:
+            opened.write(np.ascontiguousarray(piece, np.float32).data)
 
 
 def write_chi(model: keras.Model, graphs: GraphDataset, folder: str | Path, progress: bool = True) -> None:

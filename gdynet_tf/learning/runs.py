@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from gdynet_tf.analysis import (
 )
 from gdynet_tf.analysis.runs import Run, chi_of_blocks, load_run, segment_blocks
 from gdynet_tf.errors import InputError
-from gdynet_tf.files import write_json
+from gdynet_tf.files import discard, write_json
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.graphs.store import write_graphs
 from gdynet_tf.learning.identification import identify_states
@@ -35,9 +35,12 @@ from gdynet_tf.learning.settings import (
 )
 from gdynet_tf.learning.splits import Split
 from gdynet_tf.learning.training import read_history, train_network, write_history
+from gdynet_tf.locks import locked
+from gdynet_tf.manifest import write_manifest
 from gdynet_tf.networks.attribution import attribute_states
 from gdynet_tf.networks.explanation import explain_states
 from gdynet_tf.networks.gdynet import load_model
+from gdynet_tf.progress import Curves
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +54,9 @@ __all__ = [
     "train_run",
 ]
 
+logger = logging.getLogger(__name__)
+
+NOT_OF_THE_TRAINING = ("analysis", "graphs", "report.html", "tensorboard")  # has its own manifest, or is written anew
 _AGREEMENT_SAMPLES = 200_000  # frames x targets compared between restarts
 
 
@@ -113,13 +119,17 @@ class TrainedRun(Run):
         Raises
         ------
         InputError
-            If ``path`` exists, or holds what would be overwritten by itself.
+            If ``path`` exists, holds what would be overwritten by itself, or is being written by another process.
         """
         path = Path(path)
         recorded = self.config["graphs"]["path"]
-        check_run_directory(path, overwrite, [p for p in (recorded, self.path) if p is not None])
+        with locked(path):
+            check_run_directory(path, overwrite, [p for p in (recorded, self.path) if p is not None])
+            return self._save(path)
+
+    def _save(self, path: Path) -> TrainedRun:
         if path.exists():
-            shutil.rmtree(path)
+            discard(path)
         path.mkdir(parents=True)
         config = self.config
         if self.memory is not None:
@@ -134,13 +144,14 @@ class TrainedRun(Run):
         return saved
 
     def _write_results(self, path: Path) -> None:
-        """Write history.csv, best.weights.h5, model.keras, explanation.json and, at the end, scores.json."""
+        """Write history.csv, best.weights.h5, model.keras, explanation.json, scores.json and then the manifest."""
         write_history(path / "history.csv", self.epochs)
         self.model.save_weights(path / "best.weights.h5")
         self.model.save(path / "model.keras")
         if self.explanation is not None:
             write_json(path / "explanation.json", self.explanation)
         write_json(path / "scores.json", self.scores)
+        write_manifest(path, leave_out=NOT_OF_THE_TRAINING)
 
 
 def load_trained_run(path: str | Path) -> TrainedRun:
@@ -181,6 +192,7 @@ def train_run(
     *,
     resume: bool = False,
     progress: bool = True,
+    tensorboard: bool = False,
 ) -> dict[str, Any]:
     """`fit_run` into a run directory, for its scores alone.
 
@@ -190,14 +202,14 @@ def train_run(
     run : path-like
     config : dict
         From `new_config` or `resume_config`.
-    resume, progress : bool
+    resume, progress, tensorboard : bool
 
     Returns
     -------
     dict
         Content of ``scores.json``.
     """
-    return fit_run(graphs, config, run, resume=resume, progress=progress).scores
+    return fit_run(graphs, config, run, resume=resume, progress=progress, tensorboard=tensorboard).scores
 
 
 def fit_run(
@@ -207,6 +219,7 @@ def fit_run(
     *,
     resume: bool = False,
     progress: bool = True,
+    tensorboard: bool = False,
 ) -> TrainedRun:
     """Train, identify the states, score them and take chi of every frame.
 
@@ -217,19 +230,49 @@ def fit_run(
         From `new_config` or `resume_config`.
     path : path-like, optional
         Directory; gets config.json, history.csv, best.weights.h5, model.keras, checkpoints/, chi/, explanation.json
-        (of a GDyNet: what tells its states apart) and, at the end, scores.json. By default everything stays in memory.
+        (of a GDyNet: what tells its states apart), scores.json and, at the end, manifest.json. By default everything
+        stays in memory.
     resume : bool
         Continue from the checkpoints.
     progress : bool
+        Show how far it is.
+    tensorboard : bool
+        Write ``tensorboard/seed_S`` too: the curves of each training, which TensorBoard shows while they grow.
 
     Returns
     -------
     TrainedRun
+
+    Raises
+    ------
+    InputError
+        If the graphs are replaced or altered meanwhile, or another process writes the directory.
     """
-    path = None if path is None else Path(path)
+    if path is None:
+        return _fit(graphs, config, None, resume, progress, tensorboard)
+    with locked(path):
+        Path(path).mkdir(parents=True, exist_ok=True)
+        write_json(Path(path) / "config.json", config)
+        return _fit(graphs, config, Path(path), resume, progress, tensorboard)
+
+
+def _fit(
+    graphs: GraphDataset, config: dict[str, Any], path: Path | None, resume: bool, progress: bool, tensorboard: bool
+) -> TrainedRun:
+    try:
+        run = _train(graphs, config, path, resume, progress, tensorboard)
+    except Exception:
+        graphs.check_unchanged()  # what follows from that is told as that
+        raise
+    graphs.check_unchanged()
     if path is not None:
-        path.mkdir(parents=True, exist_ok=True)
-        write_json(path / "config.json", config)
+        run._write_results(path)
+    return run
+
+
+def _train(
+    graphs: GraphDataset, config: dict[str, Any], path: Path | None, resume: bool, progress: bool, tensorboard: bool
+) -> TrainedRun:
     settings = TrainingSettings(
         **{name: config[name] for name in TrainingSettings.__dataclass_fields__ if name in config}
     )
@@ -237,10 +280,13 @@ def fit_run(
     restarts, models, histories, samples = [], [], [], []
     for k in range(config["n_restarts"]):
         seed = config["seed"] + k
-        if progress and config["n_restarts"] > 1:
-            print(f"training {k + 1} of {config['n_restarts']}, seed {seed}", flush=True)
+        if config["n_restarts"] > 1:
+            logger.info(f"training {k + 1} of {config['n_restarts']}, seed {seed}")
         folder = None if path is None else path / "checkpoints" / f"seed_{seed}"
-        model, history = train_network(graphs, split, settings, seed, folder, resume=resume, progress=progress)
+        curves = Curves(path / "tensorboard" / f"seed_{seed}").add if tensorboard and path is not None else None
+        model, history = train_network(
+            graphs, split, settings, seed, folder, resume=resume, progress=progress, epoch_ended=curves
+        )
         subspace_test = stream_vamp2(model, graphs, split.test, settings.tau)
         identified = identify_states(model, graphs, split.train, settings.tau)
         best = max(history, key=lambda row: row["validation_vamp2"])
@@ -284,7 +330,7 @@ def fit_run(
         "findings": restarts[chosen]["findings"],
     }
     memory = graphs if graphs.path is None else None
-    run = TrainedRun(
+    return TrainedRun(
         path=path,
         config=config,
         scores=scores,
@@ -294,9 +340,6 @@ def fit_run(
         explanation=explanation,
         memory=memory,
     )
-    if path is not None:
-        run._write_results(path)
-    return run
 
 
 def _sample(model: keras.Model, graphs: GraphDataset, blocks: Sequence[tuple[int, int, int]]) -> list[np.ndarray]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import secrets
 import time
@@ -15,6 +14,7 @@ from typing import Any
 
 from gdynet_tf._version import __version__
 from gdynet_tf.errors import InputError
+from gdynet_tf.files import read_json
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.graphs.store import open_inputs
 from gdynet_tf.learning.pairs import lagged_pairs
@@ -25,6 +25,7 @@ __all__ = [
     "check_run_directory",
     "default_batch_size",
     "graphs_reference",
+    "is_begun",
     "new_config",
     "resume_config",
 ]
@@ -224,19 +225,24 @@ def resume_config(run: str | Path) -> tuple[dict[str, Any], GraphDataset]:
     ------
     InputError
     """
+    from gdynet_tf.schema import Config, check_schema
+
     file = Path(run) / "config.json"
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-        graphs = open_inputs(config["graphs"]["path"], config["model"])
-    except FileNotFoundError:
-        raise InputError(f"{run}: no config.json in it, there is nothing to resume") from None
-    except (ValueError, KeyError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{file}: cannot be read: {error!r}") from None
+    if not file.is_file():
+        raise InputError(f"{run}: no config.json in it, there is nothing to resume; without `resume=True` it begins")
+    config = read_json(file)
+    check_schema(config, Config, file)
+    if config["graphs"]["path"] is None:
+        raise InputError(f"{run}: was trained on graphs in memory, which it does not hold")
+    graphs = open_inputs(config["graphs"]["path"], config.get("model", "gdynet"))
     if graphs.sha256 != config["graphs"]["sha256"]:
         raise InputError(f"{graphs.path}: is not the graph directory that {run} was begun with")
     return config, graphs
+
+
+def is_begun(path: Path) -> bool:
+    """Whether there is anything that a run would replace: not an empty directory, which an interrupted start leaves."""
+    return path.exists() and not (path.is_dir() and {file.name for file in path.iterdir()} <= {"config.tmp"})
 
 
 def check_run_directory(path: Path, overwrite: bool, needed: Sequence[str | Path | None] = ()) -> None:
@@ -254,7 +260,7 @@ def check_run_directory(path: Path, overwrite: bool, needed: Sequence[str | Path
     ------
     InputError
     """
-    if not path.exists():
+    if not is_begun(path):
         return
     if not overwrite:
         raise InputError(f"{path}: exists; `overwrite=True` replaces it")

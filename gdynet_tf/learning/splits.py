@@ -60,7 +60,7 @@ def split_by_time(
     longest = max(max(lengths) for lengths in segments)
     if not 1 <= tau < longest:
         raise InputError(f"`tau={tau}`: must be from 1 to {longest - 1}, the longest segment has {longest} frames")
-    if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
+    if len(fractions) != 3 or not all(f > 0 for f in fractions) or not abs(sum(fractions) - 1) <= 1e-6:
         raise InputError(
             f"`split={' '.join(map(str, fractions))}`: three positive fractions that add up to 1 are needed"
         )

@@ -2,25 +2,29 @@
 
 import csv
 import json
+import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import keras
-from tqdm import tqdm
+import numpy as np
 
 from gdynet_tf.errors import InputError, TrainingError
+from gdynet_tf.files import write_json
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.learning.pairs import lagged_pairs, pair_batches
+from gdynet_tf.learning.pieces import SlopeLoss, fit_in_pieces, number_of_pieces
 from gdynet_tf.learning.prediction import stream_vamp2
 from gdynet_tf.learning.settings import TrainingSettings, default_batch_size
 from gdynet_tf.learning.splits import Split
 from gdynet_tf.learning.vamp import VAMPLoss
 from gdynet_tf.networks.gdynet import GDyNet, load_model
 from gdynet_tf.networks.vampnet import VAMPnet
+from gdynet_tf.progress import Progress
 
 __all__ = [
     "TrainingSettings",
@@ -32,6 +36,8 @@ __all__ = [
     "train_network",
     "write_history",
 ]
+
+logger = logging.getLogger(__name__)
 
 _GAIN = 1e-3  # a smaller rise of the validation score does not count: 1 % of a process would be 0.01
 
@@ -97,56 +103,99 @@ def float32_model(model: keras.Model) -> keras.Model:
     return copy
 
 
-class _BatchBar(keras.callbacks.Callback):
-    """A progress bar over the batches of an epoch."""
+def _compile(model: keras.Model, settings: TrainingSettings, n_pieces: int) -> None:
+    """Give the model what it is trained with, in batches of so many pieces."""
+    # XLA is three times faster on a CPU too, where Keras's "auto" leaves it off.
+    jit_compile = keras.backend.backend() != "torch"
+    accumulated = n_pieces if n_pieces > 1 else None
+    optimizer = keras.optimizers.Adam(settings.learning_rate, gradient_accumulation_steps=accumulated)
+    if settings.precision == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    loss = SlopeLoss() if n_pieces > 1 else VAMPLoss()
+    model.compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile)
 
-    def __init__(self, bar: tqdm) -> None:
-        super().__init__()
-        self.bar = bar
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self.bar.update()
+def _fit_whole(
+    model: keras.Model,
+    graphs: GraphDataset,
+    pairs: np.ndarray,
+    settings: TrainingSettings,
+    seed: int,
+    epoch: int,
+    batch_ended: Callable[[], Any],
+) -> float:
+    """One epoch of whole batches; see `fit_in_pieces`."""
+    batches = pair_batches(graphs, pairs, settings.tau, cast(int, settings.batch_size), seed, epoch)
+    bar = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: batch_ended())
+    callbacks = [bar, keras.callbacks.TerminateOnNaN()]
+    return model.fit(batches, verbose=0, shuffle=False, callbacks=callbacks).history["loss"][0]
 
 
 @dataclass
 class _Checkpoint:
     """Where a training stands; written after every epoch, so that a resumed one comes to the same result.
 
+    What counts are the models of the last and of the best epoch, and ``state.json``, which names them and is replaced
+    in one step; ``history.csv`` and ``best.weights.h5`` follow from these, and are written anew when they are taken up.
     Without a folder the best weights stay in memory, and nothing can be resumed.
     """
 
     folder: Path | None
     history: list[dict[str, Any]] = field(default_factory=list)
-    model_file: str = ""
     best_weights: list | None = None
 
     @classmethod
-    def load(cls, folder: Path) -> "_Checkpoint":
-        content = json.loads((folder / "checkpoints" / "state.json").read_text(encoding="utf-8"))
-        return cls(folder, content["history"], content["model_file"])
+    def load(cls, folder: Path) -> tuple["_Checkpoint", keras.Model]:
+        """Take up a training where it was interrupted.
+
+        Raises
+        ------
+        InputError
+            If what is there cannot be read.
+        """
+        file = folder / "checkpoints" / "state.json"
+        try:
+            history = json.loads(file.read_text(encoding="utf-8"))["history"]
+            checkpoint = cls(folder, history)
+            models = {}
+            for epoch in {len(history), checkpoint.best + 1}:
+                file = checkpoint._model_file(epoch)
+                models[epoch] = keras.models.load_model(file)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"{file}: cannot be read, the training cannot go on from it: {error}; `overwrite=True` starts afresh"
+            ) from None
+        checkpoint._write_results(models[checkpoint.best + 1])
+        return checkpoint, models[len(history)]
+
+    def _model_file(self, epoch: int) -> Path:
+        return cast(Path, self.folder) / "checkpoints" / f"epoch_{epoch:04d}.keras"
 
     def save(self, model: keras.Model) -> None:
         """Note the epoch that has ended, and keep its weights when it is the best.
 
-        The model is written first, then the small file that names it: whichever is interrupted, the old pair holds.
+        The model is written first, then the small file that counts it: whichever is interrupted, what was noted holds.
         """
-        is_best = self.best == len(self.history) - 1
+        last = len(self.history)
+        is_best = self.best == last - 1
         if self.folder is None:
             self.best_weights = model.get_weights() if is_best else self.best_weights
             return
-        if is_best:
-            model.save_weights(self.folder / "best.weights.h5")
-        old, self.model_file = self.model_file, f"epoch_{len(self.history):04d}.keras"
         states = self.folder / "checkpoints"
         states.mkdir(parents=True, exist_ok=True)
-        model.save(states / self.model_file)
-        temporary = states / "state.tmp"
-        content = {"history": self.history, "model_file": self.model_file}
-        temporary.write_text(json.dumps(content), encoding="utf-8")
-        os.replace(temporary, states / "state.json")
-        if old:
-            (states / old).unlink(missing_ok=True)
-        write_history(self.folder / "history.csv", self.history)
+        model.save(self._model_file(last))
+        write_json(states / "state.json", {"history": self.history})
+        self._write_results(model if is_best else None)
+        for file in set(states.glob("epoch_*")) - {self._model_file(last), self._model_file(self.best + 1)}:
+            file.unlink()
+
+    def _write_results(self, best: keras.Model | None) -> None:
+        """Write history.csv and, unless they are there, the best weights."""
+        folder = cast(Path, self.folder)
+        if best is not None:
+            best.save_weights(folder / "next.weights.h5")
+            os.replace(folder / "next.weights.h5", folder / "best.weights.h5")
+        write_history(folder / "history.csv", self.history)
 
     def restore_best(self, model: keras.Model) -> None:
         """Give the model the weights of its best epoch."""
@@ -180,6 +229,7 @@ def train_network(
     *,
     resume: bool = False,
     progress: bool = True,
+    epoch_ended: Callable[[dict[str, Any]], None] | None = None,
 ) -> tuple[keras.Model, list[dict[str, Any]]]:
     """Train one network and return it with the weights of its best epoch.
 
@@ -195,6 +245,9 @@ def train_network(
     resume : bool
         Continue from the checkpoint in ``folder`` if there is one.
     progress : bool
+        Show how far each epoch is.
+    epoch_ended : callable, optional
+        Takes the row of the history of each epoch that has ended.
 
     Returns
     -------
@@ -207,6 +260,8 @@ def train_network(
     ------
     TrainingError
         If the loss is no number.
+    InputError
+        If the checkpoint to resume from is damaged.
     """
     pairs = lagged_pairs(split.train, settings.tau)
     settings = settings.for_data(graphs.n_targets, len(pairs))
@@ -215,25 +270,17 @@ def train_network(
         folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(seed)
     if resume and folder is not None and (folder / "checkpoints" / "state.json").is_file():
-        checkpoint = _Checkpoint.load(folder)
-        model = keras.models.load_model(folder / "checkpoints" / checkpoint.model_file)
+        checkpoint, model = _Checkpoint.load(folder)
     else:
         checkpoint = _Checkpoint(folder)
         model = starting_model(settings, graphs)
-        # XLA is three times faster on a CPU too, where Keras's "auto" leaves it off.
-        jit_compile = keras.backend.backend() != "torch"
-        optimizer = keras.optimizers.Adam(settings.learning_rate)
-        if settings.precision == "mixed_float16":
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        model.compile(optimizer=optimizer, loss=VAMPLoss(), jit_compile=jit_compile)
+        _compile(model, settings, number_of_pieces(model, graphs, settings))
     while not checkpoint.finished(settings):
         epoch, began = len(checkpoint.history), time.monotonic()
-        batches = pair_batches(graphs, pairs, settings.tau, cast(int, settings.batch_size), seed, epoch)
-        with tqdm(
-            total=len(batches), unit="batch", desc=f"epoch {epoch + 1}", leave=False, disable=not progress
-        ) as bar:
-            callbacks = [_BatchBar(bar), keras.callbacks.TerminateOnNaN()]
-            loss = model.fit(batches, verbose=0, shuffle=False, callbacks=callbacks).history["loss"][0]
+        n_batches = len(pairs) // cast(int, settings.batch_size)
+        with Progress(n_batches, "batch", f"epoch {epoch + 1}", shown=progress) as bar:
+            fit = fit_in_pieces if isinstance(model.loss, SlopeLoss) else _fit_whole
+            loss = fit(model, graphs, pairs, settings, seed, epoch, bar.update)
         if loss != loss:
             where, kept = (f"{folder}: ", "; best.weights.h5 holds the best epoch before") if folder else ("", "")
             raise TrainingError(
@@ -248,13 +295,14 @@ def train_network(
         }
         checkpoint.history.append(row)
         checkpoint.save(model)
-        if progress:
-            best = checkpoint.history[checkpoint.best]
-            tqdm.write(
-                f"epoch {row['epoch']:3d}  VAMP-2: batches {row['train_vamp2']:.4f}, "
-                f"validation {row['validation_vamp2']:.4f} (best {best['validation_vamp2']:.4f} "
-                f"in epoch {best['epoch']})  {row['seconds']:.1f} s"
-            )
+        best = checkpoint.history[checkpoint.best]
+        logger.info(
+            f"epoch {row['epoch']:3d}  VAMP-2: batches {row['train_vamp2']:.4f}, "
+            f"validation {row['validation_vamp2']:.4f} (best {best['validation_vamp2']:.4f} "
+            f"in epoch {best['epoch']})  {row['seconds']:.1f} s"
+        )
+        if epoch_ended is not None:
+            epoch_ended(row)
     checkpoint.restore_best(model)
     return float32_model(model), checkpoint.history
 
@@ -268,10 +316,12 @@ def write_history(path: Path, history: Sequence[Mapping[str, Any]]) -> None:
     history : list of dict
         From `train_network`.
     """
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    temporary = path.with_suffix(".tmp")
+    with open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(history[0]))
         writer.writeheader()
         writer.writerows(history)
+    os.replace(temporary, path)
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:

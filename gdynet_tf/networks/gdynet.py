@@ -146,6 +146,26 @@ class GDyNet(keras.Model):
         values = graph[name] if atoms is None else gather_nodes(graph[name], atoms)
         return values if name == "edges" else self.expansion(values)
 
+    def edges_per_frame(self, n_atoms: int, n_neighbors: int, n_rows: int) -> int:
+        """Edges that the convolutions of a frame go through, by which its memory is told.
+
+        Parameters
+        ----------
+        n_atoms, n_neighbors : int
+        n_rows : int
+            Atoms that are asked for.
+
+        Returns
+        -------
+        int
+            Of the receptive field, as `call` computes it.
+        """
+        total = 0
+        for _ in range(self.n_conv):
+            total += n_rows * n_neighbors
+            n_rows = n_atoms if self.variant == "gdynet2019" else min(n_rows * (1 + n_neighbors), n_atoms)
+        return total
+
     def compute_output_shape(self, input_shape: dict[str, tuple]) -> tuple:
         *lead, _, _ = input_shape["neighbors"]
         return (*lead, input_shape["targets"][0], self.n_states)

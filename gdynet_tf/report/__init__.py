@@ -2,7 +2,7 @@
 
 from gdynet_tf.report.analyse import analyse
 from gdynet_tf.report.atomistic import ReportOptions
-from gdynet_tf.report.html import write_report
+from gdynet_tf.report.html import report_paths, write_report
 from gdynet_tf.report.results import Analysis
 
-__all__ = ["Analysis", "ReportOptions", "analyse", "write_report"]
+__all__ = ["Analysis", "ReportOptions", "analyse", "report_paths", "write_report"]

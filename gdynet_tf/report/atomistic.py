@@ -18,6 +18,8 @@ __all__ = ["AtomisticResults", "ReportOptions", "analyse_atoms", "write_files"]
 _R_MAX = 8.0  # Å
 _TARGETS_TO_COUNT = 50_000  # targets x frames of distributions, within 200 to 10,000 frames
 _FEW_TARGETS = 10  # for which a density in space is more than a cloud
+_REACH, _FARTHEST = 4.0, 5.0  # Å about a target that its picture shows
+_TOGETHER = 1.25  # of the radius of the narrowest first shell, up to which another one is drawn as one with it
 _ATOMS_TO_EXPORT = 200_000  # atoms x frames of the coloured trajectory
 
 
@@ -86,6 +88,7 @@ class AtomisticResults:
     bond_order: ga.StateDistribution | None = None
     density: ga.StateDensity | None = None
     representatives: list = field(default_factory=list)
+    surroundings: list[ga.Surroundings | None] = field(default_factory=list)
     findings: list[ga.Finding] = field(default_factory=list)
 
     @property
@@ -128,7 +131,24 @@ def analyse_atoms(system: ga.System, chi: ga.Chi, options: ReportOptions) -> Ato
         p = np.array([chi[segment][frame] for segment, frame in frames])
         found.bond_order = ga.state_distribution(values, p, np.linspace(0, 1, 51))
     found.representatives = ga.representative_frames(chi, system)
+    found.surroundings = _surroundings(found)
     return found
+
+
+def _surroundings(found: AtomisticResults) -> list[ga.Surroundings | None]:
+    """What the representative frames have about their targets."""
+    shells: dict[str, float] = {}
+    if found.rdf is not None:
+        for (_, element), radius in zip(found.rdf.pairs, found.shells, strict=True):
+            if np.isfinite(radius):
+                shells[element] = max(radius, shells.get(element, 0.0))
+    nearest = min(shells.values(), default=0.0)  # only what is as near as that counts as contact
+    shells = {element: radius for element, radius in shells.items() if radius <= _TOGETHER * nearest}
+    reach = min(max([_REACH, *shells.values()]), _FARTHEST)
+    return [
+        None if place is None else ga.surroundings(found.system, place[0], place[1], place[2], reach, shells)
+        for place in found.representatives
+    ]
 
 
 def _n_frames(system: ga.System) -> int:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import gdynet_tf.analysis as ga
 from gdynet_tf.errors import InputError
+from gdynet_tf.files import read_json
 from gdynet_tf.findings import Finding
 
 __all__ = ["explanation_findings", "load_explanation"]
@@ -35,9 +35,9 @@ def load_explanation(run: ga.Run) -> dict[str, Any] | None:
     if not file.is_file():
         return None
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_json(file)
         _ = [content[name] for name in (*_TABLES, "told_by", "n_samples", "own_share")]
-    except (ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise InputError(f"{file}: cannot be read: {error!r}") from None
     return content
 

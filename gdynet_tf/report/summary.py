@@ -47,6 +47,7 @@ def write_summary(analysis: Analysis, path: Path) -> None:
     kinetics, ck = analysis.kinetics, analysis.ck
     summary = {
         "split": analysis.split,
+        "time_unit": analysis.run.time_unit,
         "verdict": analysis.verdict.to_dict(),
         "findings": [finding.to_dict() for finding in analysis.findings],
         "vamp2": analysis.vamp2,

@@ -9,6 +9,7 @@ import numpy as np
 
 import gdynet_tf.analysis as ga
 from gdynet_tf.analysis.chi import Chi, as_chi
+from gdynet_tf.times import time_text
 
 __all__ = ["assess", "restart_findings"]
 
@@ -104,24 +105,25 @@ def _about_slow(name: str, slow: float, unit: str, numbers: dict[str, Any]) -> I
         yield ga.Finding(
             kind="extrapolated",
             severity="warning",
-            text=f"{name} ({slow:.3g} {unit}) outlasts the longest stretch of data ({longest:.4g} {unit}): the value "
-            "is an extrapolation, resting on the many targets and on the model being Markovian.",
+            text=f"{name} ({time_text(slow, unit)}) outlasts the longest stretch of data "
+            f"({time_text(longest, unit, 4)}): the value is an extrapolation, resting on the many targets and on the "
+            "model being Markovian.",
             numbers=numbers,
         )
     elif slow * _LONG > longest:
         yield ga.Finding(
             kind="short data",
             severity="warning",
-            text=f"{name} ({slow:.3g} {unit}) is more than a third of the longest stretch of data ({longest:.4g} "
-            f"{unit}): populations may not have reached equilibrium.",
+            text=f"{name} ({time_text(slow, unit)}) is more than a third of the longest stretch of data "
+            f"({time_text(longest, unit, 4)}): populations may not have reached equilibrium.",
             numbers=numbers,
         )
     if n_events < _FEW_EVENTS:
         yield ga.Finding(
             kind="few events",
             severity="warning",
-            text=f"{name} ({slow:.3g} {unit}) rests on {n_events} transition{'' if n_events == 1 else 's'} that lasted "
-            "for a lag time: too few for a reliable rate.",
+            text=f"{name} ({time_text(slow, unit)}) rests on {n_events} transition{'' if n_events == 1 else 's'} that "
+            "lasted for a lag time: too few for a reliable rate.",
             numbers=numbers,
         )
 

@@ -100,7 +100,7 @@ class Assembly:
                     self.follower = Follower(source.atomic_numbers, periodic, source.unwrapped)
                     self.positions = Spool(source.path, self.options.scratch)
                 self._take(chunk)
-                if self._enough():
+                if self._stop is not None and self._n >= self._stop:
                     break
         except TruncatedFile as error:
             whole = self._n_read - n_before
@@ -117,9 +117,11 @@ class Assembly:
         finally:
             close(source)
 
-    def _enough(self) -> bool:
-        stop = self.options.stop
-        return stop is not None and 0 <= stop <= self._n
+    @property
+    def _stop(self) -> int | None:
+        """Where reading ends; None where frames are counted from the end, which must be known first."""
+        start, stop = self.options.start or 0, self.options.stop
+        return None if stop is None or min(start, stop) < 0 else stop
 
     def _checked(self, source: FrameSource) -> Iterator[tuple[Chunk, tuple[bool, ...]]]:
         """Chunks that hold nothing impossible, with cells, and which directions are periodic."""
@@ -161,9 +163,9 @@ class Assembly:
 
     def _take(self, chunk: Chunk) -> None:
         """Follow the frames of a checked chunk, and keep those that were asked for."""
-        n_frames, stop = len(chunk.positions), self.options.stop
-        if stop is not None and stop >= 0 and not self.seen.drop:
-            n_frames = min(n_frames, stop - self._n)
+        n_frames = len(chunk.positions)
+        if self._stop is not None and not self.seen.drop:
+            n_frames = min(n_frames, self._stop - self._n)
             chunk = _first_frames(chunk, n_frames)
         if not n_frames:
             return

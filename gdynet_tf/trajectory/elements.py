@@ -1,5 +1,6 @@
 """Element symbols and atomic numbers."""
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 from gdynet_tf.errors import InputError
 from gdynet_tf.findings import Finding
 
-__all__ = ["atomic_number", "elements_by_mass", "elements_of", "symbol"]
+__all__ = ["atomic_number", "elements_by_mass", "elements_of", "formula", "symbol"]
 
 _SAME_MASS = 0.015  # u, by which a mass written with few digits may differ from the standard atomic weight
 
@@ -69,6 +70,34 @@ def elements_of(species: Sequence[int] | Sequence[str] | np.ndarray, where: str)
     if given.dtype.kind not in "UO":
         return given.astype(np.int32)
     return np.array([atomic_number(str(name), where) for name in given], np.int32)
+
+
+@cache
+def _electronegativity(number: int) -> float:
+    from pymatgen.core.periodic_table import Element
+
+    return float(Element.from_Z(number).data.get("X") or np.inf)
+
+
+def formula(numbers: Sequence[int] | np.ndarray) -> str:
+    """Chemical formula of some atoms: carbon, hydrogen, others (Hill 1900), without carbon by electronegativity.
+
+    Parameters
+    ----------
+    numbers : (n,) int array
+        Atomic numbers.
+
+    Returns
+    -------
+    str
+        "C2F6NO4S2", "Li6PS5I".
+    """
+    counts = Counter(np.asarray(numbers).tolist())
+    if 6 in counts:
+        order = sorted(counts, key=lambda z: (z != 6, z != 1, symbol(z)))
+    else:
+        order = sorted(counts, key=lambda z: (_electronegativity(z), symbol(z)))
+    return "".join(f"{symbol(z)}{counts[z] if counts[z] > 1 else ''}" for z in order)
 
 
 @cache

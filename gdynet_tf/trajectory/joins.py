@@ -65,24 +65,21 @@ class SeenFrames:
         """
         found = np.zeros(len(positions), bool)
         for i, frame in enumerate(np.ascontiguousarray(positions)):
-            number, self._n = self._n, self._n + 1
-            earlier = self._seen.setdefault(sha256(frame).digest()[:8], number)
-            last, self._origin = self._origin, earlier
-            before, self._last = self._last, frame
-            if earlier == number:
-                continue
-            follows = bool(self._runs) and sum(self._runs[-1][::2]) == number  # a repeated frame
+            key, number = sha256(frame.data).digest()[:8], self._n
+            earlier, last, before = self._seen.get(key), self._origin, self._last
+            self._n, self._last = number + 1, frame
+            follows = bool(self._runs) and self._runs[-1][0] + self._runs[-1][2] == number  # a repeated frame
             continues = follows and earlier == last + 1
-            if not (
+            if earlier is None or not (
                 continues
                 or before is None
                 or earlier == last
                 or goes_back[i]
                 or np.count_nonzero(frame != before) >= _NO_CHANCE
             ):
-                self._origin = number
+                self._seen[key] = self._origin = number
                 continue
-            found[i] = True
+            found[i], self._origin = True, earlier
             if continues:
                 self._runs[-1][2] += 1
             else:
@@ -195,7 +192,7 @@ def read_clock(origin: str, stamps: np.ndarray, unit: str, label: Callable[[int]
         _cut_finding(kind, text, [c for c in cuts if (spacings[c - 1] > 0) == forwards], stamps, unit, label)
         for kind, text, forwards in (
             ("gap", "Frames are missing", True),
-            ("restart", "The time goes back", False),
+            ("restart", "The time does not go on", False),
         )
     )
     return Clock(

@@ -50,14 +50,46 @@ def test_few_blocks_that_matter_have_few_degrees_of_freedom():
     assert jackknife(copies_of_mean(np.arange(20.0), np.ones(20)), blocks_of(np.ones(20))).degrees == pytest.approx(19)
 
 
-def test_corrections_widen():
+def test_correlated_targets_widen():
     copies, weights = copies_of_mean(np.arange(10.0), np.ones(10)), np.ones(10)
     plain = jackknife(copies, blocks_of(weights)).standard_error
     together = jackknife(copies, blocks_of(weights, "groups of targets", design_effect=1.44)).standard_error
     assert together / plain == pytest.approx(1.2)
-    time = blocks_of(weights, "time blocks", relaxation=10.0, block_length=50.0)
-    assert jackknife(copies, time).standard_error / plain == pytest.approx(1 / np.sqrt(0.8))
-    assert jackknife(copies, time, per_frame=False).standard_error == plain
+
+
+def test_slow_waves_rule_blocks_of_time():
+    """Of few blocks all waves are taken, which is their spread; of many the ten slowest."""
+    time = {"relaxation": 10.0, "block_length": 50.0}
+    copies, few = copies_of_mean(np.arange(8.0) ** 2, np.ones(8)), blocks_of(np.ones(8), "time blocks", **time)
+    plain = jackknife(copies, few, memory=False)
+    assert jackknife(copies, few).standard_error == pytest.approx(plain.standard_error)
+    many, blocks = np.ones(40), blocks_of(np.ones(40), "time blocks", **time)
+    slow, fast = (np.cos(np.pi * k * (np.arange(40) + 0.5) / 40) for k in (2, 20))
+    found = jackknife(copies_of_mean(fast, many), blocks)
+    assert found.standard_error == pytest.approx(0, abs=1e-12)
+    assert found.degrees == 10
+    found = jackknife(copies_of_mean(slow, many), blocks).standard_error
+    assert found / jackknife(copies_of_mean(slow, many), blocks, memory=False).standard_error == pytest.approx(
+        np.sqrt(39 / 10)
+    )
+
+
+def test_averages_of_what_remembers():
+    """An autoregression forgotten within a block and a half: slow waves hold its variance, the spread does not."""
+    rng, keep, n = np.random.default_rng(3), np.exp(-1 / 1.5), 40
+    blocks = blocks_of(np.ones(n), "time blocks", relaxation=1.0, block_length=5.0)
+    inside = np.zeros((2, 400))
+    for draw in range(400):
+        values = np.zeros(n + 20)
+        for t, noise in enumerate(rng.normal(size=n + 20)[1:]):
+            values[t + 1] = keep * values[t] + noise
+        copies = copies_of_mean(values[20:], np.ones(n))
+        for k in range(2):
+            found = ga.estimate_from_copies(copies, blocks, memory=not k)
+            inside[k, draw] = found.lower < 0 < found.upper
+    held = inside.mean(axis=1)
+    assert held[0] > 0.87
+    assert held[1] < 0.78
 
 
 @pytest.mark.parametrize(

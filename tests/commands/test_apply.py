@@ -79,9 +79,9 @@ def test_report_of_an_applied_run(folder):
 
 def test_unknown_element(folder, capsys):
     run = applied(folder, "other", "--targets", "Na")
-    out = capsys.readouterr().out
-    assert "bad: Na: the training never saw such atoms" in out
-    assert "warning: Targets of Na" in out
+    err = capsys.readouterr().err
+    assert "warning: Na: the training never saw such atoms" in err
+    assert "warning: Targets of Na" in err
     assert [finding.kind for finding in run.findings] == ["unknown elements", "other targets", "unseen distances"]
 
 
@@ -115,8 +115,8 @@ def test_bad_input(folder, capsys):
     fails(capsys, apply.main, [run, folder / "other.xyz"], "--targets Li: no Li in the system")
     fails(capsys, apply.main, [run, new, "--out", run, "--overwrite"], "was not written by apply.py")
     fails(capsys, apply.main, [run, new, "--out", folder], "exists; --overwrite replaces it, --out names another")
-    molecule = ase.Atoms("LiO", [[0, 0, 0], [2, 0, 0]])
-    ase.io.write(folder / "gas.xyz", [molecule] * 5, format="extxyz")
+    molecules = [ase.Atoms("LiO", [[0, 0, 0], [2 + 0.01 * t, 0, 0]]) for t in range(5)]
+    ase.io.write(folder / "gas.xyz", molecules, format="extxyz")
     fails(capsys, apply.main, [run, folder / "gas.xyz"], "2 atoms and no periodic direction, so 1 neighbours at most;")
     assert not (folder / "run_gas").exists()
 

@@ -4,6 +4,8 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import ase
@@ -12,8 +14,9 @@ import numpy as np
 import pytest
 
 from gdynet_tf.commands import build_graphs, train
-from gdynet_tf.errors import InputError, TrainingError, run_command
+from gdynet_tf.errors import TrainingError
 from gdynet_tf.graphs.store import open_graphs
+from gdynet_tf.locks import locked
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,21 +42,6 @@ def ends_with(capsys, main, words, message):
     assert err.count("\n") == 1
     assert err.startswith("error: ")
     assert message in err
-
-
-def test_errors_become_exit_codes(capsys):
-    def fail(error):
-        def command(argv):
-            raise error
-
-        return command
-
-    assert run_command(lambda argv: None) == 0
-    assert run_command(fail(InputError("a\nb"))) == 2
-    assert capsys.readouterr().err == "error: a b\n"
-    assert run_command(fail(TrainingError("t"))) == 1
-    assert run_command(fail(KeyboardInterrupt())) == 130
-    assert capsys.readouterr().err == "error: t\ninterrupted\n"
 
 
 def test_build(here, capsys):
@@ -182,13 +170,86 @@ def test_train_and_what_can_be_resumed(graphs, here, capsys):
     (run / "scores.json").unlink()
     assert train.main(["--resume", "--run", str(run)]) == 0
     assert json.loads((run / "scores.json").read_text())["vamp2"] == json.loads(scores)["vamp2"]
-    assert train.main([*words.replace("--n-restarts 2", "--overwrite").split()]) == 0
-    assert "one training only: --n-restarts 3 tells which states are found again" in capsys.readouterr().out
+    assert not (run / "tensorboard").exists()
+    capsys.readouterr()
+    assert train.main(words.replace("--n-restarts 2", "--overwrite --tensorboard").split()) == 0
+    said = capsys.readouterr()
+    assert "one training only: --n-restarts 3 tells which states are found again" in said.out
+    assert "epoch   1  VAMP-2: batches" in said.out
+    assert "\r" not in said.out + said.err  # no bars, as nobody watches
+    assert len(list((run / "tensorboard" / "seed_3").glob("events.*"))) == 1
+
+
+@pytest.mark.parametrize("left", [[], ["config.tmp"]])
+def test_killed_before_the_configuration_was_written(graphs, here, monkeypatch, capsys, left):
+    """Nothing has begun, so no option is needed to begin."""
+    from gdynet_tf.learning import runs
+
+    def begun(graphs, run, config, **options):
+        raise TrainingError("begun")
+
+    monkeypatch.setattr(runs, "train_run", begun)
+    run = here / "runs" / "r"
+    run.mkdir(parents=True)
+    for name in left:
+        (run / name).write_text("{")
+    capsys.readouterr()
+    ends_with(capsys, train.main, f"--resume --run {run}", "there is nothing to resume; without --resume it begins")
+    assert train.main(f"--n-states 2 --tau 2 --run {run}".split()) == 1
+    assert capsys.readouterr().err == "error: begun\n"
+
+
+def test_killed_before_the_manifest_was_written(graphs, here, monkeypatch):
+    """`--resume` goes on, as only the manifest says that all is there; `--overwrite` frees the name at once."""
+    from gdynet_tf.learning import runs
+
+    words = "--n-states 2 --tau 2 --epochs 1 --n-conv 1 --n-features 4 --run r --quiet"
+    assert train.main(words.split()) == 0
+    (here / "r" / "manifest.json").unlink()
+    again = []
+    monkeypatch.setattr(train, "_tell", lambda scores, run: again.append(scores))
+    monkeypatch.setattr(runs, "train_run", lambda *arguments, **options: options["resume"])
+    assert train.main(["--resume", "--run", "r"]) == 0
+    assert again == [True]
+
+    def killed(path):
+        raise TrainingError("killed")
+
+    monkeypatch.setattr(shutil, "rmtree", lambda path, **options: None if options else killed(path))
+    assert train.main([*words.split(), "--overwrite"]) == 1
+    assert not (here / "r").exists()
+
+
+def test_two_trainings_of_one_run(graphs, here, capsys):
+    capsys.readouterr()
+    said = []
+
+    def other():
+        with locked("runs/graphs_n2_tau2"):
+            said.append("locked")
+            assert ended.wait(60)
+
+    ended, thread = threading.Event(), threading.Thread(target=other)
+    thread.start()
+    while not said:
+        time.sleep(0.01)
+    try:
+        ends_with(capsys, train.main, "--n-states 2 --tau 2", "runs/graphs_n2_tau2: is being written by process ")
+    finally:
+        ended.set()
+        thread.join()
 
 
 @pytest.mark.parametrize(
     "script",
-    ["preprocess/build_graphs.py", "train.py", "analysis/report.py", "analysis/select_model.py", "analysis/apply.py"],
+    [
+        "preprocess/build_graphs.py",
+        "train.py",
+        "analysis/report.py",
+        "analysis/select_model.py",
+        "analysis/apply.py",
+        "verify.py",
+    ],
 )
 def test_scripts_run(script):
     done = subprocess.run([sys.executable, ROOT / script, "--help"], capture_output=True, text=True, check=True)
@@ -205,4 +266,5 @@ def test_installed_commands():
         "gdynet-report": "gdynet_tf.commands.report:main",
         "gdynet-select-model": "gdynet_tf.commands.select_model:main",
         "gdynet-apply": "gdynet_tf.commands.apply:main",
+        "gdynet-verify": "gdynet_tf.commands.verify:main",
     }

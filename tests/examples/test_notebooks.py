@@ -10,6 +10,20 @@ from nbclient import NotebookClient
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
+NUMBER = r"\d+(?:\.\d*)?(?:e[-+]?\d+)?"
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def texts(notebook):
+    """All that the cells of a notebook print or show as text."""
+    outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
+    streams = [o.text for o in outputs if o.output_type == "stream" and o.name == "stdout"]
+    return "\n".join(streams + [o.data["text/plain"] for o in outputs if "data" in o])
+
+
 def kinds_of_outputs(notebook):
     """For each cell, whether it prints, and the kinds of what it shows."""
     kinds = []
@@ -23,18 +37,23 @@ def kinds_of_outputs(notebook):
 def executed(name, folder, monkeypatch):
     """Everything that a notebook prints or shows as text, and its number of pictures.
 
-    The outputs that it was stored with, which the site shows, are of the same kinds, cell by cell.
+    The outputs that it was stored with, which the site shows, are of the same kinds, cell by cell, and say the same
+    with about the same numbers (another processor rounds otherwise); nothing is on stderr.
     """
     monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)  # as a user's shell, which silences nothing
     notebook = nbformat.read(EXAMPLES / name, as_version=4)
-    stored = kinds_of_outputs(notebook)
+    stored, told = kinds_of_outputs(notebook), texts(notebook)
+    assert [cell.execution_count for cell in code_cells(notebook)] == list(range(1, len(code_cells(notebook)) + 1))
     NotebookClient(notebook, timeout=300).execute(cwd=str(folder))
     assert kinds_of_outputs(notebook) == stored, "make notebooks stores the outputs anew"
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    texts = [o.text for o in outputs if o.output_type == "stream" and o.name == "stdout"]
-    texts += [o.data["text/plain"] for o in outputs if "data" in o]
-    return "\n".join(texts), sum("image/png" in o.get("data", {}) for o in outputs)
+    assert "stderr" not in {o.get("name") for cell in code_cells(notebook) for o in cell.outputs}
+    said = texts(notebook)
+    assert re.sub(NUMBER, "#", told) == re.sub(NUMBER, "#", said)
+    for then, now in zip(re.findall(NUMBER, told), re.findall(NUMBER, said), strict=True):
+        assert float(now) == pytest.approx(float(then), rel=0.3, abs=0.05), "make notebooks stores the outputs anew"
+    return said, sum("image/png" in o.get("data", {}) for cell in code_cells(notebook) for o in cell.outputs)
 
 
 # The kernel's own complaint about its transport, and sockets that are closed late, are not ours.

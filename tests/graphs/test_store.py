@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gdynet_tf import manifest
 from gdynet_tf.errors import InputError
 from gdynet_tf.graphs import build as module
 from gdynet_tf.graphs import chunks, partial, store
@@ -16,7 +17,8 @@ from gdynet_tf.graphs.chunks import graph_size
 from gdynet_tf.graphs.expansion import expand_distances
 from gdynet_tf.graphs.neighbors import nearest_neighbors
 from gdynet_tf.graphs.partial import check_output
-from gdynet_tf.graphs.store import open_graphs, verify
+from gdynet_tf.graphs.store import open_graphs
+from gdynet_tf.manifest import verify_files
 from gdynet_tf.trajectory import Trajectory
 
 TARGETS = [[0, 1], [2, 3]]
@@ -134,13 +136,12 @@ def test_workers_fill_the_memory_too(build, monkeypatch):
     np.testing.assert_array_equal(two.array(0, "edges"), one.array(0, "edges"))
 
 
-def test_progress_tells_the_size(build, capsys):
-    build(progress=True)
-    said = capsys.readouterr()
-    assert "graphs: " in said.out
-    assert "kB to write" in said.out
-    build(overwrite=True)
-    assert capsys.readouterr().out == ""
+def test_the_size_is_logged(build, caplog, capsys):
+    with caplog.at_level("INFO", "gdynet_tf"):
+        build()
+    assert "graphs: " in caplog.text
+    assert "kB to write" in caplog.text
+    assert capsys.readouterr() == ("", "")
 
 
 def test_size_is_what_is_written(build, tmp_path):
@@ -215,7 +216,7 @@ def test_output_without_a_name():
     [
         ({"n_neighbors": 0}, "`n_neighbors=0`: must be at least 1"),
         ({"edges": "cosine"}, "`edges='cosine'`: must be gaussian or distance"),
-        ({"expansion": {"sigma": 0}}, "`sigma=0`: must be positive"),
+        ({"expansion": {"sigma": 0}}, "`sigma=0`: must be from 0.0001 to 10,000 Å"),
         ({"expansion": {"step": -1}}, "`dmin`, `dmax`, `step`: Gaussian centres need dmin < dmax"),
         (
             {"trajectories": [walk(), walk("b", n_atoms=4)]},
@@ -274,12 +275,11 @@ def _edit_meta(path, **changes):
         (lambda g: shutil.rmtree(g), "no such directory"),
         (lambda g: (g / "meta.json").unlink(), r"not a graph directory \(no meta.json in it\)"),
         (lambda g: (g / "meta.json").write_text("{"), r"meta\.json: cannot be read"),
-        (lambda g: (g / "meta.json").write_text("{}"), r"meta\.json: cannot be read"),
+        (lambda g: (g / "meta.json").write_text("{}"), "format version None, this program reads 1 and 2"),
         (lambda g: _edit_meta(g, format_version=99), "format version 99, this program reads 1 and 2"),
         (lambda g: _edit_meta(g, arrays=None), r"meta\.json: altered"),
         (lambda g: (g / "a" / "edges.npy").unlink(), r"edges\.npy: cannot be read"),
         (lambda g: _shorten(g / "a" / "edges.npy"), r"edges\.npy: cannot be read"),
-        (lambda g: _flip(g / "targets.npy"), r"targets\.npy: altered since it was written"),
         (
             lambda g: np.save(g / "a" / "neighbors.npy", np.zeros((2, 6, 5), np.int16)),
             r"neighbors\.npy: altered, <i2 \(2, 6, 5\) where meta.json says <i2 \(9, 6, 5\)",
@@ -287,22 +287,25 @@ def _edit_meta(path, **changes):
     ],
 )
 def test_altered_directory_does_not_open(build, tmp_path, damage, message):
-    damage(build().path)
+    """Without a manifest, which notices everything, as older directories are."""
+    path = build().path
+    (path / "manifest.json").unlink()
+    damage(path)
     with pytest.raises(InputError, match=message):
         open_graphs(tmp_path / "graphs")
 
 
-def test_verify_reads_everything(build):
-    graphs = build()
-    assert verify(graphs.path) == []
-    _flip(graphs.path / "a" / "neighbors.npy")
-    assert open_graphs(graphs.path).names == ["a"]  # opening looks at sizes
-    (finding,) = verify(graphs.path)
-    assert (finding.kind, finding.severity) == ("altered file", "bad")
-    assert "neighbors.npy: altered since it was written" in finding.text
-    _edit_meta(graphs.path, format_version=1)
-    with pytest.raises(InputError, match="written by version 0.3 or older"):
-        verify(graphs.path)
+def test_opening_reads_small_files_and_verifying_all(build, monkeypatch):
+    path = build().path
+    assert verify_files(path, progress=False)[1] == []
+    monkeypatch.setattr(manifest, "_SMALL", 0)  # as for large arrays
+    _flip(path / "a" / "neighbors.npy")
+    assert open_graphs(path).names == ["a"]  # sizes alone
+    (problem,) = verify_files(path, progress=False)[1]
+    assert "neighbors.npy: altered since it was written (digest differs)" in problem
+    monkeypatch.undo()
+    with pytest.raises(InputError, match=r"neighbors\.npy: altered since it was written"):
+        open_graphs(path)
 
 
 def test_digests_are_those_of_the_files(build, monkeypatch):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 
@@ -90,6 +91,7 @@ def test_run_directory(finished, graphs, split):
         "best.weights.h5",
         "model.keras",
         "checkpoints",
+        "manifest.json",
         "chi",
     }
     assert {path.name for path in run.iterdir()} == names
@@ -186,6 +188,25 @@ def test_resumed_run_is_the_run(finished, graphs):
     (run / "scores.json").unlink()
     assert train_run(again, run, config, resume=True, progress=False)["vamp2"] == scores["vamp2"]
     assert load_run(run).scores["vamp2"] == scores["vamp2"]
+
+
+def test_graphs_that_are_altered_meanwhile(graphs, split, tmp_path, monkeypatch):
+    """The training ends, and writes no scores of two sets of graphs."""
+    from gdynet_tf.learning import runs
+
+    shutil.copytree(graphs.path, tmp_path / "g")
+    mine = open_graphs(tmp_path / "g")
+    real = runs.train_network
+
+    def meanwhile(*arguments, **options):
+        np.save(tmp_path / "g" / "bond" / "distances.npy", np.zeros((3000, 2, 2), np.float32))
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(runs, "train_network", meanwhile)
+    config = new_config(mine, split, SETTINGS, seed=1)
+    with pytest.raises(InputError, match=r"distances\.npy: replaced or altered while it was in use"):
+        train_run(mine, tmp_path / "r", config, progress=False)
+    assert not (tmp_path / "r" / "scores.json").exists()
 
 
 def test_nothing_to_resume(tmp_path, finished):

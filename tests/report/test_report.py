@@ -39,7 +39,7 @@ def write_run(path, n_states=3, n_frames=3000, tau=5, agreement=None, n_targets=
         "n_restarts": 1,
         "n_states": n_states,
         "tau": tau,
-        "split": {"train": [[0, 0, a]], "validation": [[0, a + tau, b]], "test": [[0, b + tau, n_frames]]},
+        "split": {"train": [[0, 0, a]], "validation": [[0, min(a + tau, b - 1), b]], "test": [[0, b + tau, n_frames]]},
         "graphs": {"path": str(graphs or "g"), "sha256": digest(graphs / "meta.json") if graphs else "0" * 64},
         "data": {
             "frame_interval": 0.5,
@@ -111,11 +111,11 @@ def test_damaged_run(run, damage, message):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("data", None, r"config\.json: altered, TypeError"),
-        ("split", {}, r"config\.json: altered, KeyError\('train'\)"),
+        ("data", None, r"config\.json: altered, data: "),
+        ("split", {}, r"config\.json: altered, split\.train: Field required"),
         ("split", {"train": [], "validation": [], "test": []}, "altered, no block of frames for test"),
         *(
-            ("split", {"train": [], "validation": [], "test": [block]}, f"block {block} of test is not in the data")
+            ("split", {"train": [], "validation": [], "test": [block]}, f"split.test: block {block} is not in the data")
             for block in ([0, 2900, 9999], [3, 0, 10], [0, 20, 10])
         ),
     ],
@@ -264,6 +264,7 @@ def test_report_with_everything(graphs, tmp_path):
     html, folder = path.read_text(), run / "analysis"
     names = set(re.findall(r'<figure id="(\w+)"', html))
     assert names == DYNAMICS | {"history", "committor"} | {
+        "surroundings",
         "radial_distribution",
         "charge_integral",
         "bond_order",
@@ -281,7 +282,7 @@ def test_report_with_everything(graphs, tmp_path):
     for name in ("state_0.extxyz", "state_2.cif", "states.extxyz", "density_1.cube"):
         assert (folder / name).stat().st_size > 100
         assert name in html
-    for words in ("residence time (ps)", "Å of Li", "mean q4", "charge (e)", "D while it lasts", "constrained"):
+    for words in ("residence time", "Å of Li", "mean q4", "charge (e)", "D while it lasts", "constrained"):
         assert words in html
     summary = json.loads((folder / "summary.json").read_text())
     found = analysis.atomistic

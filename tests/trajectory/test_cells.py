@@ -189,7 +189,7 @@ def test_coarse_frames_are_said_and_kept(tmp_path, capsys):
     )
     arguments = [str(tmp_path / "walk.npz"), "--targets", "Li", "--n-neighbors", "2", "--n-workers", "1"]
     assert main([*arguments, "--out", str(tmp_path / "graphs")]) == 0
-    assert "walk.npz: warning: Frames are too far apart to follow Li" in capsys.readouterr().out
+    assert "walk.npz: Frames are too far apart to follow Li" in capsys.readouterr().err
     (finding,) = open_graphs(tmp_path / "graphs").meta["trajectories"][0]["findings"]
     assert (finding["kind"], finding["severity"]) == ("coarse frames", "warning")
     assert 0.2 < finding["numbers"]["beyond_quarter"] < 0.4

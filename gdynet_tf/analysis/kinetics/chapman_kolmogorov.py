@@ -15,6 +15,7 @@ from gdynet_tf.analysis.relaxation import observed_transitions
 from gdynet_tf.analysis.states import populations
 from gdynet_tf.analysis.uncertainty import PROBABILITY, Estimate, Spread, estimate_from_copies, jackknife
 from gdynet_tf.findings import Finding
+from gdynet_tf.times import time_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -180,7 +181,7 @@ def chapman_kolmogorov_test(
         "n_slow": count_slow(vectors.eigenvalues[1:]),
         "growth": _growth(estimated[0], vectors),
     }
-    until = f"{n_steps * tau * frame_interval:.4g} {time_unit}"
+    until = time_text(n_steps * tau * frame_interval, time_unit, 4)
     return ChapmanKolmogorovTest(
         tau=tau,
         steps=steps,
@@ -189,7 +190,7 @@ def chapman_kolmogorov_test(
         estimated=estimated[0],
         predicted_interval=_interval(predicted, blocks),
         estimated_interval=_interval(estimated, blocks),
-        difference=estimate_from_copies(predicted - estimated, blocks, per_frame=False),
+        difference=estimate_from_copies(predicted - estimated, blocks, memory=False),
         by_process=by_process,
         **numbers,
         time_unit=time_unit,
@@ -199,7 +200,7 @@ def chapman_kolmogorov_test(
 
 
 def _interval(copies: np.ndarray, blocks: Blocks) -> np.ndarray:
-    found = estimate_from_copies(copies, blocks, PROBABILITY, per_frame=False)
+    found = estimate_from_copies(copies, blocks, PROBABILITY)
     bounds = np.stack([found.lower, found.upper])
     if blocks:
         bounds[:, 0] = copies[0, 0]  # the identity has no error
@@ -220,8 +221,8 @@ def _tested(
     seen = np.einsum("ki,bsij,jk->bsk", left, differences, right)
     # Of a conjugate pair, one gives the real and one the imaginary part.
     second = (np.imag(vectors.eigenvalues[1:]) < 0)[None, None]
-    by_process = jackknife(np.where(second, np.imag(seen), np.real(seen)), blocks, per_frame=False)
-    by_element = jackknife(differences, blocks, per_frame=False)
+    by_process = jackknife(np.where(second, np.imag(seen), np.real(seen)), blocks, memory=False)
+    by_element = jackknife(differences, blocks, memory=False)
     n, often = differences.shape[-1], expected >= _COUNTS
     candidates = []
     for spread, share, number, among in (

@@ -9,12 +9,12 @@ from typing import Any, Literal
 import numpy as np
 
 from gdynet_tf.analysis.chi import ChiLike, as_chi
+from gdynet_tf.analysis.dependence import target_correlation
 from gdynet_tf.analysis.independence import Basis, Blocks, independent_blocks
 from gdynet_tf.analysis.kinetics.covariances import covariances, covariances_without
 from gdynet_tf.analysis.kinetics.koopman import constrained_of, koopman_of
 from gdynet_tf.analysis.kinetics.spectral import eigenvalues
 from gdynet_tf.analysis.kinetics.timescales import timescale
-from gdynet_tf.analysis.relaxation import target_correlation
 from gdynet_tf.analysis.states import crispness, estimated_populations
 from gdynet_tf.analysis.tables import estimate_table
 from gdynet_tf.analysis.uncertainty import POSITIVE, PROBABILITY, Estimate, estimate_from_copies
@@ -65,7 +65,7 @@ def estimated_koopman_matrix(chi: ChiLike, tau: int | None = None) -> Estimate:
     """
     matrices, visited, blocks = _copies(chi, tau)
     matrices[1:][~visited[1:]] = np.nan
-    return estimate_from_copies(matrices, blocks, PROBABILITY, per_frame=False)
+    return estimate_from_copies(matrices, blocks, PROBABILITY)
 
 
 def estimated_timescales(
@@ -91,7 +91,7 @@ def estimated_timescales(
     lag_time = chi.lag(tau) * chi.units(frame_interval, None)[0]
     matrices, _, blocks = _copies(chi, tau, estimator)
     times = np.array([[timescale(complex(v), lag_time)[0] for v in eigenvalues(K)[1:]] for K in matrices])
-    return estimate_from_copies(np.where(np.isfinite(times), times, np.nan), blocks, POSITIVE, per_frame=False)
+    return estimate_from_copies(np.where(np.isfinite(times), times, np.nan), blocks, POSITIVE)
 
 
 @dataclass(frozen=True)

@@ -269,7 +269,7 @@ def path_times(
     moments = covariances_without(chi, [tau], blocks)[:, 0] if blocks else np.array([covariances(chi, tau)])
     matrices = [constrained_of(c00, c0t) for c00, c0t, _ in moments]
     # What noise may have done to the rates: the scatter of the elements of the matrix.
-    scatter = estimate_from_copies(np.array(matrices), blocks, per_frame=False)
+    scatter = estimate_from_copies(np.array(matrices), blocks)
     tolerance = float(np.nanmax([0.01, *np.ravel(scatter.upper - scatter.value)]))
     whole = rate_matrix(matrices[0], lag_time, tolerance)
     residence, passage = (np.full((len(moments), *shape), np.nan) for shape in ((chi.n_states,), (chi.n_states,) * 2))
@@ -283,8 +283,8 @@ def path_times(
     residence[~visited] = np.nan
     passage[~(visited[:, :, None] & visited[:, None, :])] = np.nan
     return PathTimes(
-        residence=estimate_from_copies(residence, blocks, POSITIVE, per_frame=False),
-        first_passage=estimate_from_copies(passage, blocks, POSITIVE, per_frame=False),
+        residence=estimate_from_copies(residence, blocks, POSITIVE),
+        first_passage=estimate_from_copies(passage, blocks, POSITIVE),
         rates=whole,
         time_unit=time_unit,
     )

@@ -208,7 +208,7 @@ def _eigenvalue_bounds(copies: np.ndarray, vectors: Eigenvectors, blocks: Blocks
     # On the logarithmic scale of rates, is a neighbour a different process?
     with np.errstate(invalid="ignore", divide="ignore"):
         rates = np.log1p(-values)
-    gaps = jackknife(np.diff(rates, axis=1), blocks, per_frame=False)
+    gaps = jackknife(np.diff(rates, axis=1), blocks, memory=False)
     apart = ~(np.abs(gaps.value) < _APART * gaps.standard_error)
     for group in np.split(np.arange(values.shape[1]), np.flatnonzero(apart) + 1):
         if len(group) > 1:
@@ -220,7 +220,7 @@ def _eigenvalue_bounds(copies: np.ndarray, vectors: Eigenvectors, blocks: Blocks
 
 def _modulus_bounds(values: np.ndarray, blocks: Blocks) -> np.ndarray:
     """Intervals between 0 and 1, or only below 1 where a copy is not positive."""
-    within = [estimate_from_copies(values, blocks, scale, per_frame=False) for scale in (PROBABILITY, BELOW_ONE)]
+    within = [estimate_from_copies(values, blocks, scale) for scale in (PROBABILITY, BELOW_ONE)]
     positive = (values > 0).all(axis=0)
     return np.stack([np.where(positive, getattr(within[0], b), getattr(within[1], b)) for b in ("lower", "upper")])
 

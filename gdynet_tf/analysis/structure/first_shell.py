@@ -1,5 +1,7 @@
 """The first minimum of a radial distribution, in spite of counting noise."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from scipy.signal import savgol_filter
 
@@ -9,14 +11,18 @@ _WINDOW = 0.45  # Å of the smoothing parabola, below the width of a shell and t
 _LEAST_RISE = 0.03  # of g behind its minimum
 _REACH = 1.0  # Å behind the minimum within which the next shell is looked for
 _PART = 0.5  # of the rise to the next shell that belongs to the bottom of the dip, at most
+_FALL = 0.3  # of the peak before, by which g falls where a shell ends
+_BELOW = 0.1  # of the mean density, by which it is lower there
 _ERRORS = 4.0  # standard errors by which g must rise, or it may be noise
 
 
 def first_minimum(edges: np.ndarray, g: np.ndarray) -> float:
-    """Where the first coordination shell ends: the minimum behind the first maximum that noise does not explain.
+    """Where the first coordination shell ends: the first minimum that deserves it.
 
-    g is smoothed by parabolas of 0.45 Å; its noise is that of the residuals. From the first maximum above 1 the minimum
-    is followed until g has risen by more than its noise, and placed by a parabola through the bottom of the dip.
+    g is smoothed by parabolas of 0.45 Å; its noise is that of the residuals. A minimum is one when g rises behind it by
+    more than its noise. It ends a shell when g is above 1 before, has fallen by 30 % of the highest peak before and twice
+    its noise, and is below 0.9 and lower than 1 by more than noise. The first such one is placed by a parabola through the bottom of the
+    dip.
 
     Parameters
     ----------
@@ -28,7 +34,7 @@ def first_minimum(edges: np.ndarray, g: np.ndarray) -> float:
     Returns
     -------
     float
-        Å; NaN where g has no maximum followed by a minimum.
+        Å; NaN where no minimum is deep enough: there is no shell.
     """
     width = edges[1] - edges[0]
     window = 2 * max(1, round(_WINDOW / width / 2)) + 1
@@ -42,19 +48,32 @@ def first_minimum(edges: np.ndarray, g: np.ndarray) -> float:
         high = smooth > 0.2
         relative = np.abs(g - smooth)[high] / smooth[high]
         noise = 1.48 * np.median(relative) * 1.5 / np.sqrt(window) if high.any() else 0.0
-    above = np.flatnonzero(smooth > 1 + _rise(1.0, noise))
-    if not len(above):
-        return np.nan
-    below = np.flatnonzero(smooth[above[0] :] < 1)
-    if not len(below):
-        return np.nan
-    bottom = start = above[0] + below[0]
-    for k in range(start, len(smooth)):
-        if smooth[k] < smooth[bottom]:
-            bottom = k
-        elif smooth[k] > smooth[bottom] + _rise(smooth[bottom], noise):
-            return _vertex(edges, g, smooth, noise, start, k)
+    for start, bottom, stop in _dips(smooth, noise):
+        peak = smooth[:bottom].max()
+        enough = peak - smooth[bottom] >= (_FALL + 2 * noise) * peak
+        if enough and 1 - smooth[bottom] >= max(_BELOW, _ERRORS * noise):
+            return _vertex(edges, g, smooth, noise, start, stop)
     return np.nan
+
+
+def _dips(smooth: np.ndarray, noise: float) -> Iterator[tuple[int, int, int]]:
+    """Minima below 1 behind a maximum above 1: where g fell below 1, the bottom, and where g has certainly risen again."""
+    above = np.flatnonzero(smooth > 1 + _rise(1.0, noise))
+    k = int(above[0]) if len(above) else len(smooth)
+    while k < len(smooth):
+        start = bottom = k
+        while k < len(smooth) and smooth[k] <= smooth[bottom] + _rise(smooth[bottom], noise):
+            if smooth[k] < smooth[bottom]:
+                bottom = k
+            if smooth[start] >= 1:
+                start = k
+            k += 1
+        if k < len(smooth) and smooth[bottom] < 1:
+            yield start, bottom, k
+        top = k
+        while k < len(smooth) and smooth[k] >= smooth[top] - _rise(smooth[top], noise):  # over the next maximum
+            top = k if smooth[k] > smooth[top] else top
+            k += 1
 
 
 def _rise(level: float, noise: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -244,13 +243,11 @@ def _about(
 
 def _kinds_of_targets(system: System) -> dict[str, list[int]]:
     """Name -> indices of the targets: by element, groups of atoms by formula."""
-    from gdynet_tf.trajectory.elements import symbol
+    from gdynet_tf.trajectory.elements import formula
 
     kinds: dict[str, list[int]] = {}
     for target, atoms in enumerate(system.targets):
-        counts = Counter(symbol(z) for z in system.atomic_numbers[atoms])
-        name = "".join(f"{element}{n if n > 1 else ''}" for element, n in sorted(counts.items()))
-        kinds.setdefault(name, []).append(target)
+        kinds.setdefault(formula(system.atomic_numbers[atoms]), []).append(target)
     return kinds
 
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from gdynet_tf.analysis.tables import estimate_table
 from gdynet_tf.analysis.transport.transitions import TransitionTransport
-from gdynet_tf.analysis.transport.units import BOLTZMANN, ELEMENTARY_CHARGE, seconds
+from gdynet_tf.analysis.transport.units import BOLTZMANN, ELEMENTARY_CHARGE
 from gdynet_tf.analysis.uncertainty import Estimate, estimate_from_copies
+from gdynet_tf.times import seconds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,7 +153,7 @@ def cluster_nernst_einstein(
     percent = np.divide(
         100 * sigma, total[:, None, None], out=np.full_like(sigma, np.nan), where=total[:, None, None] != 0
     )
-    estimate = partial(estimate_from_copies, blocks=transport.blocks, per_frame=False)
+    estimate = partial(estimate_from_copies, blocks=transport.blocks, memory=False)
     return Conductivity(
         sigma=estimate(sigma),
         percent=estimate(percent),

@@ -12,9 +12,10 @@ import numpy as np
 from gdynet_tf.analysis.independence import Blocks, pieces_of
 from gdynet_tf.analysis.tables import estimate_table
 from gdynet_tf.analysis.transport.paths import check_positions, independent_motion, neighbor_factor
-from gdynet_tf.analysis.transport.units import BOLTZMANN, seconds
+from gdynet_tf.analysis.transport.units import BOLTZMANN
 from gdynet_tf.analysis.uncertainty import Estimate, estimate_from_copies
 from gdynet_tf.findings import Finding
+from gdynet_tf.times import seconds, time_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -201,7 +202,7 @@ def mean_squared_displacement(
     return MeanSquaredDisplacement(
         lags=lags,
         lag_times=lags * frame_interval,
-        msd=estimate_from_copies(_widened(copies, factors), blocks, (0, np.inf), per_frame=False),
+        msd=estimate_from_copies(_widened(copies, factors), blocks, (0, np.inf), memory=False),
         copies=copies,
         blocks=blocks,
         n_frames=longest,
@@ -256,9 +257,9 @@ def tracer_diffusivity(
 
     factor = np.sqrt(neighbor_factor(int(lags[0]), result.blocks))
     copies = _widened(slopes(lags), factor)
-    D = estimate_from_copies(copies, result.blocks, (0, np.inf), per_frame=False)
-    bend = estimate_from_copies(_widened(slopes(later) - slopes(lags), factor), result.blocks, per_frame=False)
-    exponent = estimate_from_copies(_exponents(times[lags], result.copies[:, lags]), result.blocks, per_frame=False)
+    D = estimate_from_copies(copies, result.blocks, (0, np.inf), memory=False)
+    bend = estimate_from_copies(_widened(slopes(later) - slopes(lags), factor), result.blocks, memory=False)
+    exponent = estimate_from_copies(_exponents(times[lags], result.copies[:, lags]), result.blocks, memory=False)
     finding = _diffuses(exponent, bend, times[lags[[0, -1]]], result.time_unit)
     if finding.severity == "good":
         # What is left of the start: on the side where the later slope lies, the interval reaches as much further.
@@ -302,10 +303,10 @@ def _diffuses(exponent: Estimate, bend: Estimate, fitted: np.ndarray, time_unit:
     certain = _excludes(exponent, 1.0) or not np.isfinite(exponent.lower)
     slow = (value < low and certain) or (bent and value < 1)
     fast = not slow and ((value > high and certain) or bent)
-    text = f"The mean squared displacement grows with time to the power of {value:.2f} between {fitted[0]:.3g} and "
-    text += f"{fitted[1]:.3g} {time_unit}"
+    between = f"between {time_text(fitted[0], time_unit)} and {time_text(fitted[1], time_unit)}"
+    text = f"The mean squared displacement grows with time to the power of {value:.2f} {between}"
     if not np.isfinite(value):
-        text = f"The targets do not move between {fitted[0]:.3g} and {fitted[1]:.3g} {time_unit}"
+        text = f"The targets do not move {between}"
     elif slow:
         text += ": the targets do not diffuse yet, and the slope depends on the time of observation"
     elif fast:

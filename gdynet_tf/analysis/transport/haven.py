@@ -95,5 +95,5 @@ def haven_ratio(
     msd = [mean_squared_displacement(x, max_lag, frame_interval, time_unit, blocks) for x in (positions, together)]
     tracer, charge = (tracer_diffusivity(one, start, stop) for one in msd)
     ratios = np.divide(tracer.copies, charge.copies, out=np.full(tracer.copies.shape, np.nan), where=charge.copies > 0)
-    ratio = estimate_from_copies(ratios, blocks, (0, np.inf), per_frame=False)
+    ratio = estimate_from_copies(ratios, blocks, (0, np.inf), memory=False)
     return HavenRatio(ratio=ratio, tracer=tracer, charge=charge)

@@ -227,7 +227,7 @@ def transition_transport(
     copies = [results(*(part.sum(axis=0) for part in sums))]
     copies += [results(*(part.sum(axis=0) - part[b] for part in sums)) for b in range(len(blocks))]
     by_name = {name: np.array([copy[name] for copy in copies]) for name in copies[0]}
-    estimate = partial(estimate_from_copies, blocks=blocks, per_frame=False)
+    estimate = partial(estimate_from_copies, blocks=blocks, memory=False)
     return TransitionTransport(
         tau=tau,
         lags=lags,

@@ -232,7 +232,7 @@ def _shortfall(folds: Sequence[Chi], lag: int, reach: int) -> Shortfall:
     scale = lag / (reach - lag)
     value = 1 + scale * (1 - last / first)
     slope = scale * np.array([last / first**2, -1 / first])  # of the value in the two logarithms
-    spreads = [ga.jackknife(copies @ slope, blocks, per_frame=False) for copies, blocks in logs]
+    spreads = [ga.jackknife(copies @ slope, blocks, memory=False) for copies, blocks in logs]
     errors, degrees = (
         np.array([getattr(spread, name) for spread in spreads]) for name in ("standard_error", "degrees")
     )

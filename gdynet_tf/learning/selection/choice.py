@@ -7,6 +7,7 @@ must also be such that a failure would have been noticed, and must be found agai
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from gdynet_tf.graphs.dataset import GraphDataset
 
 __all__ = ["Selection", "disagreement", "recommend", "select_model"]
+
+logger = logging.getLogger(__name__)
 
 _LEVEL = 0.05  # of all longer lags together, at which one speaks against a shorter one
 _SAMPLES = 200_000  # frames x targets compared between seeds
@@ -215,8 +218,7 @@ def select_model(
         for k, fold in enumerate(folds):
             models, validation = [], []
             for restart in range(n_restarts):
-                if progress:
-                    print(f"{n} states, fold {k + 1} of {n_splits}, seed {seed + restart}", flush=True)
+                logger.info(f"{n} states, fold {k + 1} of {n_splits}, seed {seed + restart}")
                 model, history = train_network(
                     graphs,
                     fold,

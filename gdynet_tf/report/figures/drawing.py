@@ -32,6 +32,8 @@ class FigureSpec:
         (analysis, result) -> DataFrame with the numbers that the figure shows.
     caption : callable
         (analysis, result) -> str.
+    zooms : bool
+        Whether the page lets one look closer.
     """
 
     section: str
@@ -41,16 +43,19 @@ class FigureSpec:
     draw: Callable[[Any, Analysis, Any], Any]
     table: Callable[[Analysis, Any], pd.DataFrame]
     caption: Callable[[Analysis, Any], str]
+    zooms: bool = False
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure that was drawn.
+    """A figure that was drawn; beside its PNG lies the same as SVG.
 
     Attributes
     ----------
     section, name, title, caption : str
     png, table : Path
+    zooms : bool
+        Whether the page lets one look closer: it then has the SVG.
     """
 
     section: str
@@ -59,21 +64,37 @@ class Figure:
     caption: str
     png: Path
     table: Path
+    zooms: bool
+
+    @property
+    def width(self) -> int:
+        """Width at which its letters have their size on a page, CSS pixels (96 an inch)."""
+        from gdynet_tf.report.plots.style import RESOLUTION
+
+        return round(int.from_bytes(self.png.read_bytes()[16:20], "big") * 96 / RESOLUTION)  # PNG header
 
     @property
     def wide(self) -> bool:
-        """Whether the figure is too detailed for half a page."""
-        return int.from_bytes(self.png.read_bytes()[16:20], "big") > 1000  # width in the PNG header
+        """Whether the figure needs more than half of a page."""
+        from gdynet_tf.report.plots.style import NARROW
+
+        return self.width > 96 * NARROW + 10
 
     @property
     def image(self) -> str:
-        """The PNG as a data URI."""
-        return "data:image/png;base64," + base64.b64encode(self.png.read_bytes()).decode()
+        """The picture as a data URI."""
+        if self.zooms:
+            return "data:image/svg+xml;base64," + _base64(self.png.with_suffix(".svg"))
+        return "data:image/png;base64," + _base64(self.png)
 
     @property
     def download(self) -> str:
         """The numbers as a data URI."""
-        return "data:text/csv;base64," + base64.b64encode(self.table.read_bytes()).decode()
+        return "data:text/csv;base64," + _base64(self.table)
+
+
+def _base64(file: Path) -> str:
+    return base64.b64encode(file.read_bytes()).decode()
 
 
 def draw_figures(specs: Iterable[FigureSpec], analysis: Analysis, folder: Path) -> Iterator[Figure]:
@@ -98,8 +119,9 @@ def draw_figures(specs: Iterable[FigureSpec], analysis: Analysis, folder: Path) 
         result = spec.result(analysis)
         if result is None:
             continue
-        figure = np.ravel(spec.draw(plots, analysis, result))[0].figure
-        png, table = plots.save_figure(figure, folder / spec.name, spec.table(analysis, result))
+        with plots.report_style():
+            figure = np.ravel(spec.draw(plots, analysis, result))[0].figure
+            png, table = plots.save_figure(figure, folder / spec.name, spec.table(analysis, result))
         yield Figure(
             section=spec.section,
             name=spec.name,
@@ -107,4 +129,5 @@ def draw_figures(specs: Iterable[FigureSpec], analysis: Analysis, folder: Path) 
             caption=spec.caption(analysis, result),
             png=png,
             table=table,
+            zooms=spec.zooms,
         )

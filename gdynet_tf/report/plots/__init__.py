@@ -3,6 +3,7 @@
 State i has the same colour everywhere.
 """
 
+from gdynet_tf.report.plots.atoms import surroundings
 from gdynet_tf.report.plots.explanation import attention, distance_gradients, distance_sensitivities
 from gdynet_tf.report.plots.kinetics import (
     chapman_kolmogorov,
@@ -20,7 +21,7 @@ from gdynet_tf.report.plots.structure import (
     population_profile,
     radial_distribution,
 )
-from gdynet_tf.report.plots.style import save_figure, state_color
+from gdynet_tf.report.plots.style import report_style, save_figure, state_color
 from gdynet_tf.report.plots.training import history, selection, state_agreement
 from gdynet_tf.report.plots.transport import conductivity, diffusivity, displacement, mean_squared_displacement
 
@@ -47,9 +48,11 @@ __all__ = [
     "population_profile",
     "populations",
     "radial_distribution",
+    "report_style",
     "save_figure",
     "selection",
     "state_agreement",
     "state_color",
+    "surroundings",
     "timescales",
 ]

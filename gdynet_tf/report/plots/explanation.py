@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import numpy as np
 
-from gdynet_tf.report.plots.style import MARKERS, state_color
+from gdynet_tf.report.plots.style import MARKERS, label_rows, panel_row, state_color
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,13 +14,6 @@ if TYPE_CHECKING:
 __all__ = ["attention", "distance_gradients", "distance_sensitivities"]
 
 _FEW = 10  # pairs in a shell, below which its mean is not drawn
-
-
-def _panels(n: int, axes: np.ndarray | None, width: float) -> np.ndarray:
-    if axes is None:
-        size = (1.0 + width * n, 3.2)
-        axes = plt.subplots(1, n, sharey=True, squeeze=False, layout="constrained", figsize=size)[1][0]
-    return np.ravel(axes)
 
 
 def attention(table: pd.DataFrame, axes: np.ndarray | None = None) -> np.ndarray:
@@ -38,7 +30,7 @@ def attention(table: pd.DataFrame, axes: np.ndarray | None = None) -> np.ndarray
     (n_conv,) array of matplotlib Axes
     """
     layers = sorted(table["convolution"].unique())
-    axes = _panels(len(layers), axes, 2.8)
+    axes = panel_row(len(layers), axes, sharey=True, width=2.7)
     kinds = list(table.groupby(["center", "neighbor"], sort=False).groups)
     for ax, layer in zip(axes, layers, strict=True):
         for kind, marker in zip(kinds, MARKERS * (1 + len(kinds) // len(MARKERS)), strict=False):
@@ -55,12 +47,12 @@ def attention(table: pd.DataFrame, axes: np.ndarray | None = None) -> np.ndarray
                     color=state_color(state),
                     label=f"state {state}, {kind[0]}–{kind[1]}",
                 )
-        ax.set_title(f"convolution {layer}", fontsize="medium")
+        ax.set_title(f"convolution {layer}")
         ax.set_xlabel("rank of the neighbour")
         ax.xaxis.get_major_locator().set_params(integer=True)
-    axes[0].set_ylabel("mean attention")
+    label_rows(axes, "mean attention")
     axes[0].set_ylim(bottom=0)
-    axes[-1].figure.legend(*axes[-1].get_legend_handles_labels(), loc="outside right upper", fontsize="small")
+    axes[-1].figure.legend(*axes[-1].get_legend_handles_labels(), loc="outside right upper")
     return axes
 
 
@@ -79,7 +71,7 @@ def distance_gradients(table: pd.DataFrame, axes: np.ndarray | None = None) -> n
     array of matplotlib Axes
     """
     kinds = list(table.groupby(["center", "neighbor"], sort=False))
-    axes = _panels(len(kinds), axes, 3.6)
+    axes = panel_row(len(kinds), axes, sharey=True)
     for ax, ((center, neighbor), rows) in zip(axes, kinds, strict=True):
         for state, mine in rows.groupby("state"):
             shells = mine.assign(total=mine["gradient"] * mine["n_pairs"]).groupby(["shell_from", "shell_to"])
@@ -88,10 +80,10 @@ def distance_gradients(table: pd.DataFrame, axes: np.ndarray | None = None) -> n
             mean = np.where(sums["n_pairs"] >= _FEW, sums["total"] / sums["n_pairs"], np.nan)
             ax.plot(middle, mean, marker="o", ms=3, lw=1, color=state_color(state), label=f"state {state}")
         ax.axhline(0, color="0.6", lw=0.8)
-        ax.set_title(f"{center}–{neighbor}", fontsize="medium")
+        ax.set_title(f"{center}–{neighbor}")
         ax.set_xlabel("distance (Å)")
-    axes[0].set_ylabel("mean d(probability)/d(distance) (1/Å)")
-    axes[-1].legend(fontsize="small")
+    label_rows(axes, "mean d(probability)/d(distance) (1/Å)")
+    axes[-1].legend()
     return axes
 
 
@@ -110,16 +102,16 @@ def distance_sensitivities(table: pd.DataFrame, axes: np.ndarray | None = None) 
     array of matplotlib Axes
     """
     kinds = list(table.groupby(["center", "neighbor"], sort=False))
-    axes = _panels(len(kinds), axes, 3.6)
+    axes = panel_row(len(kinds), axes, sharey=True)
     n_states = table["state"].nunique()
     width = 0.8 / n_states
     for ax, ((center, neighbor), rows) in zip(axes, kinds, strict=True):
         for state, mine in rows.groupby("state"):
             place = mine["rank"] + (state - (n_states - 1) / 2) * width
             ax.bar(place, 100 * mine["sensitivity"], width, color=state_color(state), label=f"state {state}")
-        ax.set_title(f"{center}–{neighbor}", fontsize="medium")
+        ax.set_title(f"{center}–{neighbor}")
         ax.set_xlabel("rank of the neighbour")
         ax.xaxis.get_major_locator().set_params(integer=True)
-    axes[0].set_ylabel("share of the sensitivity (%)")
-    axes[-1].legend(fontsize="small")
+    label_rows(axes, "share of the sensitivity (%)")
+    axes[-1].legend()
     return axes

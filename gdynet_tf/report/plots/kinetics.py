@@ -7,7 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 import gdynet_tf.analysis as ga
-from gdynet_tf.report.plots.style import COLORS, MARKERS, bars, heat_map, new_axes, state_color
+from gdynet_tf.report.plots.style import COLORS, MARKERS, NARROW, WIDE, bars, heat_map, new_axes, state_color, time_axis
+from gdynet_tf.times import readable_unit
 
 __all__ = ["chapman_kolmogorov", "committor", "eigenvectors", "first_passage", "koopman_matrix", "timescales"]
 
@@ -24,7 +25,7 @@ def timescales(result: ga.ImpliedTimescales, ax: Axes | None = None) -> Axes:
     -------
     matplotlib Axes
     """
-    ax = new_axes(ax, figsize=(5, 3.6))
+    ax = new_axes(ax, height=3.4)
     lag = result.lag_times
     for i, values in enumerate(result.timescales):
         shown = np.where(np.isfinite(values), values, np.nan)
@@ -40,9 +41,9 @@ def timescales(result: ga.ImpliedTimescales, ax: Axes | None = None) -> Axes:
     ax.fill_between(lag, lag, bottom, color="0.85", lw=0, zorder=0, label="faster than the lag")
     ax.set_ylim(bottom, top)
     ax.set_xlim(lag[0], lag[-1] if len(lag) > 1 else lag[0] + 1)
-    ax.set_xlabel(f"lag time ({result.time_unit})")
-    ax.set_ylabel(f"timescale ({result.time_unit})")
-    ax.legend(fontsize="small", framealpha=0.9)
+    time_axis(ax.xaxis, lag, result.time_unit, "lag time")
+    time_axis(ax.yaxis, values, result.time_unit, "timescale")
+    ax.legend()
     return ax
 
 
@@ -60,7 +61,7 @@ def chapman_kolmogorov(result: ga.ChapmanKolmogorovTest, axes: np.ndarray | None
     """
     n = result.predicted.shape[1]
     if axes is None:
-        size = max(1.7 * n, 4.6)
+        size = min(max(1.7 * n, NARROW), WIDE)
         options: dict[str, Any] = {"layout": "constrained", "figsize": (size, 0.85 * size + 0.5), "squeeze": False}
         axes = plt.subplots(n, n, sharex=True, sharey=True, **options)[1]
     time = result.lag_times
@@ -82,12 +83,14 @@ def chapman_kolmogorov(result: ga.ChapmanKolmogorovTest, axes: np.ndarray | None
                 capsize=3,
                 label="estimated, K(nτ)",
             )
-            ax.set_title(f"{i} → {j}", fontsize="small", pad=3)
+            ax.set_title(f"{i} → {j}", pad=3)
             ax.set_ylim(-0.08, 1.08)
     figure = axes[0, 0].figure
-    figure.supxlabel(f"time ({result.time_unit})", fontsize="medium")
-    figure.supylabel("transition probability", fontsize="medium")
-    figure.legend(handles=[line, points], loc="outside upper center", ncols=2, fontsize="small")
+    factor, unit = readable_unit(time, result.time_unit)
+    axes[0, 0].xaxis.set_major_formatter(lambda value, _: f"{value * factor:.6g}")
+    figure.supxlabel(f"time ({unit})")
+    figure.supylabel("transition probability")
+    figure.legend(handles=[line, points], loc="outside upper center", ncols=2)
     return axes
 
 
@@ -128,7 +131,7 @@ def eigenvectors(result: ga.Eigenvectors, axes: np.ndarray | None = None) -> np.
             n - 1,
             sharey=True,
             layout="constrained",
-            figsize=(max(3.2, 1.2 + 1.9 * (n - 1)), 2.8),
+            figsize=(min(max(3.2, 1.0 + 1.7 * (n - 1)), WIDE), 2.8),
             squeeze=False,
         )[1][0]
     for i, ax in enumerate(axes, start=1):
@@ -136,9 +139,9 @@ def eigenvectors(result: ga.Eigenvectors, axes: np.ndarray | None = None) -> np.
         bars(ax, vector, np.full(n, np.nan), np.full(n, np.nan))
         ax.axhline(0, color="black", lw=0.8)
         shown = f"{value.real:.3f}" if not np.iscomplex(value) else f"{value.real:.3f}{value.imag:+.3f}i"
-        ax.set_title(f"relaxation {i}, λ = {shown}", fontsize="small")
+        ax.set_title(f"relaxation {i}\nλ = {shown}")
         ax.set_ylim(-1.15, 1.15)
-    axes[0].set_ylabel("eigenvector")
+    axes[0].set_ylabel("eigenvector (largest entry 1)")
     return np.asarray(axes)
 
 
@@ -156,7 +159,7 @@ def committor(values: np.ndarray, source: int, target: int, ax: Axes | None = No
     -------
     matplotlib Axes
     """
-    ax = new_axes(ax, figsize=(4, 3.2))
+    ax = new_axes(ax)
     nothing = np.full(len(values), np.nan)
     bars(ax, np.asarray(values), nothing, nothing)
     ax.set_ylim(0, 1.05)
@@ -178,7 +181,8 @@ def first_passage(times: np.ndarray, time_unit: str, ax: Axes | None = None) -> 
     -------
     matplotlib Axes
     """
-    ax = heat_map(times, ax, "{:.4g}", f"mean first passage time ({time_unit})")
+    factor, unit = readable_unit(times, time_unit)
+    ax = heat_map(np.asarray(times) * factor, ax, "{:.3g}", f"first passage time ({unit})")
     ax.set_xlabel("to state")
     ax.set_ylabel("from state")
     return ax

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 import gdynet_tf.analysis as ga
 from gdynet_tf.analysis.chi import as_chi
-from gdynet_tf.report.plots.style import bars, new_axes, state_color
+from gdynet_tf.report.plots.style import WIDE, bars, new_axes, state_color, time_axis
 
 __all__ = ["chi_histogram", "chi_trace", "histogram", "populations"]
 
@@ -26,7 +26,7 @@ def populations(estimate: ga.Estimate, stationary: np.ndarray | None = None, ax:
     -------
     matplotlib Axes
     """
-    ax = new_axes(ax, figsize=(4, 3.2))
+    ax = new_axes(ax)
     bars(ax, estimate.value, estimate.lower, estimate.upper)
     if stationary is not None:
         ax.plot(
@@ -38,7 +38,7 @@ def populations(estimate: ga.Estimate, stationary: np.ndarray | None = None, ax:
             ms=7,
             label="stationary distribution",
         )
-        ax.legend(fontsize="small")
+        ax.legend()
     ax.set_ylabel("population (mean χ)")
     ax.set_ylim(0, 1.05)
     return ax
@@ -56,7 +56,7 @@ def chi_histogram(chi: Sequence[np.ndarray], ax: Axes | None = None) -> Axes:
     -------
     matplotlib Axes
     """
-    ax = new_axes(ax, figsize=(5, 3.2))
+    ax = new_axes(ax)
     counts, edges = histogram(chi)
     n = len(counts)
     for i, share in enumerate(counts):
@@ -72,8 +72,8 @@ def chi_histogram(chi: Sequence[np.ndarray], ax: Axes | None = None) -> Axes:
     ax.set_yscale("log")
     ax.set_ylim(min(1e-3, 0.5 * counts[counts > 0].min()), 2)  # a fixed floor: bars of similar share look similar
     ax.set_xlabel("probability χ")
-    ax.set_ylabel("share of frames")
-    ax.legend(fontsize="small", ncols=2)
+    ax.set_ylabel("share of frames and targets")
+    ax.legend(ncols=2)
     return ax
 
 
@@ -101,12 +101,12 @@ def chi_trace(time: np.ndarray, chi: np.ndarray, time_unit: str, ax: Axes | None
     -------
     matplotlib Axes
     """
-    ax = new_axes(ax, figsize=(7, 2.6))
+    ax = new_axes(ax, width=WIDE, height=2.6)
     n = chi.shape[1]
     ax.stackplot(time, chi.T, colors=[state_color(i) for i in range(n)], labels=[f"state {i}" for i in range(n)])
     ax.set_xlim(time[0], time[-1])
     ax.set_ylim(0, 1)
-    ax.set_xlabel(f"time ({time_unit})")
+    time_axis(ax.xaxis, time, time_unit, "time")
     ax.set_ylabel("probability χ")
-    ax.figure.legend(loc="outside upper center", ncols=min(n, 6), fontsize="small")
+    ax.figure.legend(loc="outside upper center", ncols=min(n, 6))
     return ax

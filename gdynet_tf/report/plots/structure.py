@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 import gdynet_tf.analysis as ga
-from gdynet_tf.report.plots.style import new_axes, panel_row, state_color
+from gdynet_tf.report.plots.style import WIDE, label_rows, new_axes, panel_row, state_color
 
 __all__ = ["bond_order", "charge_integral", "density", "population_profile", "radial_distribution"]
 
@@ -40,12 +40,12 @@ def radial_distribution(result: ga.RadialDistribution, axes: np.ndarray | None =
     for ax, s in zip(axes, shown, strict=True):
         _bands(ax, result.r, result.g[:, s], result.lower[:, s], result.upper[:, s])
         ax.axhline(1, color="0.6", lw=0.8, ls=":")
-        ax.set_title("–".join(result.pairs[s]), fontsize="small")
+        ax.set_title("–".join(result.pairs[s]))
         ax.set_ylim(0, _ROOM * np.nanmax(result.g[:, s]))
         ax.set_xlim(0, result.edges[-1])
         ax.set_xlabel("r (Å)")
-        ax.set_ylabel("g(r)")
-    axes[0].legend(fontsize="small")
+    label_rows(axes, "g(r)")
+    axes[0].legend()
     return axes
 
 
@@ -61,13 +61,13 @@ def charge_integral(result: ga.ChargeIntegral, ax: Axes | None = None) -> Axes:
     -------
     matplotlib Axes
     """
-    ax = new_axes(ax, figsize=(5, 3.4))
+    ax = new_axes(ax)
     _bands(ax, result.radii, result.charge, result.lower, result.upper)
     ax.axhline(0, color="0.5", lw=0.8)
     ax.set_xlim(0, result.radii[-1])
     ax.set_xlabel("radius (Å)")
     ax.set_ylabel("charge within the radius (e)")
-    ax.legend(fontsize="small")
+    ax.legend()
     return ax
 
 
@@ -85,7 +85,7 @@ def population_profile(results: Sequence[ga.PopulationProfile], axes: np.ndarray
     array of matplotlib Axes
     """
     if axes is None:
-        axes = plt.subplots(len(results), 1, squeeze=False, layout="constrained", figsize=(6.4, 2.2 * len(results)))[1]
+        axes = plt.subplots(len(results), 1, squeeze=False, layout="constrained", figsize=(WIDE, 2.0 * len(results)))[1]
     axes = np.ravel(axes)
     for ax, result in zip(axes, results, strict=True):
         width = result.position[1] - result.position[0] if len(result.position) > 1 else 2 * result.position[0]
@@ -98,7 +98,7 @@ def population_profile(results: Sequence[ga.PopulationProfile], axes: np.ndarray
         ax.set_ylim(bottom=0)
         ax.set_xlabel(f"{'xyz'[result.axis]} (Å)")
         ax.set_ylabel("targets per Å")
-    axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=6, fontsize="small")
+    axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=6)
     return axes
 
 
@@ -115,7 +115,7 @@ def bond_order(result: ga.StateDistribution, l: int, ax: Axes | None = None) -> 
     -------
     matplotlib Axes
     """
-    ax = new_axes(ax, figsize=(5, 3.2))
+    ax = new_axes(ax)
     for i, row in enumerate(result.density):
         if np.isfinite(row).any():
             ax.stairs(row, result.edges, color=state_color(i), lw=1.4, label=f"state {i}")
@@ -127,7 +127,7 @@ def bond_order(result: ga.StateDistribution, l: int, ax: Axes | None = None) -> 
     ax.set_xlim(result.edges[0], result.edges[-1])
     ax.set_xlabel(f"bond order $q_{l}$")
     ax.set_ylabel("probability density")
-    ax.legend(fontsize="small")
+    ax.legend()
     return ax
 
 
@@ -144,14 +144,14 @@ def density(result: ga.StateDensity, axes: np.ndarray | None = None) -> np.ndarr
     (n_states,) array of matplotlib Axes
     """
     n = len(result.density)
-    axes = panel_row(n, axes, 3.0, 2.9)
+    axes = panel_row(n, axes)
     area = np.linalg.norm(np.cross(result.lattice[0], result.lattice[1]))
     for i, ax in enumerate(axes):
         seen = result.density[i].sum(axis=2)  # (A, B)
         per_area = seen * abs(np.linalg.det(result.lattice)) / result.density.shape[3] / area  # targets per Å^2
         image = ax.imshow(per_area.T, origin="lower", extent=(0, 1, 0, 1), cmap="cividis", vmin=0)
         ax.figure.colorbar(image, ax=ax, shrink=0.8, label="targets per Å²")
-        ax.set_title(f"state {i}", fontsize="small")
+        ax.set_title(f"state {i}")
         ax.set_xlabel("x / a")
         ax.set_ylabel("y / b")
     return axes

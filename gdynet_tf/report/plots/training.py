@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from gdynet_tf.report.plots.style import COLORS, bars, new_axes
+from gdynet_tf.report.plots.style import COLORS, WIDE, bars, new_axes, time_axis
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +43,7 @@ def history(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     -------
     matplotlib Axes
     """
-    ax = new_axes(ax, figsize=(5, 3.2))
+    ax = new_axes(ax)
     best = table["epoch"][table["validation_vamp2"].idxmax()]
     ax.plot(table["epoch"], table["train_vamp2"], color=COLORS[0], marker="o", ms=3, label="training (mean of batches)")
     ax.plot(
@@ -52,8 +52,8 @@ def history(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.axvline(best, color="0.4", ls="--", lw=1, label="weights kept")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("epoch")
-    ax.set_ylabel("VAMP-2")
-    ax.legend(fontsize="small")
+    ax.set_ylabel("VAMP-2 score")
+    ax.legend()
     return ax
 
 
@@ -72,12 +72,12 @@ def state_agreement(f1: np.ndarray, threshold: float, ax: Axes | None = None) ->
     -------
     matplotlib Axes
     """
-    ax = new_axes(ax, figsize=(4, 3.2))
+    ax = new_axes(ax)
     bars(ax, np.asarray(f1), np.full(len(f1), np.nan), np.full(len(f1), np.nan))
     ax.axhline(threshold, color="0.3", ls="--", lw=1, label="found again")
     ax.set_ylim(0, 1.25)  # room for the legend
     ax.set_ylabel("agreement of restarts (F1)")
-    ax.legend(fontsize="small", loc="upper right")
+    ax.legend(loc="upper right")
     return ax
 
 
@@ -94,7 +94,7 @@ def selection(result: Any, axes: np.ndarray | None = None) -> np.ndarray:
     (2,) array of matplotlib Axes
     """
     if axes is None:
-        axes = plt.subplots(1, 2, layout="constrained", figsize=(9.5, 3.4), width_ratios=(1, 1.8))[1]
+        axes = plt.subplots(1, 2, layout="constrained", figsize=(WIDE, 3.4), width_ratios=(1, 1.8))[1]
     numbers = sorted(result.scores)
     means = [np.mean(result.scores[n]) for n in numbers]
     errors = [np.std(result.scores[n], ddof=1) / np.sqrt(len(result.scores[n])) for n in numbers]
@@ -102,8 +102,8 @@ def selection(result: Any, axes: np.ndarray | None = None) -> np.ndarray:
     axes[0].plot(numbers, numbers, color="0.5", ls=":", label="largest possible")
     axes[0].set_xticks(numbers)
     axes[0].set_xlabel("number of states")
-    axes[0].set_ylabel("VAMP-2")
-    axes[0].legend(fontsize="small")
+    axes[0].set_ylabel("VAMP-2 score")
+    axes[0].legend()
     for kind, (marker, color) in _VERDICTS.items():
         chosen = [c for c in result.candidates if c.finding.kind == kind]
         if chosen:
@@ -115,7 +115,8 @@ def selection(result: Any, axes: np.ndarray | None = None) -> np.ndarray:
     axes[1].set_xscale("log")
     axes[1].set_yticks(numbers)
     axes[1].set_ylim(numbers[0] - 0.6, numbers[-1] + 0.6)
-    axes[1].set_xlabel(f"lag time ({result.time_unit})")
+    lags = np.array([c.lag * result.frame_interval for c in result.candidates])
+    time_axis(axes[1].xaxis, lags, result.time_unit, "lag time")
     axes[1].set_ylabel("number of states")
-    axes[1].figure.legend(*axes[1].get_legend_handles_labels(), loc="outside upper right", ncols=4, fontsize="small")
+    axes[1].figure.legend(*axes[1].get_legend_handles_labels(), loc="outside upper right", ncols=4)
     return axes

@@ -4,7 +4,17 @@ import numpy as np
 from matplotlib.axes import Axes
 
 import gdynet_tf.analysis as ga
-from gdynet_tf.report.plots.style import COLORS, heat_map, new_axes, panel_row, state_color
+from gdynet_tf.report.plots.style import (
+    COLORS,
+    NARROW,
+    WIDE,
+    heat_map,
+    label_rows,
+    new_axes,
+    panel_row,
+    state_color,
+    time_axis,
+)
 
 __all__ = ["conductivity", "diffusivity", "displacement", "mean_squared_displacement"]
 
@@ -40,12 +50,12 @@ def displacement(result: ga.TransitionTransport, axes: np.ndarray | None = None)
             lower, upper = result.displacement.lower[at], result.displacement.upper[at]
             ax.fill_between(result.lag_times, lower, upper, color=state_color(j), alpha=0.2, lw=0)
         ax.axvline(result.lag_times[result.lags == result.tau][0], color="0.4", ls="--", lw=1)
-        ax.set_title(f"from state {i}", fontsize="small")
-        ax.set_xlabel(f"time ({result.time_unit})")
+        ax.set_title(f"from state {i}")
+        time_axis(ax.xaxis, result.lag_times, result.time_unit, "time")
         ax.set_ylim(bottom=0)
         if ax.get_legend_handles_labels()[0]:  # a state that is never left nor kept has no line
-            ax.legend(fontsize="small", loc="upper left")
-    axes[0].set_ylabel("squared displacement (Å²)")
+            ax.legend(loc="upper left")
+    label_rows(axes, "mean squared displacement (Å²)")
     return axes
 
 
@@ -80,7 +90,7 @@ def conductivity(result: ga.Conductivity, ax: Axes | None = None) -> Axes:
     matplotlib Axes
     """
     n = len(result.charges)
-    ax = new_axes(ax, figsize=(max(4.2, 1.5 + 0.32 * n * n), 3.4))
+    ax = new_axes(ax, width=min(max(NARROW, 1.5 + 0.32 * n * n), WIDE))
     i, j = (index.ravel() for index in np.indices((n, n)))
     values, low, high = (getattr(result.percent, name).ravel() for name in ("value", "lower", "upper"))
     errors = np.nan_to_num(np.clip([values - low, high - values], 0, None))  # none where an interval is missing
@@ -90,9 +100,9 @@ def conductivity(result: ga.Conductivity, ax: Axes | None = None) -> Axes:
     ax.set_xticks(
         np.arange(n * n),
         [f"{a}→{b}" for a, b in zip(i, j, strict=True)],
-        fontsize="small",
         rotation=90 if n > 3 else 0,
     )
+    ax.set_xlabel("transition (from → to state)")
     ax.set_ylabel("share of the conductivity (%)")
     return ax
 
@@ -112,7 +122,7 @@ def mean_squared_displacement(
     -------
     matplotlib Axes
     """
-    ax = new_axes(ax, figsize=(5, 3.4))
+    ax = new_axes(ax)
     ax.plot(result.lag_times, result.msd.value, color=COLORS[0], lw=1.3, label="targets")
     ax.fill_between(result.lag_times, result.msd.lower, result.msd.upper, color=COLORS[0], alpha=0.25, lw=0)
     if fit is not None:
@@ -122,7 +132,7 @@ def mean_squared_displacement(
         ax.plot(fit.fitted, line, color=COLORS[1], ls="--", lw=1.6, label=f"fit, exponent {fit.exponent:.2f}")
     ax.set_xlim(0, result.lag_times[-1])
     ax.set_ylim(bottom=0)
-    ax.set_xlabel(f"time ({result.time_unit})")
+    time_axis(ax.xaxis, result.lag_times, result.time_unit, "time")
     ax.set_ylabel("mean squared displacement (Å²)")
-    ax.legend(fontsize="small")
+    ax.legend()
     return ax

@@ -1,0 +1,201 @@
+"""Do targets depend on one another? What happens to them at the same time, and with a delay."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal
+
+import numpy as np
+from scipy.special import ndtr
+
+from gdynet_tf.analysis.chi import Chi, ChiLike, as_chi
+from gdynet_tf.analysis.kinetics.koopman import koopman_matrix
+from gdynet_tf.analysis.kinetics.spectral import Eigenvectors, eigenvectors
+
+__all__ = ["follow_one_another", "independent_design", "target_correlation", "target_following"]
+
+_ROWS = 1 << 18  # frames x targets looked at together
+_BIN = 8  # neighbouring frequencies among which periodograms are compared
+_DESIGN, _ONE_SIDED = 1.5, 1.64  # design effect up to which targets count as independent; standard errors, 95 %
+_FOLLOWS = 0.01  # false alarms of each of the two tests of delays
+
+
+def target_correlation(chi: ChiLike, tau: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Do targets change together? The design effect of each process.
+
+    e(t) = psi(t + tau) - lambda psi(t) is what happens to a target within the lag time beyond what its state foretold.
+    The design effect is Var(sum of e over targets) / sum of Var(e): 1 for independent targets, n_targets for targets
+    that do the same (L. Kish, Survey Sampling (1965)).
+
+    Parameters
+    ----------
+    chi : Chi or list of (F, n_targets, n_states) arrays
+    tau : int, optional
+
+    Returns
+    -------
+    design : (n_states - 1,) float
+    noise : (n_states - 1,) float
+        Standard error of it for independent targets; inf where nothing happened.
+    """
+    chi = as_chi(chi)
+    tau = chi.lag(tau)
+    vectors = eigenvectors(koopman_matrix(chi, tau))
+    values, right = vectors.eigenvalues[1:], vectors.right[:, 1:]
+    together, alone, squares = 0.0, 0.0, 0.0
+    step = max(1, _ROWS // chi.n_targets)
+    for segment in chi:
+        for start in range(0, len(segment) - tau, step):
+            psi = np.asarray(segment[start : start + step + tau], np.float64) @ right
+            change = psi[tau:] - values * psi[:-tau]
+            energy = (np.abs(change) ** 2).sum(axis=1)
+            together = together + (np.abs(change.sum(axis=1)) ** 2).sum(axis=0)
+            alone, squares = alone + energy.sum(axis=0), squares + (energy**2).sum(axis=0)
+    happened = alone > 1e-12
+    # Frames in which something happened; overlapping changes are worth 1.5 / tau of their number.
+    samples = np.divide(alone**2, squares, out=np.zeros_like(alone), where=happened) * min(1.0, 1.5 / tau)
+    design = np.divide(together, alone, out=np.full_like(alone, chi.n_targets), where=happened)
+    return design, np.sqrt(np.divide(2.0, samples, out=np.full_like(samples, np.inf), where=samples > 0))
+
+
+def target_following(chi: ChiLike, tau: int | None = None) -> bool:
+    """Does a target do what others did before it? Asked of what happens from frame to frame, by `follow_one_another`.
+
+    Parameters
+    ----------
+    chi : Chi or list of (F, n_targets, n_states) arrays
+    tau : int, optional
+        Lag time at which the processes are told apart.
+
+    Returns
+    -------
+    bool
+    """
+    chi = as_chi(chi)
+    tau = chi.lag(tau)
+    if chi.n_targets < 2:
+        return False
+    vectors = eigenvectors(koopman_matrix(chi, tau))
+    n = chi.n_states - 1
+    return any(follow_one_another(_innovations(chi, vectors, k), tau, _FOLLOWS / n) for k in range(1, n + 1))
+
+
+def independent_design(chi: Chi, tau: int) -> tuple[float, Literal["", "short", "targets follow"]]:
+    """Design effect, at least 1, of targets that are shown to be independent, and why they are not.
+
+    Parameters
+    ----------
+    chi : Chi
+    tau : int
+        Frames.
+
+    Returns
+    -------
+    design : float
+        NaN where they are not.
+    reason : {"", "short", "targets follow"}
+        "short": there are too few data to show it, or targets change together.
+    """
+    return chi.known(("design effect", tau), lambda: _independent_design(chi, tau))
+
+
+def _independent_design(chi: Chi, tau: int) -> tuple[float, Literal["", "short", "targets follow"]]:
+    if chi.n_targets < 2:
+        return np.nan, "short"
+    design, noise = target_correlation(chi, tau)
+    mean, mean_noise = design.mean(), 1 / np.sqrt((noise**-2).sum()) if np.isfinite(noise).any() else np.inf
+    if mean + _ONE_SIDED * mean_noise >= _DESIGN or (np.abs(design - 1) - noise >= _DESIGN - 1).any():
+        return np.nan, "short"
+    if target_following(chi, tau):
+        return np.nan, "targets follow"
+    return max(1.0, float(design.max())), ""
+
+
+def _innovations(chi: Chi, vectors: Eigenvectors, k: int) -> Iterator[np.ndarray]:
+    """What happens to process k from frame to frame beyond what the frame before foretold, (F, some targets) each.
+
+    Segments one after the other: innovations have no memory that a joint could break. Of a conjugate pair, one gives
+    the real and one the imaginary part.
+    """
+    right = vectors.right[:, k].imag if np.imag(vectors.eigenvalues[k]) < 0 else vectors.right[:, k].real
+    step = max(1, _ROWS // chi.n_frames)
+    for start in range(0, chi.n_targets, step):
+        paths = [np.asarray(segment[:, start : start + step], np.float64) @ right for segment in chi]
+        before, after = (np.concatenate([path[part] for path in paths]) for part in (slice(-1), slice(1, None)))
+        keep = (before * after).sum() / max((before**2).sum(), 1e-300)
+        yield after - keep * before
+
+
+def follow_one_another(parts: Iterable[np.ndarray], width: int, level: float = _FOLLOWS) -> bool:
+    """Test whether series without memory of their own depend on one another, at whatever delay.
+
+    A delay turns the phases of a Fourier transform and leaves its size. So series that repeat one another, whoever
+    follows whom and how much later, have periodograms that scatter alike from frequency to frequency, where those of
+    independent ones scatter independently: the variance of their sum over the sum of their variances is 1 for these
+    and m for groups of m that follow. It is taken among eight neighbouring frequencies, in which spectra are flat, over
+    all frequencies and over low ones. A delay that many have in common shows more clearly as a maximum of the mean
+    cross-correlation; both are compared with their errors for independent series.
+
+    Parameters
+    ----------
+    parts : iterable of (F, n) arrays
+        Some series each, all of the same F.
+    width : int
+        Frames within which what happens counts as simultaneous; that is not looked at here.
+    level : float
+        False alarms of each of the two tests.
+
+    Returns
+    -------
+    bool
+        False also where nothing happens, and where there are too few frames to tell.
+    """
+    n_frames = 0
+    total: Any = 0.0
+    power: Any = 0.0
+    fourth: Any = 0.0
+    apart: Any = 0.0
+    alike: Any = 0.0
+    for part in parts:
+        n_frames = len(part)
+        wave = np.fft.rfft(part, axis=0)[1 : (n_frames + 1) // 2]
+        size = np.abs(wave) ** 2
+        binned = size[: len(size) // _BIN * _BIN].reshape(-1, _BIN, size.shape[1])
+        scatter = binned - binned.mean(axis=1, keepdims=True)
+        total, power, fourth = total + wave.sum(axis=1), power + size.sum(axis=1), fourth + (size**2).sum(axis=1)
+        alike, apart = alike + scatter.sum(axis=2), apart + (scatter**2).sum(axis=2)
+    if n_frames < 4 * _BIN or not np.min(power) > 0:
+        return False
+    frequency = np.arange(1, len(power) + 1) / n_frames
+    return _common_delay(np.abs(total) ** 2 / power - 1, 1 - fourth / power**2, frequency, width, level) or (
+        _similar_periodograms(alike, apart, power, frequency, width, level)
+    )
+
+
+def _low_pass(frequency: np.ndarray, width: int) -> np.ndarray:
+    """Response of a running mean over a number of frames, in power, up to its first zero; all of it for one frame."""
+    return np.sinc(frequency * width) ** 2 * (frequency * width < 1) if width > 1 else np.ones(len(frequency))
+
+
+def _similar_periodograms(
+    alike: np.ndarray, apart: np.ndarray, power: np.ndarray, frequency: np.ndarray, width: int, level: float
+) -> bool:
+    """From the sums of the periodograms' scatter (n_bins, _BIN), and of its square."""
+    scale = power[: alike.size].reshape(alike.shape).mean(axis=1, keepdims=True) ** 2
+    shared = (alike**2 - apart) / scale
+    widths = {1, round(np.sqrt(width)), width}
+    for one in widths:
+        seen = _low_pass(frequency, one)[: alike.size].reshape(alike.shape) ** 2 * shared
+        noise = np.sqrt((seen**2).sum())
+        if noise > 0 and ndtr(-seen.sum() / noise) < level / len(widths):
+            return True
+    return False
+
+
+def _common_delay(excess: np.ndarray, variance: np.ndarray, frequency: np.ndarray, width: int, level: float) -> bool:
+    """From the power of the sum of the series over the sum of their powers, less one, and its variance."""
+    low, n_frames = _low_pass(frequency, width), round(1 / frequency[0])
+    simultaneous = (low * excess).sum() / low.sum()
+    spectrum = np.concatenate([[0.0], low * (excess - simultaneous) / max(1.0, 1 + simultaneous)])
+    delays = np.fft.irfft(spectrum, n_frames)[width : n_frames // 2 + 1] * n_frames / 2
+    noise = np.sqrt((low**2 * variance).sum() / 2)
+    n_delays = 2 * len(delays) / width
+    return bool(len(delays) and noise > 0 and ndtr(-delays.max() / noise) < level / max(1.0, n_delays))

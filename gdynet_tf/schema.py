@@ -1,0 +1,234 @@
+"""What meta.json of graphs, and config.json and scores.json of runs, may say: one description, checked on opening.
+
+More keys than these may be there; those that are there are of the right type and in range, and names of files are
+single components of a path, so that nothing is read or written outside the directory that was named.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from gdynet_tf.errors import InputError
+from gdynet_tf.files import is_single_component
+
+__all__ = ["Config", "Meta", "Scores", "check_schema"]
+
+
+def _component(name: str) -> str:
+    if not is_single_component(name):
+        raise ValueError("must be the name of a file, without a path")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_component)]
+Count = Annotated[int, Field(ge=1)]
+Index = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+Interval = Annotated[float, Field(ge=1e-12, le=1e12)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Block = Annotated[list[Index], Field(min_length=3, max_length=3)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False, protected_namespaces=())
+
+
+class _Finding(_Part):
+    kind: str
+    severity: Literal["good", "note", "warning", "bad"]
+    text: str
+    numbers: dict[str, Any]
+
+
+class _Source(_Part):
+    path: str
+    sha256: str = ""
+
+
+class _Array(_Part):
+    shape: list[Index]
+    dtype: str
+    sha256: str
+
+
+class _Expansion(_Part):
+    dmin: float
+    dmax: float
+    step: Positive
+    sigma: Positive
+
+    @model_validator(mode="after")
+    def _has_centers(self) -> "_Expansion":
+        if not 0 < self.dmax - self.dmin <= 1000 * self.step:
+            raise ValueError("dmin, dmax and step make no Gaussian centres, or too many")
+        return self
+
+
+class _Graphs(_Part):
+    """Graphs of a trajectory."""
+
+    name: Name
+    n_frames: Count
+    segments: Annotated[list[Count], Field(min_length=1)]
+    sources: list[_Source]
+    findings: list[_Finding] = []
+    arrays: dict[Name, _Array]
+
+
+class Meta(_Part):
+    """``meta.json``."""
+
+    format_version: int
+    time_unit: str
+    frame_interval: Interval
+    periodic: Annotated[list[bool], Field(min_length=3, max_length=3)]
+    n_atoms: Count
+    n_neighbors: Count
+    n_targets: Count
+    group_size: Count
+    edges: Literal["gaussian", "distance"]
+    expansion: _Expansion
+    trajectories: Annotated[list[_Graphs], Field(min_length=1)]
+    arrays: dict[Name, _Array]
+
+    @model_validator(mode="after")
+    def _agrees(self) -> "Meta":
+        n, m = self.n_atoms, self.n_neighbors
+        _same("arrays", self.arrays, {"atomic_numbers": [n], "targets": [self.n_targets, self.group_size]})
+        names = [entry.name for entry in self.trajectories]
+        if len(set(names)) < len(names):
+            raise ValueError(f"trajectories: two of the same name in {', '.join(names)}")
+        for entry in self.trajectories:
+            f = entry.n_frames
+            if sum(entry.segments) != f:
+                raise ValueError(f"{entry.name}: segments of {sum(entry.segments)} frames, n_frames is {f}")
+            edges = "edges" if self.edges == "gaussian" else "distances"
+            shapes = {"neighbors": [f, n, m], edges: [f, n, m], "lattices": [f, 3, 3], "positions": [f, n, 3]}
+            _same(f"{entry.name}: arrays", entry.arrays, shapes)
+        return self
+
+
+def _same(where: str, arrays: dict[str, _Array], shapes: dict[str, list[int]]) -> None:
+    for name, shape in shapes.items():
+        if name not in arrays:
+            raise ValueError(f"{where}: {name} is missing")
+        found = arrays[name].shape
+        if found[: len(shape)] != shape or len(found) > len(shape) + (name == "edges"):
+            raise ValueError(f"{where}: {name} is of shape {tuple(found)}, not {tuple(shape)}")
+
+
+class _Trajectory(_Part):
+    name: Name
+    segments: Annotated[list[Count], Field(min_length=1)]
+    sources: list[_Source] = []
+
+
+class _Data(_Part):
+    frame_interval: Interval
+    time_unit: str
+    trajectories: Annotated[list[_Trajectory], Field(min_length=1)]
+    n_atoms: Count = 1
+    n_targets: Count = 1
+    group_size: Count = 1
+    n_neighbors: Count = 1
+
+
+class _Reference(_Part):
+    path: str | None
+    sha256: str
+
+
+class _Split(_Part):
+    train: list[Block]
+    validation: list[Block]
+    test: list[Block]
+
+
+class Config(_Part):
+    """``config.json``. What older versions do not tell has a default here, which is for the check only."""
+
+    n_states: Annotated[int, Field(ge=2)]
+    tau: Count
+    split: _Split
+    graphs: _Reference
+    data: _Data
+    seed: Index = 0
+    n_restarts: Count = 1
+    model: Literal["gdynet", "vampnet"] = "gdynet"
+    n_conv: Count = 1
+    n_features: Count | None = None
+    variant: Literal["paper", "gdynet2019"] = "paper"
+    batch_size: Count | None = None
+    epochs: Count = 1
+    patience: Count = 1
+    learning_rate: Annotated[float, Field(gt=0, lt=10)] = 1e-3
+    precision: Literal["float32", "mixed_float16"] = "float32"
+    start_from: str | None = None
+    versions: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _agrees(self) -> "Config":
+        names = [entry.name for entry in self.data.trajectories]
+        if len(set(names)) < len(names):
+            raise ValueError(f"data.trajectories: two of the same name in {', '.join(names)}")
+        n_frames = [sum(entry.segments) for entry in self.data.trajectories]
+        for part in ("train", "validation", "test"):
+            for index, start, stop in getattr(self.split, part):
+                if not (index < len(n_frames) and start < stop <= n_frames[index]):
+                    raise ValueError(f"split.{part}: block {[index, start, stop]} is not in the data")
+        return self
+
+
+class _Agreement(_Part):
+    n_restarts: Count
+    canonical_correlations: list[float]
+    same_likeliest_state: Share
+    f1: list[Share]
+    found_again: list[bool]
+
+
+class Scores(_Part):
+    """``scores.json``."""
+
+    vamp2: dict[str, float | None] = {}
+    agreement: _Agreement | None = None
+    populations: list[Share] = []
+    crispness: Share = 0.0
+    collapsed: list[str] = []
+    findings: list[_Finding] = []
+    restarts: list[dict[str, Any]] = []
+
+
+Model = TypeVar("Model", bound=_Part)
+
+
+def check_schema(content: Any, schema: type[Model], file: str | Path) -> Model:
+    """Make sure that the content of a file is what its reader relies on.
+
+    Parameters
+    ----------
+    content : object
+        As ``json.loads`` gives it.
+    schema : type
+        `Meta`, `Config` or `Scores`.
+    file : path-like
+        For the message.
+
+    Returns
+    -------
+    Meta, Config or Scores
+
+    Raises
+    ------
+    InputError
+        Names the file, the first key that is wrong, and how.
+    """
+    try:
+        return schema.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        what = first["msg"].removeprefix("Value error, ")
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise InputError(f"{file}: altered, {where}{': ' if where else ''}{what}{more}") from None

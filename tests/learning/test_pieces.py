@@ -1,0 +1,116 @@
+"""Batches in pieces: the same batches, the same gradient, the same training."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from gdynet_tf.errors import TrainingError
+from gdynet_tf.graphs.build import build_graphs
+from gdynet_tf.learning import pieces as module
+from gdynet_tf.learning.pairs import lagged_pairs, pair_batches, piece_batches
+from gdynet_tf.learning.pieces import number_of_pieces, vamp2_slopes
+from gdynet_tf.learning.settings import TrainingSettings
+from gdynet_tf.learning.splits import split_by_time
+from gdynet_tf.learning.training import starting_model, train_network
+from gdynet_tf.learning.vamp import covariances, vamp2
+from gdynet_tf.networks.gdynet import GDyNet
+from gdynet_tf.networks.vampnet import VAMPnet
+from gdynet_tf.trajectory import Trajectory
+
+SETTINGS = TrainingSettings(n_states=2, tau=2, n_conv=1, n_features=4, batch_size=22, epochs=2)
+# One layer of 16 edges with 36 Gaussians and 4 x 5 values, 4 x 480 inputs, of two frames, four bytes each.
+A_PAIR = 22_528
+
+
+@pytest.fixture(scope="module")
+def graphs():
+    """Sixty atoms that rattle, four of which jump between two distances from a neighbour."""
+    rng = np.random.default_rng(0)
+    positions = rng.uniform(0, 9, (60, 3)) + rng.normal(0, 0.05, (120, 60, 3))
+    positions[:, :4, 0] += np.cumsum(rng.random((120, 4)) < 0.1, axis=0) % 2
+    trajectory = Trajectory("liquid", positions, np.tile(np.eye(3) * 9, (120, 1, 1)), np.repeat([3, 8], [4, 56]))
+    return build_graphs(trajectory, "Li", n_neighbors=4, progress=False)
+
+
+def weights_of(model):
+    return np.concatenate([w.ravel() for w in model.get_weights()])
+
+
+def test_slopes_are_those_of_the_score():
+    """Against central differences of the score that trains."""
+    chi = np.random.default_rng(1).dirichlet(np.ones(3), (7, 2, 2))
+
+    def score(values):
+        return float(vamp2(*covariances(ops.convert_to_tensor(values[:, 0]), ops.convert_to_tensor(values[:, 1]))))
+
+    found, slopes = vamp2_slopes(chi)
+    assert found == pytest.approx(score(chi), abs=1e-12)
+    step = 1e-5
+    for index in [(0, 0, 0, 0), (3, 0, 1, 2), (3, 1, 1, 2), (6, 1, 0, 1)]:
+        higher, lower = chi.copy(), chi.copy()
+        higher[index] += step
+        lower[index] -= step
+        assert slopes[index] == pytest.approx((score(higher) - score(lower)) / (2 * step), rel=1e-6, abs=1e-8)
+
+
+def test_pieces_are_the_batches_twice(graphs):
+    pairs = lagged_pairs([(0, 0, 50)], 2)
+    whole = list(pair_batches(graphs, pairs, 2, 10, 1, 3).as_numpy_iterator())
+    n_batches, pieces = piece_batches(graphs, pairs, 2, 10, 4, 1, 3)
+    pieces = list(pieces)
+    assert n_batches == len(whole) == 4
+    assert len(pieces) == 4 * 2 * 4
+    for k, (inputs, _) in enumerate(whole):
+        for turn in range(2):
+            four = pieces[8 * k + 4 * turn : 8 * k + 4 * turn + 4]
+            joined = np.concatenate([piece["distances"] for piece in four])
+            np.testing.assert_array_equal(joined[:10], inputs["distances"])
+            np.testing.assert_array_equal(joined[10:], np.repeat(inputs["distances"][-1:], 2, axis=0))
+
+
+def test_training_in_pieces_is_the_same(graphs, monkeypatch, tmp_path):
+    """Two epochs of steepest descent, whose steps are the gradient; an interrupted training goes on to the same end."""
+    monkeypatch.setattr(keras.optimizers, "Adam", lambda rate, **kwargs: keras.optimizers.SGD(0.1, **kwargs))
+    split = split_by_time(graphs.segments, SETTINGS.tau)
+    start = weights_of(starting_model(SETTINGS, graphs))
+    (whole, history), (found, same) = (
+        (monkeypatch.setattr(module, "MEMORY", memory), train_network(graphs, split, SETTINGS, 3, progress=False))[1]
+        for memory in (1 << 29, A_PAIR * 8)  # 8, 8 and 6 pairs, filled up to 8
+    )
+    assert np.abs(weights_of(whole) - start).max() > 0.01
+    np.testing.assert_allclose(weights_of(found), weights_of(whole), atol=2e-6)
+    for name in ("train_vamp2", "validation_vamp2"):
+        assert [row[name] for row in same] == pytest.approx([row[name] for row in history], abs=2e-6)
+    train_network(graphs, split, replace(SETTINGS, epochs=1), 3, tmp_path, progress=False)
+    resumed, _ = train_network(graphs, split, SETTINGS, 3, tmp_path, resume=True, progress=False)
+    np.testing.assert_array_equal(weights_of(resumed), weights_of(found))
+
+
+def test_no_number_ends_the_epoch(graphs, monkeypatch):
+    monkeypatch.setattr(module, "MEMORY", 1)
+    monkeypatch.setattr(module, "vamp2_slopes", lambda chi: (np.nan, np.full(chi.shape, np.nan)))
+    split = split_by_time(graphs.segments, SETTINGS.tau)
+    with pytest.raises(TrainingError, match="the loss is not a number in epoch 1"):
+        train_network(graphs, split, SETTINGS, 3, progress=False)
+
+
+def test_number_of_pieces_follows_from_the_memory(graphs, monkeypatch):
+    model = GDyNet(2, n_conv=3, n_features=4)
+    assert model.edges_per_frame(200, 4, 4) == 4 * 4 + 20 * 4 + 100 * 4
+    assert model.edges_per_frame(60, 4, 4) == 4 * 4 + 20 * 4 + 60 * 4
+    model = GDyNet(2, n_conv=1, n_features=4)
+    assert number_of_pieces(model, graphs, SETTINGS) == 1
+    for memory, n_pieces in ((A_PAIR * 22, 1), (A_PAIR * 22 - 1, 2), (A_PAIR * 8, 3), (1, 22)):
+        monkeypatch.setattr(module, "MEMORY", memory)
+        assert number_of_pieces(model, graphs, SETTINGS) == n_pieces
+
+
+def test_what_cannot_go_in_pieces_goes_whole(graphs, monkeypatch):
+    monkeypatch.setattr(module, "MEMORY", 1)
+    model = GDyNet(2, n_conv=1, n_features=4)
+    for changed in ({"variant": "gdynet2019"}, {"precision": "mixed_float16"}):
+        assert number_of_pieces(model, graphs, replace(SETTINGS, **changed)) == 1
+    assert number_of_pieces(VAMPnet(2, 24), graphs, SETTINGS) == 1

@@ -1,0 +1,100 @@
+"""Every file is as it was written, or is named."""
+
+import hashlib
+import json
+
+import pytest
+
+from gdynet_tf.errors import InputError
+from gdynet_tf.files import digest
+from gdynet_tf.manifest import check_manifest, verify_files, write_manifest
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "run"
+    (folder / "chi").mkdir(parents=True)
+    (folder / "analysis").mkdir()
+    (folder / "config.json").write_text('{"tau": 1}')
+    (folder / "chi" / "a.npy").write_bytes(bytes(range(256)) * 8192)  # 2 MiB
+    (folder / "analysis" / "figure.png").write_bytes(b"png")
+    (folder / "config.tmp").write_text("left over")
+    write_manifest(folder, leave_out=("analysis",))
+    return folder
+
+
+def flip(file, at):
+    content = bytearray(file.read_bytes())
+    content[at] ^= 1
+    file.write_bytes(content)
+
+
+def test_the_digest_is_of_the_whole_file(folder):
+    file = folder / "chi" / "a.npy"
+    assert digest(file) == hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_what_is_in_it(folder):
+    files = json.loads((folder / "manifest.json").read_text())["files"]
+    assert set(files) == {"config.json", "chi/a.npy"}
+    assert files["chi/a.npy"]["size"] == 2 << 20
+    check_manifest(folder)
+    assert verify_files(folder, progress=False) == (2, [])
+
+
+def test_a_digest_that_is_known_is_taken(folder):
+    write_manifest(folder, known={"config.json": "ab"})
+    assert json.loads((folder / "manifest.json").read_text())["files"]["config.json"]["sha256"] == "ab"
+
+
+def test_no_manifest(tmp_path):
+    check_manifest(tmp_path)  # of a version that wrote none
+    with pytest.raises(InputError, match=r"has no manifest\.json; only what this version has written can be verified"):
+        verify_files(tmp_path)
+
+
+@pytest.mark.parametrize("at", range(10))
+def test_any_byte_of_a_small_file_is_noticed_at_once(folder, at):
+    flip(folder / "config.json", at)
+    with pytest.raises(
+        InputError, match=r"config\.json: altered since it was written \(digest differs\); gdynet-verify"
+    ):
+        check_manifest(folder)
+
+
+@pytest.mark.parametrize("at", [0, 1, 1 << 20, (2 << 20) - 1])
+def test_any_byte_of_a_large_file_is_found(folder, at):
+    flip(folder / "chi" / "a.npy", at)
+    check_manifest(folder)
+    n_files, problems = verify_files(folder, progress=False)
+    assert n_files == 2
+    assert problems == [f"{folder}/chi/a.npy: altered since it was written (digest differs)"]
+
+
+def test_a_file_that_is_cut_or_gone(folder):
+    file = folder / "chi" / "a.npy"
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(InputError, match=r"a\.npy: altered since it was written \(2097151 bytes, it had 2097152\)"):
+        check_manifest(folder)
+    file.unlink()
+    with pytest.raises(InputError, match=r"a\.npy: cannot be read: No such file"):
+        check_manifest(folder)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        "{}",
+        '{"files": 1}',
+        '{"files": {"a": 1}}',
+        '{"files": {"a": {"size": "1", "sha256": "0"}}}',
+        '{"files": {"../secret": {"size": 1, "sha256": "0"}}}',
+        '{"files": {"/etc/passwd": {"size": 1, "sha256": "0"}}}',
+    ],
+)
+def test_altered_manifest(folder, content):
+    (folder / "manifest.json").write_text(content)
+    with pytest.raises(InputError, match=r"manifest\.json: altered"):
+        check_manifest(folder)
