@@ -1,6 +1,9 @@
 """Run directories, figures and the report."""
 
+import base64
 import csv
+import hashlib
+import html as markup
 import json
 import re
 import shutil
@@ -16,7 +19,11 @@ from gdynet_tf.commands import report as command
 from gdynet_tf.errors import InputError
 from gdynet_tf.files import digest
 from gdynet_tf.graphs.build import build_graphs
-from gdynet_tf.report import ReportOptions, analyse, write_report
+from gdynet_tf.report import ReportOptions, analyse, plots, report_paths, write_report
+from gdynet_tf.report.composition import formula_text, targets_text
+from gdynet_tf.report.figures import FIGURES
+from gdynet_tf.report.tables import overview, time_with_interval_text
+from gdynet_tf.report.viewer import scene
 from gdynet_tf.trajectory import Trajectory
 
 DYNAMICS = {"timescales", "chapman_kolmogorov", "populations", "koopman_matrix", "eigenvectors", "chi_histogram"}
@@ -146,6 +153,7 @@ def test_report_is_whole_and_self_contained(tmp_path, n_states):
     assert "Nothing is said about structure and motion: g: not a graph directory" in html
     for name in names:
         assert (run / "analysis" / f"{name}.png").stat().st_size > 5000
+        assert (run / "analysis" / f"{name}.svg").read_text().rstrip().endswith("</svg>")
         rows = list(csv.reader((run / "analysis" / f"{name}.csv").read_text().splitlines()))
         assert len(rows) > 1
         assert all(len(row) == len(rows[0]) for row in rows)
@@ -404,3 +412,184 @@ def test_without_dynamics_there_are_no_times(tmp_path):
     assert np.isnan(analysis.timescales.timescales).all()
     assert np.isnan(analysis.kinetics.residence.value).all()
     assert "No dynamics was seen" in report.read_text()
+
+
+# --- the page ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def reported(graphs, tmp_path_factory):
+    """A run with atoms, its page and its analysis."""
+    run = write_run(tmp_path_factory.mktemp("reported") / "r", graphs=graphs)
+    path, analysis = write_report(run, options=ReportOptions("Li=1,S=-0.5", 300.0, 3.0, (4, 3)))
+    return run, path.read_text(encoding="utf-8"), analysis
+
+
+def test_parts_of_the_data_have_their_own_report(run):
+    write_report(run)
+    before = {file.name: file.read_bytes() for file in (run / "analysis").iterdir()}
+    page, _ = write_report(run, "all")
+    assert page == run / "report_all.html"
+    assert report_paths(run, "all") == (run / "analysis_all", page)
+    assert {file.name: file.read_bytes() for file in (run / "analysis").iterdir()} == before
+    assert json.loads((run / "analysis_all" / "summary.json").read_text())["split"] == "all"
+    assert json.loads((run / "analysis" / "summary.json").read_text())["split"] == "test"
+
+
+def test_nothing_of_an_earlier_report_stays(run):
+    write_report(run)
+    (run / "analysis" / "conductivity.csv").write_text("of another call")
+    write_report(run)
+    assert not (run / "analysis" / "conductivity.csv").exists()
+
+
+def test_an_error_leaves_the_earlier_report(run, monkeypatch):
+    write_report(run)
+    before = {file: file.read_bytes() for file in [*(run / "analysis").iterdir(), run / "report.html"]}
+    monkeypatch.setattr("gdynet_tf.report.html.write_summary", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_report(run)
+    assert {file: file.read_bytes() for file in [*(run / "analysis").iterdir(), run / "report.html"]} == before
+    assert not list(run.glob(".analysis*"))
+
+
+def test_only_scripts_of_the_page_run(reported):
+    """The hashes in the policy are those of the scripts, which are the package's own files, and nothing is fetched."""
+    _, html, _ = reported
+    policy = markup.unescape(re.search(r'Content-Security-Policy" content="([^"]+)"', html).group(1))
+    assert policy.startswith("default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src 'sha256-")
+    scripts = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    assert re.findall(r"'sha256-([^']+)'", policy) == hashes
+    assert len(scripts) == 3
+    assert not re.search(r"\son\w+=", re.sub(r"<script.*?</script>", "", html, flags=re.DOTALL))
+    assert len(html) < 5_000_000
+
+
+def test_names_from_the_data_are_text(graphs, tmp_path):
+    evil = "</script><script>alert(1)</script><img src=x onerror=alert(2)>'\"&"
+    run = write_run(tmp_path / "a<b>&'c", graphs=graphs)
+    config = json.loads((run / "config.json").read_text())
+    config["data"]["trajectories"][0]["name"] = name = "x<script>alert(0)<'\"&"
+    (run / "chi" / "md.npy").rename(run / "chi" / f"{name}.npy")
+    config["versions"]["numpy"] = evil
+    (run / "config.json").write_text(json.dumps(config))
+    scores = json.loads((run / "scores.json").read_text())
+    scores["findings"] = [{"kind": "k", "severity": "note", "text": evil, "numbers": {}}]
+    (run / "scores.json").write_text(json.dumps(scores))
+    html = write_report(run)[0].read_text(encoding="utf-8")
+    assert "alert(1)" in html
+    for raw in ("<script>alert", "<img src=x", f"<h1>{run.name}"):
+        assert raw not in html
+
+
+def test_no_text_ends_the_data_of_the_view(reported, monkeypatch):
+    run, _, _ = reported
+    monkeypatch.setattr("gdynet_tf.report.html.scene", lambda _: {"states": ["</script><!--<script>&\u2028"]})
+    html = write_report(run, "validation")[0].read_text(encoding="utf-8")
+    data = re.search(r'<script type="application/json" id="scene">(.*?)</script>', html, re.DOTALL).group(1)
+    assert not set(data) & set("<>&\u2028")
+    assert json.loads(data) == {"states": ["</script><!--<script>&\u2028"]}
+
+
+def test_the_view_in_three_dimensions(reported):
+    _, html, analysis = reported
+    data = json.loads(re.search(r'id="scene">(.*?)</script>', html, re.DOTALL).group(1))
+    assert data == json.loads(json.dumps(scene(analysis.atomistic)))
+    found = analysis.atomistic
+    for state, one in enumerate(found.surroundings):
+        assert data["states"][state]["symbols"] == one.symbols
+        np.testing.assert_allclose(data["states"][state]["positions"], one.positions, atol=1e-3)
+        assert data["states"][state]["own"] == 1
+    assert data["colors"].keys() == {"Li", "S"}
+    density = data["density"]
+    assert density["symbols"] == ["S"] * 4
+    np.testing.assert_allclose(density["lattice"], 9 * np.eye(3), atol=1e-3)
+    for values, level in zip(density["values"], density["levels"], strict=True):
+        voxels = np.frombuffer(base64.b64decode(values), np.uint8).reshape(density["shape"]).astype(float)
+        np.testing.assert_array_equal(voxels[-1], voxels[0])  # the cell is closed
+        inside = voxels[:-1, :-1, :-1]
+        assert inside[inside >= level].sum() / inside.sum() == pytest.approx(0.7, abs=0.1)
+    np.testing.assert_allclose(np.array(density["shape"]) - 1, np.round(9 / np.diag(density["voxels"])))
+
+
+def test_figures_that_are_looked_at_closer(reported):
+    _, html, _ = reported
+    zooming = {"timescales", "chi_trace", "radial_distribution", "mean_squared_displacement"}
+    assert {spec.name for spec in FIGURES if spec.zooms} == zooming
+    shown = re.findall(r'<figure id="(\w+)".*?<img src="data:image/(\S+?);', html, re.DOTALL)
+    assert {name for name, kind in shown if kind == "svg+xml"} == zooming
+
+
+@pytest.mark.parametrize("spec", FIGURES, ids=lambda spec: spec.name)
+def test_letters_and_axes(reported, spec):
+    """All texts of one size, every axis named, no legend over another, no wider than the page."""
+    _, _, analysis = reported
+    result = spec.result(analysis) if spec.section != "Explanation" and spec.name != "state_agreement" else None
+    if result is None:
+        pytest.skip("not in this run")
+    with plots.report_style():
+        axes = np.ravel(spec.draw(plots, analysis, result))
+        figure = axes[0].figure
+        figure.canvas.draw()
+        texts = [text for text in figure.findobj(plt.Text) if text.get_visible() and text.get_text().strip()]
+        assert {text.get_fontsize() for text in texts} == {9}
+        assert figure.get_figwidth() <= 9.01
+        for ax in axes:
+            if ax.axison and not figure.get_supxlabel():
+                assert ax.get_xlabel()
+                assert ax.get_ylabel() or not ax.get_subplotspec().is_first_col()
+
+
+def test_what_the_targets_are(reported, graphs):
+    _, html, analysis = reported
+    rows = dict(overview(analysis))
+    assert rows["system"] == "6 atoms, 2 × LiS2"
+    assert rows["targets"] == "all 2 Li, of 6 atoms"
+    assert rows["1 trajectory"] == "md (2 files)"
+    assert rows["frames"] == "3,000 in 2 segments, 0.5 ps apart: 1.5 ns"
+    assert rows["analysed here"] == "test data: 1,195 frames in 1 segment, 597.5 ps"
+    assert rows["lag time"] == "2.5 ps (5 frames)"
+    assert "all 2 Li, of 6 atoms" in html
+
+
+@pytest.mark.parametrize(
+    ("numbers", "targets", "text"),
+    [
+        ([12] * 2 + [6] * 3, [[0], [1]], "all 2 Mg, of 5 atoms"),
+        ([12] * 2 + [6] * 3, [[1]], "1 of 2 Mg, of 5 atoms"),
+        ([3, 16, 16], [[0]], "1 Li, of 3 atoms"),
+        ([8, 1, 1] * 2, [[0, 1, 2], [3, 4, 5]], "2 H2O, of 6 atoms"),
+        ([3, 3, 11], [[0], [1], [2]], "all 2 Li, 1 Na, of 3 atoms"),
+        (range(1, 9), [[k] for k in range(8)], "1 H, 1 He, 1 Li, 1 Be, 1 B, 1 C, and 2 other kinds, of 8 atoms"),
+    ],
+)
+def test_targets_in_words(numbers, targets, text):
+    numbers = np.array(numbers)
+    x = np.zeros((1, len(numbers), 3))
+    assert targets_text(ga.System([x], [np.eye(3)[None]], numbers, np.array(targets))) == text
+
+
+def test_composition_in_words():
+    assert formula_text(np.repeat([3, 15, 16, 53], [192, 32, 160, 32])) == "416 atoms, 32 × Li6PS5I"
+    assert formula_text(np.repeat([12, 6, 1], [33, 2000, 4001])) == "6,034 atoms, C2000H4001Mg33"
+
+
+def test_times_with_their_intervals():
+    assert time_with_interval_text(7.9e6, 6.1e6, 9.94e6, "ps") == "7.9 µs (6.1 to 9.94)"
+    assert time_with_interval_text(945, 520, 1724, "ps") == "945 ps (520 to 1,720)"
+    assert time_with_interval_text(0.5, 0.1, np.inf, "ns") == "0.5 ns (0.1 upwards)"
+    assert time_with_interval_text(20, np.nan, np.nan, "frames") == "20 frames"
+    assert time_with_interval_text(np.nan, np.nan, np.nan, "ps") == "–"
+    assert time_with_interval_text(np.inf, 3.0, np.inf, "ps") == "∞"
+
+
+def test_axes_show_the_unit_but_keep_the_coordinates(run):
+    """A user who adds to a plot adds in the unit of the data."""
+    slow = ga.implied_timescales(ga.load_chi(run), [1, 2, 5], 5e4, "ps")
+    ax = plots.timescales(slow)
+    ax.figure.canvas.draw()
+    assert ax.get_xlabel() == "lag time (ns)"
+    np.testing.assert_allclose(ax.lines[0].get_xdata(), [5e4, 1e5, 2.5e5])
+    shown = {float(label.get_text()) for label in ax.get_xticklabels() if label.get_text()}
+    np.testing.assert_allclose(sorted(shown), np.array(ax.get_xticks())[np.argsort(ax.get_xticks())] / 1e3)

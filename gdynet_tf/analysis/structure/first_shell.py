@@ -20,9 +20,9 @@ def first_minimum(edges: np.ndarray, g: np.ndarray) -> float:
     """Where the first coordination shell ends: the first minimum that deserves it.
 
     g is smoothed by parabolas of 0.45 Å; its noise is that of the residuals. A minimum is one when g rises behind it by
-    more than its noise. It ends a shell when g is above 1 before, has fallen by 30 % of the highest peak before and twice
-    its noise, and is below 0.9 and lower than 1 by more than noise. The first such one is placed by a parabola through the bottom of the
-    dip.
+    more than its noise. It ends a shell when g is above 1 before, has fallen by 30 % of the highest peak before and
+    twice its noise, and is below 0.9, and lower than 1 by more than noise. The first such one is placed by a parabola
+    through the bottom of the dip.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def first_minimum(edges: np.ndarray, g: np.ndarray) -> float:
 
 
 def _dips(smooth: np.ndarray, noise: float) -> Iterator[tuple[int, int, int]]:
-    """Minima below 1 behind a maximum above 1: where g fell below 1, the bottom, and where g has certainly risen again."""
+    """Minima below 1 behind a maximum above 1: where g fell below 1, the bottom, and where g has surely risen again."""
     above = np.flatnonzero(smooth > 1 + _rise(1.0, noise))
     k = int(above[0]) if len(above) else len(smooth)
     while k < len(smooth):

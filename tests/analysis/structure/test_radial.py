@@ -204,6 +204,40 @@ def test_first_shell_in_spite_of_noise(name, noise):
     assert (np.abs(found - minimum) <= 0.1).sum() >= 98
 
 
+def step(r):
+    """Excluded volume: 0 below r, 1 above."""
+    return 1 / (1 + np.exp((r - R) / 0.25))
+
+
+def bump(center, width, height):
+    return height * np.exp(-(((R - center) / width) ** 2))
+
+
+NO_SHELLS = {
+    "ideal gas": np.ones_like(R),
+    "dilute gas": np.exp(-4 * ((3.4 / R) ** 12 - (3.4 / R) ** 6) / 1.5),  # exp(-u / kT)
+    "far atoms of a large molecule": step(3.2) * (1 + bump(5.3, 0.9, 0.2) - bump(7.2, 0.6, 0.05)),
+}
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.02, 0.05, 0.1])
+@pytest.mark.parametrize("name", NO_SHELLS)
+def test_no_shell_where_none_is(name, noise):
+    """Not even in 1 of 20 draws of noise."""
+    rng = np.random.default_rng(1)
+    noisy = distribution(*(NO_SHELLS[name] * (1 + noise * rng.normal(size=R.shape)) for _ in range(20)))
+    assert np.isnan(ga.first_shell(noisy, [1.0])).all()
+
+
+def test_of_several_minima_the_first_that_deserves_it():
+    """A ripple before the shell, and a peak that is split above the mean density, end no shell."""
+    ripple = step(3.0) * (1 + bump(3.6, 0.4, 0.12) - bump(4.3, 0.4, 0.15) + bump(5.5, 0.5, 1.2) - bump(6.6, 0.5, 0.45))
+    split = step(2.6) * (1 + bump(3.0, 0.2, 0.9) + bump(3.6, 0.3, 2.2) - bump(4.7, 0.6, 0.65) + bump(6.2, 0.8, 0.3))
+    found = ga.first_shell(distribution(ripple, split), [1.0])
+    expected = [R[k][np.argmin(g[k])] for g, k in ((ripple, R > 5.5), (split, (R > 4) & (R < 6)))]
+    np.testing.assert_allclose(found, expected, atol=0.1)
+
+
 def wandering_coordination(n_frames, n_targets, rate, rng):
     """Pairs of a target and an atom that is 2 Å or 5 Å away, changing at a rate."""
     near = rng.random(n_targets) < 0.5
