@@ -111,7 +111,7 @@ def read(
     allow_truncated : bool
         Use the whole frames of a file that ends within a frame.
     scratch : path-like, optional
-        Folder of the unnamed temporary file for positions beyond some hundred MB; default the system's (TMPDIR).
+        Folder of the unnamed temporary file for positions beyond 64 MiB; default the system's (TMPDIR).
 
     Returns
     -------
