@@ -246,7 +246,7 @@ def test_import_is_light():
 # --- with the atoms ----------------------------------------------------------------------------
 
 
-def build(path, targets=((0,), (1,)), step=0.15, periodic=(True, True, True), drift=0.0):
+def build(path, targets=((0,), (1,)), step=0.15, periodic=(True, True, True), drift=0.0, **fields):
     """Graphs of two lithium and four sulfur atoms that wander in a cell of 9 Å, 3,000 frames.
 
     ``drift`` is added to each step; None: they only rattle.
@@ -256,7 +256,7 @@ def build(path, targets=((0,), (1,)), step=0.15, periodic=(True, True, True), dr
     moved = steps if drift is None else (steps + drift).cumsum(axis=0)
     positions = rng.random((6, 3)) * 9 + moved
     cells = np.repeat(np.eye(3)[None] * 9, 3000, axis=0)
-    trajectory = Trajectory("md", positions, cells, [3, 3, 16, 16, 16, 16], periodic=periodic)
+    trajectory = Trajectory("md", positions, cells, [3, 3, 16, 16, 16, 16], periodic=periodic, **fields)
     build_graphs([trajectory], targets, out=path, n_neighbors=3, edges="distance", progress=False)
     return path
 
@@ -311,6 +311,16 @@ def test_defaults_need_no_charges(graphs, tmp_path):
     assert analysis.atomistic.charge is None
     assert analysis.atomistic.conductivity is None
     assert not (tmp_path / "r" / "analysis" / "conductivity.png").exists()
+
+
+def test_charges_of_the_trajectory(tmp_path):
+    charges = {"charges": np.array([0.8, 0.8, -0.4, -0.4, -0.4, -0.4])}
+    run = ga.load_run(write_run(tmp_path / "r", graphs=build(tmp_path / "g", attributes=charges)))
+    own = analyse(run, options=ReportOptions(temperature=300.0)).atomistic
+    np.testing.assert_allclose(own.target_charges, 0.8)
+    assert own.conductivity.target_charge == 0.8
+    given = analyse(run, options=ReportOptions(charges="Li=1,S=-0.5")).atomistic
+    np.testing.assert_allclose(given.target_charges, 1.0)
 
 
 def test_frames_too_far_apart_are_told(tmp_path):
