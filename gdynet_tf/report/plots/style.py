@@ -185,6 +185,7 @@ def save_figure(figure: Figure, path: str | Path, table: pd.DataFrame) -> tuple[
 
     png, svg, csv = (Path(path).with_suffix(suffix) for suffix in (".png", ".svg", ".csv"))
     figure.savefig(png, dpi=RESOLUTION)
+    figure.set_layout_engine("none")  # the same layout again, which takes most of the time
     figure.savefig(svg, metadata={"Date": None})
     plt.close(figure)
     pd.DataFrame(table).to_csv(csv, index=False)
