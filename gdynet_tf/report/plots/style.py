@@ -135,6 +135,8 @@ def heat_map(
     for (i, j), value in np.ndenumerate(values):
         dark = np.isfinite(value) and value < (low + high) / 2
         text = form.format(value) if np.isfinite(value) else "–" if np.isnan(value) else "∞"
+        if np.isfinite(value) and float(text) == 0:
+            text = form.format(0.0)  # without a sign
         ax.text(j, i, text, ha="center", va="center", color="white" if dark else "black")
     ax.set_xticks(range(n))
     ax.set_yticks(range(n))
