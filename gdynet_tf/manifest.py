@@ -6,6 +6,7 @@ ones, which takes no time; ``gdynet-verify`` reads everything. The digests are t
 
 import json
 from collections.abc import Mapping
+from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -28,13 +29,17 @@ def write_manifest(folder: str | Path, known: Mapping[str, str] | None = None, l
     known : mapping of str to str, optional
         Path within the folder -> SHA-256, of files whose digest was taken while they were written.
     leave_out : tuple of str
-        Files and directories at its top that are written anew later, or have a manifest of their own.
+        Files and directories at its top that are written anew later, or have a manifest of their own; ``*`` stands for
+        anything.
     """
     folder, known = Path(folder), known or {}
     files = {}
     for file in sorted(folder.rglob("*")):
         name = file.relative_to(folder).as_posix()
-        if file.is_file() and name != NAME and name.partition("/")[0] not in leave_out and file.suffix != ".tmp":
+        top = name.partition("/")[0]
+        if any(fnmatch(top, pattern) for pattern in (*leave_out, NAME, "*.tmp", ".*")):
+            continue
+        if file.is_file():
             files[name] = {"size": file.stat().st_size, "sha256": known.get(name) or digest(file)}
     write_json(folder / NAME, {"format_version": 1, "files": files})
 

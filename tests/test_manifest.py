@@ -15,11 +15,14 @@ def folder(tmp_path):
     folder = tmp_path / "run"
     (folder / "chi").mkdir(parents=True)
     (folder / "analysis").mkdir()
+    (folder / ".analysis.x").mkdir()
+    (folder / ".analysis.x" / "left").write_text("by a kill")
+    (folder / "report_train.html").write_text("page")
     (folder / "config.json").write_text('{"tau": 1}')
     (folder / "chi" / "a.npy").write_bytes(bytes(range(256)) * 8192)  # 2 MiB
     (folder / "analysis" / "figure.png").write_bytes(b"png")
     (folder / "config.tmp").write_text("left over")
-    write_manifest(folder, leave_out=("analysis",))
+    write_manifest(folder, leave_out=("analysis", "report*"))
     return folder
 
 

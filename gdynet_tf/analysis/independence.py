@@ -9,7 +9,13 @@ from scipy.special import fdtrc
 
 from gdynet_tf.analysis.chi import Chi, ChiLike, as_chi
 from gdynet_tf.analysis.dependence import independent_design
-from gdynet_tf.analysis.relaxation import joint_correlation, observed_transitions, relaxation_time, slower_relaxation
+from gdynet_tf.analysis.relaxation import (
+    correlation_time_of_means,
+    joint_correlation,
+    observed_transitions,
+    relaxation_time,
+    slower_relaxation,
+)
 
 __all__ = ["Basis", "Blocks", "Piece", "blocks_of_time", "groups_of_targets", "independent_blocks", "pieces_of"]
 
@@ -186,10 +192,10 @@ def pieces_of(blocks: Blocks, values: Sequence[np.ndarray]) -> list[list[Piece]]
 def independent_blocks(chi: ChiLike, tau: int | None = None) -> Blocks:
     """Decide what is independent, from the measured relaxation and the correlation between targets.
 
-    * Blocks of time, at least five relaxation times long, and two of a slower process too weak to be seen but in
-      averages over time (see `slower_relaxation`): segments are laid end to end, so that short ones, or those
-      of one run, come together in a block. Not where the targets differ by more than their averages over time should
-      (frozen, or in different surroundings): then more time would not narrow the interval.
+    * Blocks of time, at least five relaxation times of one target and of the mean of all long, and two of a slower
+      process too weak to be seen but in averages over time (see `slower_relaxation`): segments are laid end to end, so
+      that short ones, or those of one run, come together in a block. Not where the targets differ by more than their
+      averages over time should (frozen, or in different surroundings): then more time would not narrow the interval.
     * Groups of targets, where what happens to one is shown not to depend on the others, neither at the same time nor
       with a delay (see `target_correlation`, `target_following`). Of few such targets, blocks of time of each.
     * Whole trajectories, where chi declares them or the correlation across the joints of segments shows them to be
@@ -221,7 +227,8 @@ def _decide(chi: Chi, tau: int) -> Blocks:
     if not (relaxation <= tau or observed_transitions(chi, tau).any()) or relaxation == 0:
         return Blocks(replace(basis, reason="no dynamics"))
     # Blocks of fewer than two lag times would be empty at the lag.
-    number = int(min(_MOST, held / _PER_BLOCK, chi.n_frames / (2 * tau)))
+    together = max(relaxation, correlation_time_of_means(chi)) if chi.n_targets > 1 else relaxation
+    number = int(min(_MOST, chi.n_frames / (_PER_BLOCK * max(together, 1e-9)), chi.n_frames / (2 * tau)))
     if np.isfinite(slower):
         number = int(min(number, chi.n_frames / (_PER_SLOWER * slower)))
     time = blocks_of_time(chi, number, basis) if number >= _LEAST else Blocks(basis)

@@ -9,7 +9,13 @@ from gdynet_tf.analysis.kinetics.covariances import covariances
 from gdynet_tf.analysis.kinetics.koopman import koopman_matrix
 from gdynet_tf.analysis.kinetics.spectral import eigenvectors
 
-__all__ = ["joint_correlation", "observed_transitions", "relaxation_time", "slower_relaxation"]
+__all__ = [
+    "correlation_time_of_means",
+    "joint_correlation",
+    "observed_transitions",
+    "relaxation_time",
+    "slower_relaxation",
+]
 
 _LAGS = 24  # of the autocorrelation, evenly spaced on a logarithmic scale
 _WINDOW = 4.0  # an autocorrelation is summed over this many of its own correlation times (Sokal 1997)
@@ -51,6 +57,28 @@ def relaxation_time(chi: ChiLike, tau: int | None = None) -> float:
         for functions in (np.concatenate([right.real, waves], axis=1), np.eye(chi.n_states))
     ]
     return max(implied, *times)
+
+
+def correlation_time_of_means(chi: ChiLike) -> float:
+    """Correlation time of the mean of chi over all targets.
+
+    That of a single one where targets have nothing to do with each other; longer where they do what others did before.
+
+    Parameters
+    ----------
+    chi : Chi or list of (F, n_targets, n_states) arrays
+
+    Returns
+    -------
+    float
+        Frames; as in `relaxation_time`.
+    """
+    chi = as_chi(chi)
+    means = as_chi([segment.mean(axis=1, keepdims=True) for segment in chi])
+    lags = np.unique(np.geomspace(1, max(2, chi.longest // 2), _LAGS).astype(int))
+    lags = lags[lags < chi.longest]
+    rho = [_autocorrelation(*covariances(means, int(lag)), np.eye(chi.n_states)) for lag in lags]
+    return _correlation_time(lags, rho, chi.n_frames)
 
 
 def _autocorrelation(c00: np.ndarray, c0t: np.ndarray, ctt: np.ndarray, functions: np.ndarray) -> float:

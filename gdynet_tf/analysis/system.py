@@ -34,6 +34,8 @@ class System:
         Along each lattice vector.
     findings : tuple of Finding
         What building the graphs showed: frames too far apart to unwrap.
+    charges : (N,) array, optional
+        Elementary charges, where the trajectory told them.
 
     Raises
     ------
@@ -47,6 +49,7 @@ class System:
     targets: np.ndarray
     periodic: tuple = (True, True, True)
     findings: tuple[Finding, ...] = ()
+    charges: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         for name in ("positions", "lattices"):
@@ -213,4 +216,5 @@ def load_system(run: Run, split: str = "all") -> System:
         findings=tuple(
             Finding(**finding) for entry in graphs.meta["trajectories"] for finding in entry.get("findings", ())
         ),
+        charges=graphs.charges,
     )

@@ -30,7 +30,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--targets",
         metavar="SELECTION",
-        help='elements ("Li" or "Li,Na"), "all", "molecules H2O", or a file of atom indices, one target per line',
+        help='elements ("Li" or "Li,Na"), "all", "molecules H2O", "residues TFSI", a selection of MDAnalysis '
+        '("element Li and around 3 name O", in the first frame), or a file of atom indices, one target per line',
     )
     parser.add_argument("--n-neighbors", type=int, default=12, help="neighbours of each atom (default: %(default)s)")
     parser.add_argument(

@@ -31,7 +31,7 @@ _READING = (
 def add_reading_options(parser: argparse.ArgumentParser) -> None:
     """Options of `read_trajectories`."""
     group = parser.add_argument_group("reading")
-    group.add_argument("--topology", metavar="FILE", help="file that names the atoms of the trajectory files")
+    group.add_argument("--topology", metavar="FILE", help="file that has the atoms: TPR, GRO, PDB, PSF, ...")
     group.add_argument(
         "--format",
         metavar="NAME",

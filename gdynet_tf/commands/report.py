@@ -26,7 +26,10 @@ def _parser() -> argparse.ArgumentParser:
         help="part of the data to analyse (default: %(default)s); others have an analysis_SPLIT and report_SPLIT.html",
     )
     parser.add_argument(
-        "--charges", metavar="Q", help="Li=1,S=-2 or a file with a charge per atom: charge integrals and conductivity"
+        "--charges",
+        metavar="Q",
+        help="Li=1,S=-2 or a file with a charge per atom, for charge integrals and conductivity (default: those of the "
+        "trajectory, where it tells them)",
     )
     parser.add_argument(
         "--cluster-radius", type=float, metavar="R", help="Å about a target that count to the charge it carries"

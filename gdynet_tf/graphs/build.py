@@ -105,10 +105,10 @@ def build_graphs(
 
 
 def _charges(trajectories: list[Trajectory]) -> np.ndarray | None:
-    """(N,) float64, where all trajectories tell the same."""
+    """(N,) float64, where all trajectories tell the same, and not zero of all atoms."""
     known = [t.attributes.get("charges") for t in trajectories]
     first = known[0]
-    if first is None or not all(other is not None and np.array_equal(other, first) for other in known):
+    if first is None or not np.any(first) or not all(o is not None and np.array_equal(o, first) for o in known):
         return None
     return np.asarray(first, np.float64)
 

@@ -16,6 +16,8 @@ from gdynet_tf.files import digest
 
 __all__ = ["CoordinateDataset", "FrameRange", "GraphDataset", "as_inputs"]
 
+_MAPPED = 1 << 26  # bytes of a file that may stay in memory
+
 
 @dataclass(frozen=True, eq=False)
 class GraphDataset:
@@ -192,14 +194,13 @@ class GraphDataset:
         return self.array(trajectory, name)[frames]
 
 
-@dataclass(frozen=True, eq=False)
 class FrameRange:
     """Some frames of one array of the graphs, indexed like an array and read when they are asked for.
 
-    What is read is a copy, and nothing of the file stays in memory: what goes through all frames in parts needs no more
-    for more of them.
+    What is read is a copy, and the file is mapped anew after every 64 MB, so that what goes through all frames in parts
+    needs no more memory for more of them.
 
-    Attributes
+    Parameters
     ----------
     graphs : GraphDataset
     trajectory : int
@@ -208,36 +209,39 @@ class FrameRange:
     start, stop : int
     """
 
-    graphs: GraphDataset = field(repr=False)
-    trajectory: int
-    name: str
-    start: int
-    stop: int
+    def __init__(self, graphs: GraphDataset, trajectory: int, name: str, start: int, stop: int) -> None:
+        self._graphs, self._place, self._frames = graphs, (trajectory, name), range(start, stop)
+        self._array = graphs.array(trajectory, name)
+        self._frame_bytes = int(np.prod(self._array.shape[1:])) * self._array.dtype.itemsize
+        self._touched = 0  # bytes, at most
 
-    @cached_property
+    @property
     def shape(self) -> tuple[int, ...]:
         """(F, ...)."""
-        return (self.stop - self.start, *self.graphs.array(self.trajectory, self.name).shape[1:])
+        return (len(self._frames), *self._array.shape[1:])
 
     @property
     def ndim(self) -> int:
         """Number of axes."""
-        return len(self.shape)
+        return self._array.ndim
 
     def __len__(self) -> int:
-        return self.shape[0]
+        return len(self._frames)
 
     def __getitem__(self, index: Any) -> np.ndarray:
         frames, *others = index if isinstance(index, tuple) else (index,)
-        mine = range(self.start, self.stop)
         if isinstance(frames, slice):
-            part = mine[frames]
-            place: Any = slice(part.start, part.stop, part.step)
+            part = self._frames[frames]
+            place, n_frames = slice(part.start, part.stop, part.step), len(part)
         else:
-            place = mine[frames] if np.ndim(frames) == 0 else np.asarray(mine)[frames]
-        return np.array(self.graphs.array(self.trajectory, self.name)[(place, *others)])
+            place = np.asarray(self._frames)[frames] if np.ndim(frames) else self._frames[frames]
+            n_frames = np.size(frames)
+        if self._touched > _MAPPED:
+            self._array, self._touched = self._graphs.array(*self._place), 0
+        self._touched += n_frames * self._frame_bytes
+        return np.array(self._array[(place, *others)])
 
-    def __array__(self, dtype: np.typing.DTypeLike = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self[:], dtype)
 
 

@@ -1,10 +1,12 @@
 """Pieces of work done one after the other, or on several processes of this machine."""
 
 import os
+import signal
 import threading
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context, parent_process
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process, resource_tracker
 from typing import Any, TypeVar
 
 __all__ = ["available_cores", "run_jobs"]
@@ -48,7 +50,8 @@ def run_jobs(
     # Forked children of a process with threads, as TensorFlow's, may hang.
     context = get_context("spawn")
     with ProcessPoolExecutor(min(n_workers, len(jobs)), mp_context=context, initializer=_end_with_parent) as pool:
-        futures = {pool.submit(function, *arguments): key for key, arguments in jobs.items()}
+        with _without_interrupts():
+            futures = {pool.submit(function, *arguments): key for key, arguments in jobs.items()}
         try:
             for future in as_completed(futures):
                 finished(futures.pop(future), future.result())
@@ -56,6 +59,20 @@ def run_jobs(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Processes that are started here never see Ctrl-C, which a terminal sends to all: this one tells them to stop."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # which would lift the mask when it starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_with_parent() -> None:

@@ -14,7 +14,8 @@ from gdynet_tf.errors import InputError
 from gdynet_tf.graphs.neighbors import nearest_neighbors
 from gdynet_tf.trajectory import Trajectory
 from gdynet_tf.trajectory.elements import atomic_number, symbol
-from gdynet_tf.trajectory.objects import residue_numbers, universe_of
+from gdynet_tf.trajectory.readers.library import needed
+from gdynet_tf.trajectory.universe import residue_numbers, universe_of
 
 __all__ = ["find_targets", "select_targets"]
 
@@ -126,6 +127,7 @@ def select_targets(
     if all(_is_element(name) or name in names for name in wanted):
         raise InputError(f"`targets='{selection}'`: no {missing[0]} in the system; there are {there}")
     if len(selection.split()) > 1 and "," not in selection:  # no list of names
+        needed("MDAnalysis", f"`targets='{selection}'`")
         universe = universe_of(atomic_numbers, positions, lattice, periodic, known)
         return _selected(selection, universe, there, known)
     raise InputError(

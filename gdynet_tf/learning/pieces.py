@@ -23,7 +23,7 @@ from gdynet_tf.networks.layers import Tensor
 __all__ = ["MEMORY", "SlopeLoss", "fit_in_pieces", "number_of_pieces", "vamp2_slopes"]
 
 MEMORY = 1 << 29  # bytes that a batch may take; a larger one goes in pieces
-_READ_AHEAD = 4  # batches of inputs: one in use, one that is read, two that wait
+_INPUTS = 8  # copies of the inputs of a batch: in use, handed over, waiting (two), being read
 _COPIES = 4  # of what a convolution makes of an edge, kept for the derivative
 
 
@@ -48,7 +48,7 @@ def number_of_pieces(model: keras.Model, graphs: GraphDataset, settings: Trainin
         return 1
     n_edges = model.edges_per_frame(graphs.meta["n_atoms"], graphs.meta["n_neighbors"], graphs.targets.size)
     values = n_edges * (len(model.expansion.centers) + _COPIES * (model.n_features + 1))
-    values += _READ_AHEAD * sum(int(np.prod(shape)) for shape, _ in graphs.input_shapes.values())
+    values += _INPUTS * sum(int(np.prod(shape)) for shape, _ in graphs.input_shapes.values())
     size = max(1, MEMORY // (2 * 4 * values))  # two frames, four bytes
     return -(-batch_size // size)
 

@@ -56,7 +56,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-NOT_OF_THE_TRAINING = ("analysis", "graphs", "report.html", "tensorboard")  # has its own manifest, or is written anew
+NOT_OF_THE_TRAINING = ("analysis*", "graphs", "report*", "tensorboard")  # has its own manifest, or is written anew
 _AGREEMENT_SAMPLES = 200_000  # frames x targets compared between restarts
 
 

@@ -161,7 +161,7 @@ class _Checkpoint:
             for epoch in {len(history), checkpoint.best + 1}:
                 file = checkpoint._model_file(epoch)
                 models[epoch] = keras.models.load_model(file)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except Exception as error:  # of JSON, of the ZIP archive, of HDF5 and Keras: a damaged file may raise any
             raise InputError(
                 f"{file}: cannot be read, the training cannot go on from it: {error}; `overwrite=True` starts afresh"
             ) from None

@@ -204,5 +204,5 @@ def load_model(run: str | Path) -> GDyNet | VAMPnet:
         raise InputError(f"{file}: no such file; train.py writes it at the end of a training")
     try:
         return keras.models.load_model(file, custom_objects={"VAMPnet": VAMPnet})
-    except (ValueError, OSError, KeyError) as error:
+    except Exception as error:  # of the ZIP archive, of JSON, HDF5 and Keras: a damaged file may raise any
         raise InputError(f"{file}: cannot be read as a Keras model: {error}") from None

@@ -30,7 +30,7 @@ class ReportOptions:
     Attributes
     ----------
     charges : str, optional
-        See `read_charges`; for charge integrals and the conductivity.
+        See `read_charges`; for charge integrals and the conductivity. By default those that the trajectory told.
     temperature : float, optional
         K; for the conductivity.
     viscosity : float, optional
@@ -54,14 +54,10 @@ class ReportOptions:
     def __post_init__(self) -> None:
         if self.temperature is not None and not (np.isfinite(self.temperature) and self.temperature > 0):
             raise InputError(f"`temperature={self.temperature:g}`: must be a positive number of kelvin")
-        if self.temperature is not None and self.charges is None and self.viscosity is None:
-            raise InputError(f"`temperature={self.temperature:g}`: a conductivity needs `charges` as well")
         if self.viscosity is not None and not (np.isfinite(self.viscosity) and self.viscosity > 0):
             raise InputError(f"`viscosity={self.viscosity:g}`: must be a positive number of Pa s")
         if self.viscosity is not None and self.temperature is None:
             raise InputError(f"`viscosity={self.viscosity:g}`: the finite-size correction needs `temperature` as well")
-        if self.cluster_radius is not None and self.charges is None:
-            raise InputError(f"`cluster_radius={self.cluster_radius:g}`: needs `charges`")
         if self.cluster_radius is not None and not 0 < self.cluster_radius <= _R_MAX:
             raise InputError(f"`cluster_radius={self.cluster_radius:g}`: must be above 0 and at most {_R_MAX:g} Å")
         if min(self.bond_order) < 1:
@@ -121,6 +117,11 @@ def analyse_atoms(system: ga.System, chi: ga.Chi, options: ReportOptions) -> Ato
     InputError
         If an option does not fit the system.
     """
+    if options.charges is None and system.charges is None:
+        if options.temperature is not None and options.viscosity is None:
+            raise InputError(f"`temperature={options.temperature:g}`: a conductivity needs `charges` as well")
+        if options.cluster_radius is not None:
+            raise InputError(f"`cluster_radius={options.cluster_radius:g}`: needs `charges`")
     found = AtomisticResults(system, options)
     _structure(found, chi)
     _motion(found, chi)
@@ -171,9 +172,11 @@ def _structure(found: AtomisticResults, chi: Chi) -> None:
     else:
         text = "No radial distribution functions: the system is not periodic in all directions."
         found.say("no radial distribution", text, "note")
-    if options.charges is None:
+    charges = system.charges
+    if options.charges is not None:
+        charges = ga.read_charges(options.charges, system.atomic_numbers)
+    if charges is None:
         return
-    charges = ga.read_charges(options.charges, system.atomic_numbers)
     found.target_charges = charges[system.targets].sum(axis=1)
     found.charge = ga.charge_integral(chi, system, charges, _R_MAX, max_frames=_n_frames(system))
     found.state_charges = found.charge.at(options.cluster_radius or 0.0)
@@ -216,7 +219,7 @@ def _correct_for_size(found: AtomisticResults) -> None:
 
 
 def _conduction(found: AtomisticResults) -> None:
-    if found.options.temperature is None or found.options.charges is None or found.transport is None:
+    if found.options.temperature is None or found.target_charges is None or found.transport is None:
         return
     cells = [abs(np.linalg.det(np.asarray(cell))).mean() for cell in found.system.lattices]
     try:

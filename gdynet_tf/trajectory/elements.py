@@ -10,7 +10,7 @@ import numpy as np
 from gdynet_tf.errors import InputError
 from gdynet_tf.findings import Finding
 
-__all__ = ["atomic_number", "elements_by_mass", "formula", "symbol"]
+__all__ = ["atomic_number", "elements_by_mass", "elements_of", "formula", "symbol"]
 
 _SAME_MASS = 0.015  # u, by which a mass written with few digits may differ from the standard atomic weight
 
@@ -46,6 +46,30 @@ def atomic_number(name: str, where: str | Path) -> int:
 def symbol(number: int) -> str:
     """Element symbol of an atomic number."""
     return next(name for name, z in _symbols().items() if z == number)
+
+
+def elements_of(species: Sequence[int] | Sequence[str] | np.ndarray, where: str) -> np.ndarray:
+    """Atomic numbers from atomic numbers or element symbols.
+
+    Parameters
+    ----------
+    species : (N,) sequence of int or str
+    where : str
+        For the message.
+
+    Returns
+    -------
+    (N,) int32
+
+    Raises
+    ------
+    InputError
+        If a symbol is none.
+    """
+    given = np.asarray(species)
+    if given.dtype.kind not in "UO":
+        return given.astype(np.int32)
+    return np.array([atomic_number(str(name), where) for name in given], np.int32)
 
 
 @cache

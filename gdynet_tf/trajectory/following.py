@@ -13,7 +13,7 @@ __all__ = ["Follower", "check_frames", "check_lattices", "unwrap"]
 _STEP_LIMITS = (0.25, 0.4)  # of the cell
 _COARSE = 0.1  # share of the steps beyond the first limit that may lie beyond the second
 _FEWEST_STEPS = 3  # beyond the second limit, below which it is chance
-_MANY = 10  # atoms of an element from which on half of them do not hop at once
+_MANY = 20  # atoms of an element, from which on three quarters of them do not hop at once
 
 
 def check_frames(origin: str, positions: np.ndarray, lattices: np.ndarray, first: int = 0) -> None:
@@ -112,14 +112,18 @@ class Follower:
         squared = np.square(steps @ lattices).sum(axis=2)  # (f, N) Å^2
         typical = np.full((len(steps), len(self.elements)), np.nan, np.float32)
         for e in np.flatnonzero(self._n_members >= _MANY):
-            typical[:, e] = np.sqrt(np.median(squared[:, self._is_kind[:, e] > 0], axis=1))
+            rank = self._n_members[e] // 4
+            typical[:, e] = np.sqrt(np.partition(squared[:, self._is_kind[:, e] > 0], rank, axis=1)[:, rank])
         if begins:
             typical[0] = np.nan
         self._typical.append(typical)
 
     @property
     def typical_steps(self) -> np.ndarray:
-        """(F, E) Å: median length of the step that leads to each frame, by element; NaN for few atoms and at a cut."""
+        """(F, E) Å: what three quarters of an element's atoms move by or more in the step that leads to each frame.
+
+        NaN for elements of fewer than twenty atoms, and where there is no step.
+        """
         return np.concatenate(self._typical)
 
     def coarse_steps(self, starts: Sequence[int] | np.ndarray = (0,)) -> Finding | None:

@@ -15,7 +15,7 @@ __all__ = ["Clock", "SeenFrames", "impossible_jumps", "read_clock"]
 
 _SHOWN = 3  # places that a message names
 _NO_CHANCE = 30  # coordinates that vary, from which on two frames are not equal by chance
-_JUMP = 4.0  # times the usual step
+_JUMP = 3.0  # times the longest step around
 _SHORTEST_JUMP = 0.5  # Å
 _SAME_TIME = 0.01  # of a step, by which times in a text file may be rounded
 _LONELY = 0.1  # share of frames that may stand alone between two cuts
@@ -220,11 +220,11 @@ def _cut_finding(
 def impossible_jumps(
     typical_steps: np.ndarray, elements: np.ndarray, starts: Sequence[int], label: Callable[[int], str]
 ) -> tuple[list[int], tuple[Finding, ...]]:
-    """Steps that are none: half of the atoms of an element move by far more than in the steps around.
+    """Steps that are none: three quarters of the atoms of an element move by far more than in the steps around.
 
-    The median over the atoms of an element does not see rare hops, and the steps before and after know the temperature
-    of the time: a step of more than four times the longest of the two before and the two after, and of more than
-    0.5 Å, is no motion. Elements of fewer than ten atoms are not judged.
+    Rare hops do not count then, and the steps before and after know the temperature of the time: a step of more than
+    three times the longest of the two before and the two after, and of more than 0.5 Å, is no motion. Elements of fewer
+    than twenty atoms are not judged.
 
     Parameters
     ----------
@@ -258,7 +258,7 @@ def impossible_jumps(
     for frame in frames[:_SHOWN]:
         e = int(np.argmax(np.where(jumps[frame], steps[frame], 0.0)))
         places.append(
-            f"half of the {symbol(elements[e])} move by {steps[frame, e]:.2g} Å or more from {label(frame - 1)} to "
+            f"three quarters of the {symbol(elements[e])} move by {steps[frame, e]:.2g} Å or more from {label(frame - 1)} to "
             f"{label(frame)}, by {usual[frame, e]:.2g} Å at most around"
         )
     more = f"; {len(frames) - _SHOWN} more such jumps" if len(frames) > _SHOWN else ""

@@ -12,8 +12,9 @@ from gdynet_tf.errors import InputError
 from gdynet_tf.findings import Finding
 from gdynet_tf.spool import FileArray, Spool, pieces
 from gdynet_tf.trajectory.cells import completed_lattices
+from gdynet_tf.trajectory.elements import elements_of
 from gdynet_tf.trajectory.following import Follower, check_frames, check_lattices
-from gdynet_tf.trajectory.objects import elements_of, fields_of_ase, fields_of_mdanalysis
+from gdynet_tf.trajectory.objects import fields_of_ase, fields_of_mdanalysis
 
 __all__ = ["Trajectory", "concatenate", "gathered"]
 

@@ -190,3 +190,11 @@ def test_residues_need_a_topology(select):
         select("residues SOL")
     with pytest.raises(InputError, match="`targets='segid A and all'`: "):
         select("segid A and all")
+
+
+def test_selections_need_mdanalysis(select, monkeypatch):
+    monkeypatch.setattr("gdynet_tf.trajectory.readers.library.find_spec", lambda name: None)
+    with pytest.raises(
+        InputError, match=r"`targets='element Li and all'`: needs MDAnalysis: pip install 'gdynet_tf\[io\]'"
+    ):
+        select("element Li and all")

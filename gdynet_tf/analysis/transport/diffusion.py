@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gdynet_tf.analysis.independence import Blocks, pieces_of
 from gdynet_tf.analysis.tables import estimate_table
+from gdynet_tf.analysis.transport.line import (
+    diffusion_finding,
+    excludes,
+    exponents,
+    slope_weights,
+    slow_waves,
+    slowest_diffusivity,
+    spread_lags,
+)
 from gdynet_tf.analysis.transport.paths import check_positions, independent_motion, neighbor_factor
 from gdynet_tf.analysis.transport.units import BOLTZMANN
 from gdynet_tf.analysis.uncertainty import Estimate, estimate_from_copies
 from gdynet_tf.findings import Finding
-from gdynet_tf.times import seconds, time_text
+from gdynet_tf.times import seconds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,8 +36,6 @@ __all__ = [
     "tracer_diffusivity",
 ]
 
-_FIT_LAGS = 12  # of a fit; more of them add nothing, they are sums of the same steps
-_EXPONENTS = (0.8, 1.2)  # of the displacement, that count as diffusion
 _CUBIC = 2.837297  # of Yeh and Hummer
 
 
@@ -49,6 +55,9 @@ class MeanSquaredDisplacement:
         Å^2, from all data and from all but one block, for what is computed from them.
     blocks : Blocks
         What was taken as independent.
+    slow_waves : (n_waves,) float
+        Å^2 per frame, diffusivity in the slowest waves of the longest segments, the slowest first: what the targets do
+        over all the time that there is, whatever the longest lag.
     n_frames : int
         Of the longest segment.
     time_unit : str
@@ -59,6 +68,7 @@ class MeanSquaredDisplacement:
     msd: Estimate
     copies: np.ndarray
     blocks: Blocks
+    slow_waves: np.ndarray
     n_frames: int
     time_unit: str
 
@@ -205,6 +215,7 @@ def mean_squared_displacement(
         msd=estimate_from_copies(_widened(copies, factors), blocks, (0, np.inf), memory=False),
         copies=copies,
         blocks=blocks,
+        slow_waves=slow_waves(positions),
         n_frames=longest,
         time_unit=time_unit,
     )
@@ -235,7 +246,8 @@ def tracer_diffusivity(
     Returns
     -------
     TracerDiffusivity
-        Without bounds when the displacement is no straight line in that range; see its ``finding``.
+        Without bounds when the displacement is no straight line in that range, or when the slowest waves of all frames
+        have another slope; see its ``finding``. Bounds reach as far as the slope changes within the range and beyond.
 
     Raises
     ------
@@ -248,22 +260,32 @@ def tracer_diffusivity(
     chosen = np.flatnonzero((times >= start) & (times <= stop) & (times > 0))
     if len(chosen) < 2:
         raise ValueError(f"a fit from {start:g} to {stop:g} {result.time_unit} needs two lag times or more")
-    lags = _spread(result.lags[chosen])
-    later = _spread(lags[len(lags) // 2 :]) if len(lags) > 3 else lags
+    lags = spread_lags(result.lags[chosen])
+    half = spread_lags(lags[len(lags) // 2 :]) if len(lags) > 3 else lags
     interval = times[1]
 
     def slopes(at: np.ndarray) -> np.ndarray:
-        return result.copies[:, at] @ _slope_weights(tuple(at), result.n_frames) / (6 * interval)
+        return result.copies[:, at] @ slope_weights(tuple(at), result.n_frames) / (6 * interval)
 
     factor = np.sqrt(neighbor_factor(int(lags[0]), result.blocks))
     copies = _widened(slopes(lags), factor)
     D = estimate_from_copies(copies, result.blocks, (0, np.inf), memory=False)
-    bend = estimate_from_copies(_widened(slopes(later) - slopes(lags), factor), result.blocks, memory=False)
-    exponent = estimate_from_copies(_exponents(times[lags], result.copies[:, lags]), result.blocks, memory=False)
-    finding = _diffuses(exponent, bend, times[lags[[0, -1]]], result.time_unit)
+    bend = estimate_from_copies(_widened(slopes(half) - slopes(lags), factor), result.blocks, memory=False)
+    exponent = estimate_from_copies(exponents(times[lags], result.copies[:, lags]), result.blocks, memory=False)
+    slowest, noise = slowest_diffusivity(result.slow_waves / interval)
+    change = slowest - float(D.value) if np.isfinite(slowest) else 0.0
+    # Where something went on before the start, less evidence is asked for that it still does.
+    sure = (1.4 if excludes(exponent, 1.0) else 2.0) * np.hypot(noise, float(D.upper - D.lower) / 4)
+    onward = change / D.value if abs(change) > sure else 0.0
+    finding = diffusion_finding(exponent, bend, onward, times[lags[[0, -1]]], result.time_unit)
     if finding.severity == "good":
-        # What is left of the start: on the side where the later slope lies, the interval reaches as much further.
-        D = replace(D, lower=D.lower + min(bend.value, 0.0), upper=D.upper + max(bend.value, 0.0))
+        # What is left of the start, and what is still to come: where the slope goes on to, the interval reaches too.
+        ahead = (0.0, float(bend.value), change)
+        D = replace(D, lower=D.lower + min(ahead), upper=D.upper + max(ahead))
+        if excludes(exponent, 1.0) and np.isfinite(slowest):
+            # Something went on before the start, and it may go on: what the slowest waves allow counts too.
+            bounds = (slowest - 2 * noise, D.upper) if exponent.value < 1 else (D.lower, slowest + 2 * noise)
+            D = replace(D, lower=max(min(D.lower, bounds[0]), 0.0), upper=max(D.upper, bounds[1]))
     else:
         D = replace(D, lower=np.nan, upper=np.nan, basis=replace(D.basis, kind=None, reason="no diffusion"))
     return TracerDiffusivity(
@@ -275,69 +297,6 @@ def tracer_diffusivity(
         finding=finding,
         copies=copies,
     )
-
-
-def _spread(lags: np.ndarray) -> np.ndarray:
-    """Some of the lags, evenly spaced on a logarithmic scale, the ends among them."""
-    wanted = np.geomspace(lags[0], lags[-1], _FIT_LAGS)
-    return lags[np.unique(np.abs(lags[:, None] - wanted).argmin(axis=0))]
-
-
-def _exponents(times: np.ndarray, msd: np.ndarray) -> np.ndarray:
-    """Slopes of log MSD over log time, (n_copies,); NaN where something does not move."""
-    x = np.log(times) - np.log(times).mean()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.log(msd) @ x / (x @ x)
-    return np.where(np.isfinite(found), found, np.nan)
-
-
-def _excludes(estimate: Estimate, value: float) -> bool:
-    """Whether an interval is there and does not hold a value."""
-    return bool(estimate.lower > value or estimate.upper < value)
-
-
-def _diffuses(exponent: Estimate, bend: Estimate, fitted: np.ndarray, time_unit: str) -> Finding:
-    """Finding about the range of a fit, from the exponent and the change of the slope towards later lags."""
-    value, bent = float(exponent.value), _excludes(bend, 0.0)
-    low, high = _EXPONENTS
-    certain = _excludes(exponent, 1.0) or not np.isfinite(exponent.lower)
-    slow = (value < low and certain) or (bent and value < 1)
-    fast = not slow and ((value > high and certain) or bent)
-    between = f"between {time_text(fitted[0], time_unit)} and {time_text(fitted[1], time_unit)}"
-    text = f"The mean squared displacement grows with time to the power of {value:.2f} {between}"
-    if not np.isfinite(value):
-        text = f"The targets do not move {between}"
-    elif slow:
-        text += ": the targets do not diffuse yet, and the slope depends on the time of observation"
-    elif fast:
-        text += ": the targets drift or still fly freely, and the slope depends on the time of observation"
-    return Finding(
-        kind="diffusion",
-        severity="warning" if slow or fast or not np.isfinite(value) else "good",
-        text=text + ".",
-        numbers={"exponent": value, "bend": float(bend.value), "bent": bent},
-    )
-
-
-@lru_cache(maxsize=64)
-def _slope_weights(lags: tuple[int, ...], n_frames: int) -> np.ndarray:
-    """Weights of the mean squared displacements in the slope per frame, (n_lags,)."""
-    x = np.stack([np.ones(len(lags)), lags], axis=1)
-    covariance = np.array([[_overlap(i, j, n_frames) for j in lags] for i in lags])
-    weighted = np.linalg.solve(covariance, x)
-    return np.linalg.solve(x.T @ weighted, weighted.T)[1]
-
-
-def _overlap(i: int, j: int, n_frames: int) -> float:
-    """Covariance of the mean squared displacements of a Brownian path at lags i and j, but for a factor.
-
-    Steps of width s overlap by o frames, and their squares are correlated by 2 s^4 o^2: the mean over all pairs of
-    starting times, by their difference.
-    """
-    offset = np.arange(-j + 1, i)
-    shared = np.minimum(i, offset + j) - np.maximum(0, offset)
-    number = np.minimum(n_frames - i, n_frames - j - offset) - np.maximum(0, -offset)
-    return (np.clip(number, 0, None) * shared.astype(float) ** 2).sum() / ((n_frames - i) * (n_frames - j))
 
 
 def finite_size_correction(

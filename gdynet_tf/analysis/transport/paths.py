@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from gdynet_tf.analysis.dependence import follow_one_another
 from gdynet_tf.analysis.independence import Basis, Blocks, blocks_of_time, groups_of_targets
 
 __all__ = ["check_positions", "independent_motion", "neighbor_factor", "warn_of_jumps"]
 
 _LEAST, _MOST, _ENOUGH = 6, 40, 20  # blocks; from the last, blocks of time are preferred to groups of targets
+_ROWS = 1 << 18  # frames x targets looked at together
 _DESIGN = 1.5  # widening of the variance of a mean squared displacement up to which targets count as independent
 
 
@@ -33,7 +35,7 @@ def independent_motion(positions: Sequence[np.ndarray], lag: int) -> Blocks:
 
     Steps of a diffusing particle that do not overlap are independent: blocks of time, at least half of the longest lag,
     if there are twenty; else groups of targets, where the displacements of targets within that lag are shown to be
-    uncorrelated enough; else six blocks of time or more.
+    uncorrelated enough and none follow one another with a delay; else six blocks of time or more.
 
     Parameters
     ----------
@@ -48,11 +50,22 @@ def independent_motion(positions: Sequence[np.ndarray], lag: int) -> Blocks:
     """
     n_frames, n_targets = sum(map(len, positions)), positions[0].shape[1]
     number = min(_MOST, 2 * n_frames // lag)
-    if number < _ENOUGH and n_targets >= _LEAST and _design(positions, lag) < _DESIGN:
+    if number < _ENOUGH and n_targets >= _LEAST and _design(positions, lag) < _DESIGN and not _following(positions):
         return groups_of_targets(positions, Basis(None))
     if number < _LEAST:
         return Blocks(Basis(None, relaxation=lag, n_relaxations=n_frames / lag, reason="short"))
     return blocks_of_time(positions, number, Basis(None))
+
+
+def _following(positions: Sequence[np.ndarray]) -> bool:
+    """Whether targets make steps that others made before them, at whatever delay."""
+    n_targets, chunk = positions[0].shape[1], max(1, _ROWS // sum(map(len, positions)))
+
+    def steps(axis: int) -> Iterator[np.ndarray]:
+        for start in range(0, n_targets, chunk):
+            yield np.concatenate([np.diff(x[:, start : start + chunk, axis].astype(float), axis=0) for x in positions])
+
+    return any(follow_one_another(steps(axis), 1) for axis in range(3))
 
 
 def _design(positions: Sequence[np.ndarray], lag: int) -> float:

@@ -74,7 +74,7 @@ def _begins(*magic: bytes) -> Callable[[bytes], bool]:
 def _mdanalysis(
     name: str, description: str, kind: str, recognises: Callable[[bytes], bool], endings: tuple[str, ...]
 ) -> Format:
-    return Format(name, description, partial(open_mdanalysis, kind=kind), recognises, endings, ("topology",))
+    return Format(name, description, partial(open_mdanalysis, kind=kind), recognises, endings, ("topology", "species"))
 
 
 def _ase(
@@ -174,12 +174,12 @@ def open_source(
             raise InputError(f"`species={' '.join(species)}`: {path} has the elements itself")
         given = {"species": species, "topology": topology, "elements_known": topology is not None, "cells": cells}
         source = found.open(path, **{name: given[name] for name in found.takes})
-        return source if topology is None or "topology" in found.takes else _with_atoms(source, topology, species)
+        return source if topology is None or "topology" in found.takes else _with_atoms(source, topology)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _with_atoms(source: FrameSource, topology: str | Path, species: Sequence[str] | None) -> FrameSource:
+def _with_atoms(source: FrameSource, topology: str | Path) -> FrameSource:
     """The same with what a topology says of the atoms."""
     numbers, attributes, findings = read_topology(topology)
     if len(numbers) != len(source.atomic_numbers):

@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from io import StringIO
 from itertools import chain
 from pathlib import Path
@@ -12,11 +12,12 @@ import numpy as np
 
 from gdynet_tf.errors import InputError, TruncatedFile
 from gdynet_tf.findings import Finding
-from gdynet_tf.trajectory.objects import atoms_of_mdanalysis, time_step
+from gdynet_tf.trajectory.objects import time_step
 from gdynet_tf.trajectory.readers.compression import SUFFIXES, open_binary, plain_file
 from gdynet_tf.trajectory.readers.library import guarded, needed, said
 from gdynet_tf.trajectory.readers.text import floats, integer, open_lines
 from gdynet_tf.trajectory.source import Frame, FrameSource, gathered
+from gdynet_tf.trajectory.universe import atoms_of_mdanalysis
 
 __all__ = ["Atoms", "is_dlpoly", "is_gro", "is_lammps_data", "is_pdb", "open_mdanalysis", "read_topology"]
 
@@ -60,7 +61,9 @@ def is_lammps_data(head: bytes) -> bool:
     return re.search(rb"^\s*\d+\s+atoms\s*$", head[:2000], re.MULTILINE) is not None and b"xlo xhi" in head
 
 
-def open_mdanalysis(path: str | Path, kind: str, topology: str | Path | None = None) -> FrameSource:
+def open_mdanalysis(
+    path: str | Path, kind: str, topology: str | Path | None = None, species: Sequence[str] | None = None
+) -> FrameSource:
     """Open a file in a format of MDAnalysis; nothing is written beside it.
 
     Parameters
@@ -70,6 +73,8 @@ def open_mdanalysis(path: str | Path, kind: str, topology: str | Path | None = N
         MDAnalysis' name of the format.
     topology : path-like, optional
         File that names the atoms; needed where ``path`` holds coordinates alone.
+    species : list of str, optional
+        Elements of the types 1, 2, ... of the topology.
 
     Returns
     -------
@@ -81,7 +86,7 @@ def open_mdanalysis(path: str | Path, kind: str, topology: str | Path | None = N
             f"{path}: holds coordinates alone; `topology` names a file that has the atoms (GRO, PDB, TPR, PSF, PRMTOP, "
             "LAMMPS data)"
         )
-    numbers, attributes, findings = read_topology(topology or path, None if topology else kind)
+    numbers, attributes, findings = read_topology(topology or path, None if topology else kind, species)
     frames = guarded(_FRAMES.get(kind, _library_frames)(path, kind, len(numbers)), path, "MDAnalysis")
     frames = _of_atoms(frames, path, topology, len(numbers))
     first = next(frames)
@@ -96,14 +101,16 @@ def open_mdanalysis(path: str | Path, kind: str, topology: str | Path | None = N
     )
 
 
-def read_topology(path: str | Path, kind: str | None = None) -> Atoms:
+def read_topology(path: str | Path, kind: str | None = None, species: Sequence[str] | None = None) -> Atoms:
     """Atoms of a file that MDAnalysis reads as a topology.
 
     Parameters
     ----------
     path : path-like
     kind : str, optional
-        MDAnalysis' name of the format; by default its name tells, or its content for LAMMPS data.
+        MDAnalysis' name of the format; by default its content or name tells.
+    species : list of str, optional
+        Elements of its types 1, 2, ....
 
     Returns
     -------
@@ -126,7 +133,7 @@ def read_topology(path: str | Path, kind: str | None = None) -> Atoms:
             warnings.simplefilter("ignore")
             with plain_file(path) as plain, get_parser_for(str(plain), format=kind)(str(plain)) as parser:
                 atoms = Universe(parser.parse(**({"atom_style": style} if style else {})), to_guess=()).atoms
-            return atoms_of_mdanalysis(atoms, str(path), _REMEDY)
+            return atoms_of_mdanalysis(atoms, str(path), _REMEDY, species)
     except InputError:
         raise
     except Exception as error:  # MDAnalysis raises many kinds for a malformed file

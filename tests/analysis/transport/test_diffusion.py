@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gdynet_tf import analysis as ga
-from gdynet_tf.analysis.transport.diffusion import _overlap
+from gdynet_tf.analysis.transport.line import _overlap
 from gdynet_tf.analysis.transport.paths import independent_motion, neighbor_factor
 
 
@@ -120,6 +120,10 @@ def test_blocks_of_motion():
     together = np.repeat(brownian(60, 1, 8), 30, axis=1)
     assert not independent_motion([together], 30)
     assert np.isnan(ga.mean_squared_displacement(together, 30).msd.lower[1:]).all()
+    leading = brownian(220, 15, 7)
+    assert independent_motion([brownian(200, 30, 7)], 40).basis.kind == "groups of targets"
+    following = np.concatenate([leading[20:], leading[:200]], axis=1)  # 20 frames behind
+    assert independent_motion([following], 40).basis.kind == "time blocks"
     short = [brownian(100, 1, seed) for seed in range(10)]
     blocks = independent_motion(short, 50)
     assert sum(p.frames.stop - p.frames.start for block in blocks.pieces for p in block) == 1000
@@ -246,3 +250,38 @@ def test_tables_of_transitions():
     sigma = ga.cluster_nernst_einstein(transport, [1, 1], 1000, 300).to_dataframe()
     assert {"from", "to", "charge_e", "share_percent", "sigma_S_per_cm", "exact_sigma_upper_S_per_cm"} <= set(sigma)
     assert sigma["share_percent"].sum() == pytest.approx(100)
+
+
+def caged(n_frames, n_targets, seed, width, memory, diffusivity=0.5):
+    """Diffusion and an Ornstein-Uhlenbeck displacement that is forgotten within ``memory`` frames."""
+    rng, keep = np.random.default_rng(seed + 1000), np.exp(-1 / memory)
+    rattle = width * rng.normal(size=(n_frames, n_targets, 3))
+    rattle[1:] *= np.sqrt(1 - keep**2)
+    for t in range(1, n_frames):
+        rattle[t] += keep * rattle[t - 1]
+    return brownian(n_frames, n_targets, seed, diffusivity) + rattle
+
+
+def test_slow_waves_are_the_diffusivity():
+    """White steps: D in every wave, also beside a drift. A cage: less in the slowest."""
+    x = brownian(2000, 60, 17)
+    free = ga.mean_squared_displacement([x, x[:500]], 20)
+    np.testing.assert_allclose(free.slow_waves, 0.5, rtol=0.5)
+    assert free.slow_waves.mean() == pytest.approx(0.5, rel=0.05)
+    drifting = ga.mean_squared_displacement(x + 3.0 * np.arange(2000)[:, None, None], 20)
+    np.testing.assert_allclose(drifting.slow_waves, ga.mean_squared_displacement(x, 20).slow_waves, rtol=1e-6)
+    slow = ga.mean_squared_displacement(caged(2000, 60, 18, 6.7, 150), 20).slow_waves
+    assert slow[:3].mean() < 0.75 * slow[10:].mean()
+
+
+def test_a_cage_that_outlasts_the_lags():
+    """Its memory is 7.5 % of the data, the lags 10 %: D is 45 % too large. 200 targets: seen every time; free ones lose
+    no interval."""
+    for seed in range(4):
+        kept = tracer(caged(300, 200, seed, 2.6, 22.5), 30)
+        assert kept.diffusivity.value > 0.6
+        assert np.isnan(kept.diffusivity.lower)
+        assert kept.finding.numbers["bent"]
+        assert kept.finding.severity == "warning"
+    given = [np.isfinite(tracer(brownian(300, 200, seed), 30).diffusivity.lower) for seed in range(8)]
+    assert sum(given) >= 6  # 97 % of them have one

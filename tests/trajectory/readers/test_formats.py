@@ -273,6 +273,18 @@ def test_lammps_dump_with_its_data_file(opened, tmp_path):
         open_source(tmp_path / "t.lammpstrj", topology=DATA / "water.gro")
 
 
+def test_species_of_the_types_of_a_topology(opened):
+    """Where the masses are not those of elements, or not to be trusted."""
+    given = {"topology": DATA / "nacl.data"}
+    found = opened(DATA / "nacl.dcd", species=["K", "Br"], **given)
+    known = opened(DATA / "nacl.dcd", **given).source.atomic_numbers
+    np.testing.assert_array_equal(found.source.atomic_numbers, np.where(known == 11, 19, 35))
+    with pytest.raises(InputError, match=r"`species=K`: .*nacl\.data has types 1 2"):
+        open_source(DATA / "nacl.dcd", species=["K"], **given)
+    with pytest.raises(InputError, match=r"`species=H O`: .*water\.gro has no types"):
+        open_source(DATA / "water.xtc", species=["H", "O"], topology=DATA / "water.gro")
+
+
 # --- ASE's formats, written by ASE -------------------------------------------------------------
 
 

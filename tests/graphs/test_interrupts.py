@@ -1,0 +1,68 @@
+"""Ctrl-C, which a terminal sends to all processes at once, is one line."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+import argparse
+import sys
+import time
+
+from gdynet_tf.commands.console import run_command
+from gdynet_tf.graphs.executors import run_jobs
+
+
+def job(number):
+    time.sleep(0.05)
+
+
+def command(args):
+    print("begun", flush=True)
+    run_jobs(job, {number: (number,) for number in range(2000)}, lambda key, _: print(key, flush=True), 2)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(command, argparse.ArgumentParser(), []))
+"""
+
+
+def living(group):
+    """Processes of a group that have not ended."""
+    stats = [stat for file in Path("/proc").glob("[0-9]*/stat") if (stat := read(file))]
+    return [pid for pid, state, pgrp in stats if pgrp == str(group) and state not in "ZX"]
+
+
+def read(file):
+    try:
+        pid, _, rest = file.read_text().partition(" (")
+        state, _, pgrp = rest.rpartition(") ")[2].split()[:3]
+        return pid, state, pgrp
+    except OSError:  # it has just ended
+        return None
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
+@pytest.mark.parametrize(("after", "seconds"), [("begun", 0.2), ("begun", 0.6), ("0", 0.0)])
+def test_one_line(tmp_path, after, seconds):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    words = [sys.executable, str(script)]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        while process.stdout.readline() != f"{after}\n":
+            assert process.poll() is None
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=100)
+    assert (process.returncode, err) == (130, "error: interrupted\n")
+    until = time.monotonic() + 20
+    while living(process.pid) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert living(process.pid) == []
