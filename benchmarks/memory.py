@@ -1,10 +1,10 @@
 """Peak memory of building graphs against the number of frames and atoms.
 
-    python benchmarks/memory.py [--atoms 1000 10000] [--frames 100 1000 10000] [--folder DIR] [--n-workers N]
+    python benchmarks/memory.py [--atoms N ...] [--frames F ...] [--folder DIR] [--n-workers W]
 
-For every size a trajectory is written frame by frame as a GROMACS-like stand-in, the 2019 code's traj.npz (random walk in a
-cube at 0.1 atoms per Å^3), and gdynet-build-graphs reads it and writes distances in a process of its own. Printed are the
-largest resident memory of the command and of its largest worker, the wall time, and what was written.
+For every size a random walk in a cube at 0.1 atoms per Å^3 is written frame by frame as a traj.npz of 2019, and
+gdynet-build-graphs reads it and writes distances, in a process of its own. Printed are the largest resident memory of
+the command and of its largest worker, the wall time, and what was written.
 """
 
 import argparse

@@ -19,7 +19,7 @@ from gdynet_tf.errors import InputError
 
 __all__ = ["FileArray", "Spool", "pieces"]
 
-_IN_MEMORY = 1 << 27  # bytes of positions that are held in memory
+_IN_MEMORY = 1 << 26  # bytes that are held in memory
 _PIECE = 1 << 24  # bytes that are read at a time
 
 

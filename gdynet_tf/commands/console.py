@@ -135,7 +135,7 @@ def _discard_stdout() -> None:
 
 
 def tell(finding: Finding, where: str = "") -> None:
-    """Log a finding: as a warning where it is one.
+    """Log a finding, in options of the command line: as a warning where it is one.
 
     Parameters
     ----------
@@ -143,8 +143,8 @@ def tell(finding: Finding, where: str = "") -> None:
     where : str
         What it is about, in front of it.
     """
-    where = f"{where}: " if where else ""
+    text = f"{where}: " if where else ""
     if finding.severity in ("warning", "bad"):
-        logger.warning(f"{where}{finding}")
+        logger.warning(text + as_options(finding.text))
     else:
-        logger.info(f"{where}{'note: ' if finding.severity == 'note' else ''}{finding}")
+        logger.info(f"{text}{'note: ' if finding.severity == 'note' else ''}{as_options(finding.text)}")

@@ -2,7 +2,7 @@
 
 from gdynet_tf.trajectory.following import unwrap
 from gdynet_tf.trajectory.readers import EXAMPLE, FORMATS, Format, open_source, write_compact
-from gdynet_tf.trajectory.reading import read, read_trajectory
+from gdynet_tf.trajectory.reading import read
 from gdynet_tf.trajectory.source import Chunk, FrameSource
 from gdynet_tf.trajectory.trajectory import Trajectory, concatenate
 
@@ -16,7 +16,6 @@ __all__ = [
     "concatenate",
     "open_source",
     "read",
-    "read_trajectory",
     "unwrap",
     "write_compact",
 ]

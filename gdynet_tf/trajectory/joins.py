@@ -258,8 +258,8 @@ def impossible_jumps(
     for frame in frames[:_SHOWN]:
         e = int(np.argmax(np.where(jumps[frame], steps[frame], 0.0)))
         places.append(
-            f"three quarters of the {symbol(elements[e])} move by {steps[frame, e]:.2g} Å or more from {label(frame - 1)} to "
-            f"{label(frame)}, by {usual[frame, e]:.2g} Å at most around"
+            f"three quarters of the {symbol(elements[e])} move by {steps[frame, e]:.2g} Å or more from "
+            f"{label(frame - 1)} to {label(frame)}, by {usual[frame, e]:.2g} Å at most around"
         )
     more = f"; {len(frames) - _SHOWN} more such jumps" if len(frames) > _SHOWN else ""
     finding = Finding(

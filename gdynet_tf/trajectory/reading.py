@@ -17,7 +17,7 @@ from gdynet_tf.trajectory.readers import open_source
 from gdynet_tf.trajectory.source import FrameSource
 from gdynet_tf.trajectory.trajectory import Trajectory
 
-__all__ = ["read", "read_trajectory"]
+__all__ = ["read"]
 
 
 @overload
@@ -111,7 +111,7 @@ def read(
     allow_truncated : bool
         Use the whole frames of a file that ends within a frame.
     scratch : path-like, optional
-        Folder of the unnamed temporary file for positions beyond some hundred MB; default the system's (TMPDIR).
+        Folder of the unnamed temporary file for positions beyond 64 MiB; default the system's (TMPDIR).
 
     Returns
     -------
@@ -210,14 +210,3 @@ def _single_frames(
 def _natural(path: str | Path) -> list[tuple[int, str]]:
     """A key by which dump.2 comes before dump.10."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", str(path)) if part]
-
-
-def read_trajectory(
-    path: str | Path,
-    species: Sequence[str] | None = None,
-    start: int | None = None,
-    stop: int | None = None,
-    stride: int | None = None,
-) -> Trajectory:
-    """One file, by `read`."""
-    return read(path, species=species, start=start, stop=stop, stride=stride)

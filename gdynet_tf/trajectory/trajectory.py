@@ -30,7 +30,7 @@ class Trajectory:
     name : str
         File name without folder and suffixes.
     positions : (F, N, 3) float64
-        Å. `read` follows the atoms, and keeps what is larger than some hundred MB in a temporary file, a `FileArray`
+        Å. `read` follows the atoms, and keeps what is larger than 64 MiB in a temporary file, a `FileArray`
         that is indexed like an array.
     lattices : (F, 3, 3) float64
         Å, rows are lattice vectors.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gdynet_tf.errors import InputError
-from gdynet_tf.trajectory import Trajectory, open_source, read, read_trajectory, write_compact
+from gdynet_tf.trajectory import Trajectory, open_source, read, write_compact
 
 TRICLINIC = np.array([[8.0, 0, 0], [2.0, 7.0, 0], [-1.5, 1.0, 6.0]])
 
@@ -45,7 +45,7 @@ def test_npz_2019(tmp_path):
         "target_index": np.array([0, 2]),
     }
     np.savez(tmp_path / "traj.npz", **content)
-    t = read_trajectory(tmp_path / "traj.npz")
+    t = read(tmp_path / "traj.npz")
     assert t.name == "traj"
     np.testing.assert_array_equal(t.positions, content["traj_coords"])
     np.testing.assert_array_equal(t.targets, [[0], [2]])
@@ -53,7 +53,7 @@ def test_npz_2019(tmp_path):
     del content["atom_types"]
     np.savez(tmp_path / "traj.npz", **content)
     with pytest.raises(InputError, match=r"traj\.npz: no atom_types in it; the keys are traj_coords, lattices, target"):
-        read_trajectory(tmp_path / "traj.npz")
+        read(tmp_path / "traj.npz")
 
 
 def test_compact_keeps_positions_to_its_resolution(tmp_path):
@@ -72,7 +72,7 @@ def test_compact_keeps_positions_to_its_resolution(tmp_path):
     with pytest.raises(ValueError, match=r"c\.npz: the compact form needs frame_interval, time_unit and targets"):
         write_compact(tmp_path / "c.npz", replace(t, targets=None), [1])
     write_compact(tmp_path / "c.npz", t, [1])
-    back = read_trajectory(tmp_path / "c.npz")
+    back = read(tmp_path / "c.npz")
     assert (back.frame_interval, back.time_unit) == (0.1, "ps")
     np.testing.assert_array_equal(back.targets, [[1]])
     np.testing.assert_array_equal(back.positions[:, [0, 2]], positions[:, [0, 2]])
@@ -85,16 +85,16 @@ def test_damaged_npz(tmp_path):
     file = tmp_path / "t.npz"
     file.write_bytes(b"no zip")
     with pytest.raises(InputError, match=r"t\.npz: cannot be read as \.npz"):
-        read_trajectory(file)
+        read(file)
     np.savez(file, traj_coords=np.zeros((1, 1, 3)), lattices=np.eye(3)[None], atom_types=np.array([{}], dtype=object))
     with pytest.raises(InputError, match=r"t\.npz: atom_types are object, real numbers are needed"):
-        read_trajectory(file)
+        read(file)
     np.savez(file, traj_coords=np.zeros((9, 9, 3)))
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(InputError, match=r"t\.npz: cannot be read as \.npz"):
-        read_trajectory(file)
+        read(file)
     with pytest.raises(InputError, match=r"`species=Li`: .*t\.npz has the elements itself"):
-        read_trajectory(file, species=["Li"])
+        read(file, species=["Li"])
 
 
 # --- LAMMPS ------------------------------------------------------------------------------------
@@ -119,7 +119,7 @@ def test_lammps_columns_and_order(tmp_path, columns, zipped):
     source = open_source(file, species=["Li", "O", "S"])
     assert source.unwrapped == ("u" in columns)
     (chunk,) = source.chunks
-    t = read_trajectory(file, species=["Li", "O", "S"])
+    t = read(file, species=["Li", "O", "S"])
     assert t.name == "t"
     np.testing.assert_array_equal(t.atomic_numbers, [3, 3, 8, 16, 16])
     for x, frame in zip(chunk.positions, atoms, strict=True):
@@ -152,7 +152,7 @@ def test_lammps_general_triclinic_box(tmp_path):
     lattice = np.array([[3.0, 0.1, 0], [0.2, 4.0, 0.3], [0, -0.4, 5.0]])
     bounds = np.column_stack([lattice, [1.0, 2.0, 3.0]])
     rows = [np.column_stack([[1], [1], [[1.5, 2.5, 3.5]]])]
-    t = read_trajectory(dump(tmp_path / "t.dump", rows, bounds, tilt="abc origin "), species=["Li"])
+    t = read(dump(tmp_path / "t.dump", rows, bounds, tilt="abc origin "), species=["Li"])
     np.testing.assert_allclose(t.lattices[0], lattice)
     np.testing.assert_allclose(t.positions[0], [[0.5, 0.5, 0.5]])
 
@@ -165,14 +165,14 @@ def test_lammps_images_elements_time_and_boundaries(tmp_path):
         text += f"ITEM: ATOMS element x y z ix iy iz\nLi 1 2 3 {t} 0 -1\nO 0 0 0 0 0 0\n"
     file = tmp_path / "t.dump"
     file.write_text(text)
-    t = read_trajectory(file)
+    t = read(file)
     assert t.periodic == (True, False, True)
     assert t.unwrapped
     assert (t.frame_interval, t.time_unit) == (0.1, "ps")
     np.testing.assert_array_equal(t.atomic_numbers, [3, 8])
     np.testing.assert_allclose(t.positions[2, 0], [9, 2, -1])
     with pytest.raises(InputError, match=r"`species=Li`: .*t\.dump has the elements itself"):
-        read_trajectory(file, species=["Li"])
+        read(file, species=["Li"])
 
 
 ONE = [np.array([[1, 1, 0, 0, 0], [2, 2, 1, 1, 1]])]
@@ -214,7 +214,7 @@ BOUNDS = np.array([[0, 4]] * 3)
 def test_bad_lammps(tmp_path, keywords, species, message):
     file = dump(tmp_path / "t.dump", **{"bounds": BOUNDS, **keywords})
     with pytest.raises(InputError, match=message):
-        read_trajectory(file, species=species)
+        read(file, species=species)
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_damaged_lammps(tmp_path, change, message):
     file = dump(tmp_path / "t.dump", ONE * 2, BOUNDS)
     file.write_text(change(file.read_text()))
     with pytest.raises(InputError, match=rf"t\.dump: .*{message}"):
-        read_trajectory(file, species=["Li", "O"])
+        read(file, species=["Li", "O"])
 
 
 # --- XDATCAR -----------------------------------------------------------------------------------
@@ -248,7 +248,7 @@ def test_damaged_lammps(tmp_path, change, message):
 
 def test_xdatcar_constant_cell_like_ase(tmp_path):
     ase.io.write(tmp_path / "XDATCAR", frames(), format="vasp-xdatcar")
-    t = read_trajectory(tmp_path / "XDATCAR")
+    t = read(tmp_path / "XDATCAR")
     np.testing.assert_array_equal(t.atomic_numbers, [3, 3, 8, 16, 16])
     expected = ase.io.read(tmp_path / "XDATCAR", index=":", format="vasp-xdatcar")
     np.testing.assert_allclose(t.positions, [f.positions for f in expected], atol=1e-7)
@@ -289,9 +289,9 @@ def test_xdatcar_varying_cell_scale_and_gzip(tmp_path):
 def test_bad_xdatcar(tmp_path, text, message):
     (tmp_path / "XDATCAR").write_text(text)
     with pytest.raises(InputError, match=f"XDATCAR: {message}"):
-        read_trajectory(tmp_path / "XDATCAR")
+        read(tmp_path / "XDATCAR")
     with pytest.raises(InputError, match="`species=Li`: .*XDATCAR has the elements itself"):
-        read_trajectory(tmp_path / "XDATCAR", species=["Li"])
+        read(tmp_path / "XDATCAR", species=["Li"])
 
 
 # --- extended XYZ ------------------------------------------------------------------------------
@@ -302,7 +302,7 @@ def test_extxyz(tmp_path):
     for frame in written:
         frame.pbc = (True, False, True)
     ase.io.write(tmp_path / "t.xyz", written, format="extxyz")
-    t = read_trajectory(tmp_path / "t.xyz")
+    t = read(tmp_path / "t.xyz")
     assert t.periodic == (True, False, True)
     np.testing.assert_allclose(t.positions, [f.positions for f in written], atol=1e-7)
     np.testing.assert_allclose(t.lattices[0], TRICLINIC, atol=1e-7)
@@ -327,10 +327,10 @@ def test_plain_xyz_is_not_periodic(tmp_path):
 def test_bad_extxyz(tmp_path, text, message):
     (tmp_path / "t.xyz").write_text(text)
     with pytest.raises(InputError, match=rf"t\.xyz: {message}"):
-        read_trajectory(tmp_path / "t.xyz")
+        read(tmp_path / "t.xyz")
     if text:
         with pytest.raises(InputError, match=r"`species=Li`: .*t\.xyz has the elements itself"):
-            read_trajectory(tmp_path / "t.xyz", species=["Li"])
+            read(tmp_path / "t.xyz", species=["Li"])
 
 
 # --- any file ----------------------------------------------------------------------------------
@@ -338,12 +338,12 @@ def test_bad_extxyz(tmp_path, text, message):
 
 def test_files_that_are_none(tmp_path):
     with pytest.raises(InputError, match="is a directory, a trajectory file is needed"):
-        read_trajectory(tmp_path)
+        read(tmp_path)
     with pytest.raises(InputError, match=r"none\.xyz: no such file"):
-        read_trajectory(tmp_path / "none.xyz")
+        read(tmp_path / "none.xyz")
     (tmp_path / "t.foo").write_text("x")
     with pytest.raises(InputError, match=r"t\.foo: neither its content nor its name .*LAMMPS.*XDATCAR"):
-        read_trajectory(tmp_path / "t.foo")
+        read(tmp_path / "t.foo")
 
 
 def test_damaged_gzip(tmp_path):
@@ -354,16 +354,16 @@ def test_damaged_gzip(tmp_path):
     ):
         (tmp_path / "XDATCAR.gz").write_bytes(content)
         with pytest.raises(InputError, match=rf"XDATCAR\.gz: {message}"):
-            read_trajectory(tmp_path / "XDATCAR.gz")
+            read(tmp_path / "XDATCAR.gz")
 
 
 def test_binary_file(tmp_path):
     (tmp_path / "XDATCAR").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="XDATCAR: not a text file"):
-        read_trajectory(tmp_path / "XDATCAR")
+        read(tmp_path / "XDATCAR")
 
 
 def test_selection_of_frames(tmp_path):
     ase.io.write(tmp_path / "t.xyz", frames(6), format="extxyz")
-    t = read_trajectory(tmp_path / "t.xyz", start=1, stride=2)
+    t = read(tmp_path / "t.xyz", start=1, stride=2)
     assert len(t.positions) == 3
