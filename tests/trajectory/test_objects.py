@@ -114,6 +114,30 @@ class TestMDAnalysis:
         found = Trajectory.from_mdanalysis(universe(elements=["Li", "O", "O"], box=None))
         assert found.periodic == (False,) * 3
 
+    def test_boxes_and_times_of_some_frames_alone(self, tmp_path):
+        source = universe(elements=["Li", "O", "O"])
+        with (
+            MDAnalysis.Writer(str(tmp_path / "t.trr"), 3) as boxes,
+            MDAnalysis.Writer(str(tmp_path / "g.xtc"), 3) as gap,
+        ):
+            for step in source.trajectory:
+                if step.frame != 3:
+                    gap.write(source.atoms)
+                if step.frame == 2:
+                    step.dimensions = None
+                boxes.write(source.atoms)
+        for name, message in (
+            ("t.trr", "trajectory: frame 2 has no box, others have one"),
+            (
+                "g.xtc",
+                "trajectory: frames are not equally spaced in time: 1 and 2 ps follow each other where 0.5 ps is",
+            ),
+        ):
+            source.load_new(str(tmp_path / name))
+            with pytest.raises(InputError, match=message):
+                Trajectory.from_mdanalysis(source)
+            source.trajectory.close()
+
     def test_elements_are_guessed_from_names(self):
         with pytest.warns(UserWarning, match="elements are guessed from the atom names: LI Li, OW O, HW1 H; universe"):
             found = Trajectory.from_mdanalysis(universe(names=["LI", "OW", "HW1"]))

@@ -89,7 +89,7 @@ FORMATS = [
     Format("xdatcar", "VASP XDATCAR", open_xdatcar, is_xdatcar, ("xdatcar",)),
     Format("cp2k", "CP2K -pos-1.xyz", open_cp2k, is_cp2k, ("-pos-1.xyz",), ("cells",)),
     Format("extxyz", "(extended) XYZ", open_extxyz, is_extxyz, (".xyz", ".extxyz")),
-    _mdanalysis("xtc", "GROMACS XTC", "XTC", _begins(b"\0\0\x07\xcb", b"\0\0\x07\xe7"), (".xtc",)),
+    _mdanalysis("xtc", "GROMACS XTC", "XTC", _begins(b"\0\0\x07\xcb"), (".xtc",)),
     _mdanalysis("trr", "GROMACS TRR", "TRR", _begins(b"\0\0\x07\xc9"), (".trr",)),
     _mdanalysis("dcd", "CHARMM, NAMD or LAMMPS DCD", "DCD", lambda head: b"CORD" in head[4:12], (".dcd",)),
     _mdanalysis("netcdf", "AMBER NetCDF", "NCDF", _begins(b"CDF\x01", b"CDF\x02", b"CDF\x05"), (".nc", ".ncdf")),

@@ -120,8 +120,6 @@ def read_topology(path: str | Path, kind: str | None = None, species: Sequence[s
     from MDAnalysis import Universe
     from MDAnalysis.topology.core import get_parser_for
 
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such file")
     with open_binary(path) as file:
         head = file.read(_HEAD)
     by_content = next((name for name, fits in _TOPOLOGIES.items() if fits(head)), None)
@@ -206,19 +204,17 @@ def _sound_frames(plain: Path, kind: str, n_atoms: int, path: str | Path) -> Ite
 
 def _xtc_length(head: np.ndarray, n_atoms: int, path: str | Path) -> int | None:
     """Bytes of a frame, None where its header is impossible."""
-    if head[0] not in (1995, 2023) or head[1] < 1:
+    if head[0] != 1995 or head[1] < 1:
         return None
     _check_number(int(head[1]), n_atoms, path)
     if head[13] != n_atoms:
         return None
     if n_atoms <= 9:
         return 56 + 12 * n_atoms
-    smallest, packed = int(head[21]), int(head[22])  # 64 bits of length in files of 2023
-    if head[0] == 2023:
-        packed = (packed << 32) + int(np.uint32(head[23]))
+    smallest, packed = int(head[21]), int(head[22])
     if not 9 <= smallest < 73 or packed < 1 or (head[15:18] > head[18:21]).any():
         return None
-    return (96 if head[0] == 2023 else 92) + (packed + 3) // 4 * 4
+    return 92 + (packed + 3) // 4 * 4
 
 
 def _trr_length(head: np.ndarray, n_atoms: int, path: str | Path) -> int | None:

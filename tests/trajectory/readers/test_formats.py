@@ -492,6 +492,59 @@ def test_vasprun_that_ends_early(tmp_path, opened):
     assert "ends before </modeling>; the file is truncated" in str(found.cut)
 
 
+def test_dcd_of_other_atoms(tmp_path, topology):
+    path = write(tmp_path / "t.dcd", "DCD")
+    with pytest.raises(InputError, match=r"t\.dcd: has 18 atoms, .*water\.gro has 96"):
+        open_source(path, topology=DATA / "water.gro")
+
+
+@pytest.mark.parametrize("n_atoms", [5, 12])
+def test_xtc_of_few_atoms(tmp_path, opened, n_atoms):
+    """Up to nine are not compressed."""
+    few = universe().atoms[:n_atoms]
+    few.write(str(tmp_path / "few.pdb"))
+    few.write(str(tmp_path / "few.xtc"), frames="all")
+    found = opened(tmp_path / "few.xtc", topology=tmp_path / "few.pdb")
+    np.testing.assert_allclose(found.positions, path_of()[:, :n_atoms], atol=0.0051)
+
+
+def test_impossible_headers(tmp_path, topology):
+    """The size of the packed coordinates of an XTC frame, that of the positions of a TRR frame."""
+    for kind, where in (("XTC", 88), ("TRR", 52)):
+        path = write(tmp_path / f"t.{kind.lower()}", kind)
+        content = path.read_bytes()
+        path.write_bytes(content[:where] + b"\xff\xff\xff\xf0" + content[where + 4 :])
+        with pytest.raises(InputError, match="frame 0 is damaged at byte 0"):
+            open_source(path, topology=topology)
+    content = write(tmp_path / "t.trr", "TRR").read_bytes()
+    (tmp_path / "t.trr").write_bytes(content[:60] + (17).to_bytes(4, "big") + content[64:])
+    with pytest.raises(InputError, match="frame 0 is damaged at byte 0"):
+        open_source(tmp_path / "t.trr", topology=topology)
+
+
+def test_traj_that_is_damaged(tmp_path):
+    ase.io.write(tmp_path / "t.traj", atoms())
+    content = (tmp_path / "t.traj").read_bytes()
+    (tmp_path / "t.traj").write_bytes(content[:100] + b"\xff" * (len(content) - 100))
+    with pytest.raises(InputError, match=r"t\.traj: cannot be read by ASE: "):
+        open_source(tmp_path / "t.traj")
+
+
+def test_files_without_a_frame(tmp_path):
+    for name, text in (("t.dump", "\n\n"), ("t.xyz", "\n \n"), ("HISTORY", history(n_frames=0))):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(InputError, match=r"holds no frame|cannot be read by MDAnalysis as a topology"):
+            open_source(tmp_path / name)
+
+
+def test_history_that_goes_astray(tmp_path):
+    text = history()
+    third = text.rindex("timestep")
+    (tmp_path / "HISTORY").write_text(text[:third] + "nonsense" + text[third + 8 :])
+    with pytest.raises(InputError, match=r"HISTORY: line 23: 'nonsense .* where a timestep is expected"):
+        list(open_source(tmp_path / "HISTORY").chunks)
+
+
 def test_history_that_ends_early(tmp_path, opened):
     (tmp_path / "HISTORY").write_text(history()[:-30])
     found = opened(tmp_path / "HISTORY")

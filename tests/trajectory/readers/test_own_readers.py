@@ -206,6 +206,26 @@ def test_memory_does_not_grow_with_the_file(tmp_path, n_atoms):
     assert max(sizes) <= (4096 if n_atoms == 1 else 250)
 
 
+def test_lines_and_frames_that_are_too_long(tmp_path, monkeypatch):
+    (tmp_path / "t.xyz").write_text("1\n" + "x" * 2**20 + "\nLi 0 0 0\n")
+    with pytest.raises(InputError, match=r"t\.xyz: line 2 is longer than 1048576 bytes"):
+        open_source(tmp_path / "t.xyz")
+    monkeypatch.setattr("gdynet_tf.trajectory.readers.text._LARGEST_FRAME", 10)
+    (tmp_path / "t.xyz").write_text("2\n\nLi 0 0 0\nO 1 1 1\n")
+    with pytest.raises(InputError, match=r"t\.xyz: frame 0 is longer than 10 bytes"):
+        open_source(tmp_path / "t.xyz")
+    monkeypatch.setattr("gdynet_tf.trajectory.readers.npz._LARGEST", 10)
+    np.savez(tmp_path / "t.npz", **content())
+    with pytest.raises(InputError, match=r"t\.npz: atom_types of shape \(3,\) are more than 10 bytes"):
+        open_source(tmp_path / "t.npz")
+
+
+def test_periodicity_of_xyz_that_changes(tmp_path):
+    (tmp_path / "t.xyz").write_text("1\npbc='F F F'\nLi 0 0 0\n1\npbc='F F T'\nLi 0 0 0\n")
+    with pytest.raises(InputError, match=r"t\.xyz: elements or periodicity change in frame 1"):
+        list(open_source(tmp_path / "t.xyz").chunks)
+
+
 # --- XDATCAR -----------------------------------------------------------------------------------
 
 
