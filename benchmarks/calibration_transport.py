@@ -1,6 +1,8 @@
 """Do the intervals of motion and surroundings hold the truth? Cases for `calibration.py`, whose options this takes too.
 
-python benchmarks/calibration_transport.py [--repetitions 200] [--out calibration_transport] [kind ...]
+    python benchmarks/calibration_transport.py [--repetitions 200] [--write docs/calibration_transport.md] [kind ...]
+
+Kinds that are done, in --out, are kept.
 """
 
 from dataclasses import dataclass, replace
@@ -9,6 +11,8 @@ import calibration
 import numpy as np
 from calibration import Case
 from scipy.linalg import expm
+from scipy.signal import lfilter
+from scipy.special import ndtr
 
 import gdynet_tf.analysis as ga
 from gdynet_tf.trajectory import unwrap
@@ -25,9 +29,7 @@ def rattle(n_frames, n_targets, width, memory, rng):
     keep = np.exp(-1 / memory)
     noise = width * rng.normal(size=(n_frames, n_targets, 3))
     noise[1:] *= np.sqrt(1 - keep**2)
-    for t in range(1, n_frames):
-        noise[t] += keep * noise[t - 1]
-    return noise
+    return lfilter([1.0], [1.0, -keep], noise, axis=0)
 
 
 # --- tracer diffusion --------------------------------------------------------------------------
@@ -210,6 +212,68 @@ class Neighbours:
         }
 
 
+@dataclass(frozen=True)
+class Profile:
+    """Targets that wander along a cell of 10 Å; the state depends on the half that they are in."""
+
+    n_frames: int
+    n_targets: int
+    relaxation: float  # of the place, frames
+    shares = np.array([[0.8, 0.2], [0.3, 0.7]])  # of the states, in each half
+
+    def draw(self, n, rng):
+        step = np.sqrt(2 * (10 / (2 * np.pi)) ** 2 / self.relaxation)
+        cells = np.tile(np.eye(3) * 10.0, (self.n_frames, 1, 1))
+        for _ in range(n):
+            positions = np.full((self.n_frames, self.n_targets, 3), 5.0)
+            steps = step * rng.normal(size=(self.n_frames, self.n_targets))
+            positions[..., 2] = (10 * rng.random(self.n_targets) + steps.cumsum(axis=0)) % 10
+            first = rng.random((self.n_frames, self.n_targets)) < self.shares[(positions[..., 2] // 5).astype(int), 0]
+            targets = np.arange(self.n_targets)[:, None]
+            system = ga.System(positions, cells, np.full(self.n_targets, 3), targets)
+            yield ga.Chi([np.stack([first, ~first], axis=-1).astype(float)], tau=2), system
+
+    def truth(self):
+        by_bin = np.repeat(self.shares.T, 2, axis=1)  # (n_states, four bins)
+        return {"density": by_bin * self.n_targets / 10, "fraction": by_bin}
+
+    def measure(self, data):
+        found = ga.population_profile(*data, axis=2, bin_width=2.5)
+        return {
+            "density": ga.Estimate(found.density, found.lower, found.upper, found.basis),
+            "fraction": ga.Estimate(found.fraction, found.fraction_lower, found.fraction_upper, found.basis),
+        }
+
+
+@dataclass(frozen=True)
+class Order:
+    """Two states with different means of a bond-order parameter, which remembers its own deviation from them."""
+
+    n_frames: int
+    n_targets: int
+    relaxation: float = 20.0  # of the states, frames
+    memory: float = 5.0  # of the deviation, frames
+    means = np.array([0.35, 0.6])
+    edges = np.array([0.2, 0.4, 0.55, 0.8])
+
+    def draw(self, n, rng):
+        P = expm(np.array([[-0.5, 0.5], [0.5, -0.5]]) / self.relaxation)
+        for states in calibration.walk(P, self.n_frames, (n, self.n_targets), rng).swapaxes(0, 1):
+            deviation = rattle(self.n_frames, self.n_targets, 0.1, self.memory, rng)[..., 0]
+            yield ga.Chi([np.eye(2)[states]], tau=5), self.means[states] + deviation
+
+    def truth(self):
+        below = ndtr((self.edges - self.means[:, None]) / 0.1)
+        return {"mean bond order": self.means, "density of bond order": np.diff(below) / np.diff(self.edges)}
+
+    def measure(self, data):
+        found = ga.state_distribution(data[1], data[0], self.edges)
+        return {
+            "mean bond order": ga.Estimate(found.mean, found.mean_lower, found.mean_upper, found.basis),
+            "density of bond order": ga.Estimate(found.density, found.lower, found.upper, found.basis),
+        }
+
+
 KINDS = {
     "one tracer": Tracers((2000,), 1),
     "one tracer, short": Tracers((300,), 1),
@@ -227,6 +291,13 @@ KINDS = {
     "coordination that exchanges slowly, many targets": Neighbours(300, 40, 0.01),
     "coordination that the states know": Neighbours(1000, 4, 0.02, known=True),
     "coordination that never changes": Neighbours(200, 40, 0.0),
+    "profile, one target": Profile(10_000, 1, 50.0),
+    "profile, many targets": Profile(300, 40, 50.0),
+    "profile, targets that stay": Profile(300, 40, 1000.0),
+    "bond order": Order(8000, 1),
+    "bond order, many targets": Order(300, 40),
+    "bond order that is remembered": Order(20_000, 1, 20.0, 200.0),
+    "bond order that is remembered, many targets": Order(300, 40, 20.0, 500.0),
 }
 CASES = {name: Case(draw=kind.draw, truth=kind.truth, measure=kind.measure) for name, kind in KINDS.items()}
 

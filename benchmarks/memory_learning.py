@@ -27,8 +27,11 @@ STEPS = ("training", "prediction", "report")
 
 def write_liquid(out, n_atoms, n_frames, n_neighbors, group_size=1, n_targets=N_TARGETS):
     """A graph directory of a random liquid, written frame by frame."""
+    from gdynet_tf.graphs.chunks import PlannedArray
     from gdynet_tf.graphs.neighbors import nearest_neighbors
-    from gdynet_tf.graphs.store import FORMAT_VERSION, PartialDirectory
+    from gdynet_tf.graphs.partial import PartialDirectory
+    from gdynet_tf.graphs.store import FORMAT_VERSION
+    from gdynet_tf.spool import FileArray
 
     rng = np.random.default_rng(0)
     lattice = np.eye(3) * (n_atoms / DENSITY) ** (1 / 3)
@@ -54,24 +57,22 @@ def write_liquid(out, n_atoms, n_frames, n_neighbors, group_size=1, n_targets=N_
         "trajectories": [{"name": "liquid", "n_frames": n_frames, "segments": [n_frames], "sources": []}],
     }
     partial = PartialDirectory(out, meta)
-    partial.start({"atomic_numbers": numbers, "targets": targets})
-    index = np.int16 if n_atoms < 2**15 else np.int32
-    arrays = {
-        "neighbors": ((n_frames, n_atoms, n_neighbors), index),
-        "distances": ((n_frames, n_atoms, n_neighbors), np.float32),
-        "positions": ((n_frames, n_atoms, 3), np.float64),
-        "lattices": ((n_frames, 3, 3), np.float64),
+    planned = {
+        "neighbors": PlannedArray((n_frames, n_atoms, n_neighbors), np.int16 if n_atoms < 2**15 else np.int32),
+        "distances": PlannedArray((n_frames, n_atoms, n_neighbors), np.float32),
+        "positions": PlannedArray((n_frames, n_atoms, 3), np.float64),
+        "lattices": PlannedArray((n_frames, 3, 3), np.float64),
     }
-    for name, (shape, dtype) in arrays.items():
-        partial.allocate(f"liquid/{name}", shape, dtype)
-    for start in range(0, n_frames, 100):
-        stop = min(start + 100, n_frames)
-        maps = {name: np.load(partial.path / "liquid" / f"{name}.npy", mmap_mode="r+") for name in arrays}
-        for t in range(start, stop):
-            maps["neighbors"][t], maps["distances"][t] = (part[0] for part in graphs[t % TEMPLATES])
-            moved = positions[t % TEMPLATES].copy()
-            moved[targets] += walk[t]
-            maps["positions"][t], maps["lattices"][t] = moved, lattice
+    known = {"atomic_numbers": numbers, "targets": targets}
+    partial.begin(known, {f"liquid/{name}": plan for name, plan in planned.items()})
+    files = {name: FileArray.open(partial.file(f"liquid/{name}"), "r+b") for name in planned}
+    for t in range(n_frames):
+        moved = positions[t % TEMPLATES].copy()
+        moved[targets] += walk[t]
+        graph = [part[0] for part in graphs[t % TEMPLATES]]
+        for array, values in zip(files.values(), (*graph, moved, lattice), strict=True):
+            array.write(t, values[None])
+    partial.note("liquid", 0, n_frames, dict.fromkeys(planned, ""))
     return partial.finish()
 
 

@@ -78,6 +78,8 @@ class Basis:
             return "no interval: the displacement is not that of diffusion in the fitted range"
         if self.reason == "targets differ":
             return "no interval: targets differ by more than time averages away and are not shown to be independent"
+        if self.reason == "targets follow" and np.isnan(self.relaxation):
+            return "no interval: targets do what others did before"
         apart = "targets do what others did before" if self.reason == "targets follow" else _UNPROVEN
         held = "the slowest relaxation does not decay in the data"
         if np.isfinite(self.relaxation):

@@ -103,17 +103,18 @@ def _select(args: argparse.Namespace) -> int:
     n_trainings = len(args.n_states) * args.n_splits * args.n_restarts
     logger.info(f"graphs: {graphs.path}, seed {seed}, {n_trainings} trainings at tau {args.tau}")
     out = Path(args.out)
-    selection = select_model(
-        graphs=graphs,
-        settings=settings,
-        n_states=sorted(args.n_states),
-        lags=lags,
-        n_splits=args.n_splits,
-        n_restarts=args.n_restarts,
-        seed=seed,
-        folder=out / "trainings",
-        progress=not args.quiet,
-    )
+    with graphs.unchanged():
+        selection = select_model(
+            graphs=graphs,
+            settings=settings,
+            n_states=sorted(args.n_states),
+            lags=lags,
+            n_splits=args.n_splits,
+            n_restarts=args.n_restarts,
+            seed=seed,
+            folder=out / "trainings",
+            progress=not args.quiet,
+        )
     _print_result(selection, graphs)
     _write(selection, graphs, args, lags, seed, out)
     logger.info(f"written: {out}")

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -72,6 +73,16 @@ class GraphDataset:
         """
         for file in self._seen:
             self._check(file)
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """A context that ends with `check_unchanged`, whatever error a change has led to."""
+        try:
+            yield
+        except Exception:
+            self.check_unchanged()
+            raise
+        self.check_unchanged()
 
     @property
     def names(self) -> list[str]:

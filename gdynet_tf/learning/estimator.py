@@ -176,7 +176,8 @@ class GDyNetEstimator(BaseEstimator):
         inputs = self._fitting(graphs)
         from gdynet_tf.learning.prediction import predict_chi
 
-        arrays = predict_chi(self.model_, inputs, progress=self.progress)
+        with inputs.unchanged():
+            arrays = predict_chi(self.model_, inputs, progress=self.progress)
         meta = graphs.meta
         blocks = segment_blocks(graphs.segments)
         return chi_of_blocks(arrays, blocks, self.run_.tau, meta["frame_interval"], meta["time_unit"])
@@ -214,7 +215,8 @@ class GDyNetEstimator(BaseEstimator):
         blocks = [(n, start, stop) for n, start, stop in segment_blocks(graphs.segments) if stop - start > tau]
         if not blocks:
             raise InputError(f"`tau={tau}`: no segment is longer than the lag time")
-        return stream_vamp2(self.model_, inputs, blocks, tau)
+        with inputs.unchanged():
+            return stream_vamp2(self.model_, inputs, blocks, tau)
 
     def save(self, path: str | Path, overwrite: bool = False) -> Path:
         """Write the run directory that ``train.py`` writes, for the report and for `load`.

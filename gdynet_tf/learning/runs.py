@@ -259,12 +259,8 @@ def fit_run(
 def _fit(
     graphs: GraphDataset, config: dict[str, Any], path: Path | None, resume: bool, progress: bool, tensorboard: bool
 ) -> TrainedRun:
-    try:
+    with graphs.unchanged():
         run = _train(graphs, config, path, resume, progress, tensorboard)
-    except Exception:
-        graphs.check_unchanged()  # what follows from that is told as that
-        raise
-    graphs.check_unchanged()
     if path is not None:
         run._write_results(path)
     return run

@@ -63,6 +63,23 @@ def test_noticed(tmp_path, damage, model):
             graphs.read(*FRAMES)
 
 
+def test_whatever_follows_is_told_as_that(tmp_path):
+    """A pipeline of TensorFlow, for one, makes an error of its own of it."""
+    graphs = build(tmp_path / "g")
+    with pytest.raises(RuntimeError, match="of its own"), graphs.unchanged():
+        raise RuntimeError("of its own")
+    with pytest.raises(InputError, match=MESSAGE), graphs.unchanged():
+        zero(tmp_path / "g")
+    graphs = build(tmp_path / "g2")
+
+    def fail():
+        zero(tmp_path / "g2")
+        raise RuntimeError("that follows from it")
+
+    with pytest.raises(InputError, match=MESSAGE), graphs.unchanged():
+        fail()
+
+
 def test_altered_description(tmp_path):
     graphs = build(tmp_path / "g")
     file = tmp_path / "g" / "meta.json"

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from gdynet_tf.analysis.chi import ChiLike, as_chi
-from gdynet_tf.analysis.dependence import target_correlation
+from gdynet_tf.analysis.dependence import independent_design, target_correlation
 from gdynet_tf.analysis.independence import Basis, Blocks, independent_blocks
 from gdynet_tf.analysis.kinetics.covariances import covariances, covariances_without
 from gdynet_tf.analysis.kinetics.koopman import constrained_of, koopman_of
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 _CRISP = 0.8  # share of frames whose likeliest state has a probability above 0.9
-_SAMPLES = 500
+_SAMPLES, _SEED = 500, 0
 _NEVER = 1e-12  # second moment of a state that was not visited
 
 Estimator = Literal["plain", "reversible", "constrained"]
@@ -140,8 +140,9 @@ def reversible_markov_model(
 
     The posterior is that of counts which are independent (B. Trendelkamp-Schroer, H. Wu, F. Paul, F. Noé, J. Chem.
     Phys. 143, 174101 (2015)): pairs of frames are counted once in each lag time, "sliding-effective", and divided by
-    the design effect of targets that change together. Intervals are percentiles of random samples, so that they move by
-    a few percent of their width from call to call. They hold if the model does, and need no blocks.
+    the design effect of targets that change together. Intervals are percentiles of random samples from one seed. They
+    hold if the model does, and need no blocks; where targets do what others did before, counts are not independent and
+    there are none.
 
     Parameters
     ----------
@@ -161,7 +162,8 @@ def reversible_markov_model(
         If the states are not crisp, so that the likeliest state is not the state, or no two states are connected.
     """
     from deeptime.markov import TransitionCountEstimator, TransitionCountModel  # half a second to import
-    from deeptime.markov.msm import BayesianMSM
+    from deeptime.markov.msm import MarkovStateModel, MaximumLikelihoodMSM
+    from deeptime.markov.tools.estimation.dense.tmat_sampling.tmatrix_sampler import TransitionMatrixSampler
 
     chi = as_chi(chi)
     tau, (frame_interval, time_unit) = chi.lag(tau), chi.units(frame_interval, time_unit)
@@ -180,11 +182,17 @@ def reversible_markov_model(
     largest = counts.submodel_largest(connectivity_threshold=0.0)
     if largest.n_states < 2:
         raise ValueError("no two states are connected by transitions both ways: there is no reversible model")
-    posterior = BayesianMSM(n_samples=_SAMPLES, reversible=True).fit_fetch(largest)
-    models = [posterior.prior, *posterior.samples]
-    basis = Basis("posterior", design_effect=together)
+    likeliest = MaximumLikelihoodMSM(reversible=True).fit_fetch(largest)
+    matrix = np.asarray(likeliest.transition_matrix)
+    # As deeptime's BayesianMSM, which takes no seed: as many sweeps between samples as makes them nearly independent.
+    n_steps = int(np.sqrt(chi.n_states))
+    sampler = TransitionMatrixSampler(largest.count_matrix, reversible=True, P0=matrix, n_steps=n_steps, seed=_SEED)
+    sampled = sampler.sample(_SAMPLES)
+    models = [likeliest, *(MarkovStateModel(one, reversible=True, lagtime=tau) for one in sampled)]
+    following = independent_design(chi, tau)[1] == "targets follow"
+    basis = Basis(None, reason="targets follow") if following else Basis("posterior", design_effect=together)
     return ReversibleMarkovModel(
-        transition_matrix=np.asarray(posterior.prior.transition_matrix),
+        transition_matrix=matrix,
         states=np.asarray(largest.state_symbols),
         timescales=_estimate([frame_interval * model.timescales() for model in models], basis),
         stationary_distribution=_estimate([model.stationary_distribution for model in models], basis),
@@ -195,5 +203,8 @@ def reversible_markov_model(
 
 def _estimate(values: Sequence[np.ndarray], basis: Basis) -> Estimate:
     whole, samples = np.asarray(values[0]), np.asarray(values[1:])
+    if not basis.kind:
+        nothing = np.full_like(whole, np.nan)
+        return Estimate(value=whole, lower=nothing, upper=nothing, basis=basis)
     lower, upper = np.percentile(samples, [2.5, 97.5], axis=0)
     return Estimate(value=whole, lower=np.minimum(lower, whole), upper=np.maximum(upper, whole), basis=basis)

@@ -275,7 +275,7 @@ def tracer_diffusivity(
     slowest, noise = slowest_diffusivity(result.slow_waves / interval)
     change = slowest - float(D.value) if np.isfinite(slowest) else 0.0
     # Where something went on before the start, less evidence is asked for that it still does.
-    sure = (1.4 if excludes(exponent, 1.0) else 2.0) * np.hypot(noise, float(D.upper - D.lower) / 4)
+    sure = (1.4 if excludes(exponent, 1.0) else 2.6) * np.hypot(noise, float(D.upper - D.lower) / 4)
     onward = change / D.value if abs(change) > sure else 0.0
     finding = diffusion_finding(exponent, bend, onward, times[lags[[0, -1]]], result.time_unit)
     if finding.severity == "good":

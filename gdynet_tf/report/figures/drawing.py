@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["Figure", "FigureSpec", "draw_figures"]
 
 
+_LARGE = 150_000  # bytes of a table that does not go into the page
+
+
 @dataclass(frozen=True)
 class FigureSpec:
     """One figure of the report: an entry of the list in `gdynet_tf.report.figures.catalogue`.
@@ -88,8 +91,10 @@ class Figure:
         return "data:image/png;base64," + _base64(self.png)
 
     @property
-    def download(self) -> str:
-        """The numbers as a data URI."""
+    def download(self) -> str | None:
+        """The numbers as a data URI; None where they are too many for the page."""
+        if self.table.stat().st_size > _LARGE:
+            return None
         return "data:text/csv;base64," + _base64(self.table)
 
 

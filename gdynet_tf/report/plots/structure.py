@@ -144,7 +144,7 @@ def density(result: ga.StateDensity, axes: np.ndarray | None = None) -> np.ndarr
     (n_states,) array of matplotlib Axes
     """
     n = len(result.density)
-    axes = panel_row(n, axes)
+    axes = panel_row(n, axes, width=4.3, height=3.4, columns=2)
     area = np.linalg.norm(np.cross(result.lattice[0], result.lattice[1]))
     for i, ax in enumerate(axes):
         seen = result.density[i].sum(axis=2)  # (A, B)

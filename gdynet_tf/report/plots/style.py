@@ -135,6 +135,8 @@ def heat_map(
     for (i, j), value in np.ndenumerate(values):
         dark = np.isfinite(value) and value < (low + high) / 2
         text = form.format(value) if np.isfinite(value) else "–" if np.isnan(value) else "∞"
+        if np.isfinite(value) and float(text) == 0:
+            text = form.format(0.0)  # without a sign
         ax.text(j, i, text, ha="center", va="center", color="white" if dark else "black")
     ax.set_xticks(range(n))
     ax.set_yticks(range(n))
@@ -185,6 +187,7 @@ def save_figure(figure: Figure, path: str | Path, table: pd.DataFrame) -> tuple[
 
     png, svg, csv = (Path(path).with_suffix(suffix) for suffix in (".png", ".svg", ".csv"))
     figure.savefig(png, dpi=RESOLUTION)
+    figure.set_layout_engine("none")  # the same layout again, which takes most of the time
     figure.savefig(svg, metadata={"Date": None})
     plt.close(figure)
     pd.DataFrame(table).to_csv(csv, index=False)

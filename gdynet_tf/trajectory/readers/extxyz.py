@@ -65,9 +65,12 @@ def open_extxyz(path: str | Path) -> FrameSource:
     frames = _frames(path)
     first, rows = next(frames)
     names = _column_names(path, first.properties, len(rows[: rows.index(b"\n")].split()))
-    table = Table(path, names, rows[: rows.index(b"\n")])
-    atoms = table(rows, first.n_atoms, lambda row: "frame 0")
     label, positions = _named(path, names, _SPECIES), _named(path, names, _POSITIONS)
+    axes = [f"{positions}{i or ''}" for i in range(3)]
+    if not set(axes) <= set(names):
+        raise InputError(f"{path}: frame 0: {positions} has not three columns in {first.properties!r}")
+    table = Table(path, names, rows[: rows.index(b"\n")], axes)
+    atoms = table(rows, first.n_atoms, lambda row: "frame 0")
     numbers, findings = _atomic_numbers(path, atoms[label])
     found = {name: [key for key in keys if key in atoms] for name, keys in _ATTRIBUTES.items()}
     attributes = {name: atoms[keys[0]] for name, keys in found.items() if keys and atoms[keys[0]].dtype.kind == "f"}

@@ -89,13 +89,13 @@ def open_lammps(path: str | Path, species: Sequence[str] | None = None, elements
         said = "has no lengths in Å" if first.units == "lj" else "is not known"
         raise InputError(f"{path}: units {first.units}: {said}; known are {', '.join(_UNITS)}")
     units = _UNITS[first.units or "metal"]
-    table = Table(path, first.columns, rows[: rows.index(b"\n")])
+    coordinates = _coordinates(path, first.columns)
+    table = Table(path, first.columns, rows[: rows.index(b"\n")], {"id", "mass", "q", "mol", *coordinates, *_IMAGES})
     atoms = _by_id(path, [first], table(rows, first.n_atoms, lambda row: f"timestep {first.timestep}"))
     numbers, findings = _atomic_numbers(path, first.columns, atoms, units, species, elements_known)
     if units.length != 1:
         text = f"units {first.units}: lengths are multiplied by {units.length:g} for Å"
         findings += (Finding("converted units", "note", text, {"length": units.length}),)
-    coordinates = _coordinates(path, first.columns)
     return FrameSource(
         path=str(path),
         atomic_numbers=numbers,
@@ -299,10 +299,10 @@ def _attributes(atoms: dict[str, np.ndarray], units: _Units) -> dict[str, np.nda
     if "type" in atoms:
         kinds = atoms["type"][0]
         found["types"] = np.array([f"{kind:g}" for kind in kinds]) if kinds.dtype.kind == "f" else kinds
-    if "mol" in atoms and atoms["mol"].dtype.kind == "f":
+    if "mol" in atoms:
         found["resids"] = atoms["mol"][0].astype(np.int64)
-    if "q" in atoms and atoms["q"].dtype.kind == "f":
+    if "q" in atoms:
         found["charges"] = atoms["q"][0] * units.charge
-    if "mass" in atoms and atoms["mass"].dtype.kind == "f":
+    if "mass" in atoms:
         found["masses"] = atoms["mass"][0] * units.mass
     return found

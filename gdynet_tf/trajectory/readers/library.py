@@ -47,9 +47,9 @@ def guarded(frames: Iterator[_T], path: str | Path, library: str) -> Iterator[_T
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 frame = next(frames, None)
-        except (InputError, MemoryError):
+        except InputError:
             raise
-        except Exception as error:  # libraries raise many kinds for a malformed file
+        except Exception as error:  # libraries raise many kinds for a malformed file, and ask for any memory
             if n:
                 raise TruncatedFile(
                     f"{path}: cannot be read beyond its first {n} frames, where it is truncated or damaged "

@@ -168,16 +168,75 @@ def _xdr_frames(path: str | Path, kind: str, n_atoms: int) -> Iterator[Frame]:
     """XTC and TRR one frame after another: MDAnalysis' own readers scan the file first and write what they find."""
     from MDAnalysis.lib.formats.libmdaxdr import TRRFile, XTCFile
 
-    with plain_file(path) as plain, (XTCFile if kind == "XTC" else TRRFile)(str(plain)) as file:
-        for frame in file:
-            if kind == "TRR" and not frame.hasx:
-                continue  # velocities or forces alone
-            yield Frame(
-                positions=frame.x.astype(np.float64) * 10,
-                lattice=_box(frame.box.astype(np.float64) * 10),
-                time=float(frame.time),
-                step=int(frame.step),
-            )
+    with plain_file(path) as plain:
+        sound = _sound_frames(plain, kind, n_atoms, path)
+        first = next(sound)  # before the library sees the file
+        with (XTCFile if kind == "XTC" else TRRFile)(str(plain)) as file:
+            for _ in chain([first], sound):
+                yield from _xdr_frame(file.read(), kind)
+
+
+def _xdr_frame(frame: Any, kind: str) -> Iterator[Frame]:
+    """None where a TRR file has velocities or forces alone."""
+    if kind == "XTC" or frame.hasx:
+        yield Frame(
+            positions=frame.x.astype(np.float64) * 10,
+            lattice=_box(frame.box.astype(np.float64) * 10),
+            time=float(frame.time),
+            step=int(frame.step),
+        )
+
+
+def _sound_frames(plain: Path, kind: str, n_atoms: int, path: str | Path) -> Iterator[int]:
+    """Numbers of the whole frames of an XTC or TRR file, before MDAnalysis reads them: it crashes on damaged ones."""
+    size, at, n = plain.stat().st_size, 0, 0
+    with open(plain, "rb") as file:
+        while at < size:
+            file.seek(at)
+            head = np.frombuffer(file.read(92) + b"\0" * 92, ">i4")
+            length = (_xtc_length if kind == "XTC" else _trr_length)(head, n_atoms, path)
+            if length is None or at + length > size:
+                what = "is cut" if length is not None or size - at < 92 else "is damaged"
+                raise TruncatedFile(
+                    f"{path}: frame {n} {what} at byte {at} of {size}; the file is truncated or damaged"
+                )
+            at, n = at + length, n + 1
+            yield n - 1
+
+
+def _xtc_length(head: np.ndarray, n_atoms: int, path: str | Path) -> int | None:
+    """Bytes of a frame, None where its header is impossible."""
+    if head[0] not in (1995, 2023) or head[1] < 1:
+        return None
+    _check_number(int(head[1]), n_atoms, path)
+    if head[13] != n_atoms:
+        return None
+    if n_atoms <= 9:
+        return 56 + 12 * n_atoms
+    smallest, packed = int(head[21]), int(head[22])  # 64 bits of length in files of 2023
+    if head[0] == 2023:
+        packed = (packed << 32) + int(np.uint32(head[23]))
+    if not 9 <= smallest < 73 or packed < 1 or (head[15:18] > head[18:21]).any():
+        return None
+    return (96 if head[0] == 2023 else 92) + (packed + 3) // 4 * 4
+
+
+def _trr_length(head: np.ndarray, n_atoms: int, path: str | Path) -> int | None:
+    """Bytes of a frame, None where its header is impossible."""
+    sizes, number = head[6:16].astype(int), int(head[16])
+    if head[0] != 1993 or head[1] != 13 or head[2] != 12 or number < 1 or (sizes < 0).any():
+        return None
+    _check_number(number, n_atoms, path)
+    box, vectors = sizes[2], sizes[7:10]
+    real = 8 if box == 72 or (vectors == 24 * number).any() else 4
+    if box not in (0, 9 * real) or not np.isin(vectors, (0, 3 * real * number)).all() or sizes[[0, 1, 5, 6]].any():
+        return None
+    return 76 + 2 * real + int(sizes.sum())
+
+
+def _check_number(found: int, n_atoms: int, path: str | Path) -> None:
+    if found != n_atoms:
+        raise InputError(f"{path}: has {found} atoms, its topology has {n_atoms}")
 
 
 def _dcd_frames(path: str | Path, kind: str, n_atoms: int) -> Iterator[Frame]:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
@@ -187,12 +187,18 @@ class Table:
     columns : sequence of str
     first_row : bytes
         Columns that hold no number here are text.
+    numbers : collection of str
+        Columns that are none in any case.
     """
 
-    def __init__(self, path: str | Path, columns: Sequence[str], first_row: bytes) -> None:
+    def __init__(
+        self, path: str | Path, columns: Sequence[str], first_row: bytes, numbers: Collection[str] = ()
+    ) -> None:
         self._path, self._columns = path, tuple(columns)
         words = first_row.decode("utf-8", "replace").split()
-        self._text = [i < len(words) and not _is_number(words[i]) for i in range(len(columns))]
+        self._text = [
+            i < len(words) and name not in numbers and not _is_number(words[i]) for i, name in enumerate(columns)
+        ]
 
     def __call__(self, block: bytes, n_rows: int, where: Callable[[int], str]) -> dict[str, np.ndarray]:
         """Columns of a block of rows.

@@ -459,11 +459,29 @@ def test_cut_within_the_last_frame(tmp_path, topology, opened, kind, whole):
     assert re.search(r"truncated", str(found.cut))
 
 
-def test_nothing_but_a_piece_of_a_frame(tmp_path, topology):
-    path = write(tmp_path / "t.xtc", "XTC")
+@pytest.mark.parametrize("kind", ["XTC", "TRR"])
+def test_nothing_but_a_piece_of_a_frame(tmp_path, topology, kind):
+    path = write(tmp_path / f"t.{kind.lower()}", kind)
     path.write_bytes(path.read_bytes()[:120])
-    with pytest.raises(InputError, match=r"t\.xtc: cannot be read by MDAnalysis: OSError: XTC read error"):
+    with pytest.raises(InputError, match=r"frame 0 is cut at byte 0 of 120; the file is truncated or damaged"):
         open_source(path, topology=topology)
+
+
+@pytest.mark.parametrize("kind", ["XTC", "TRR"])
+def test_damaged_header_does_not_reach_the_library(tmp_path, topology, opened, kind):
+    """MDAnalysis would end the process."""
+    path = write(tmp_path / f"t.{kind.lower()}", kind)
+    content = path.read_bytes()
+    where = 4 if kind == "XTC" else 64  # the number of atoms
+    for number, message in ((0, "frame 0 is damaged at byte 0"), (7, "has 7 atoms, its topology has 18")):
+        path.write_bytes(content[:where] + number.to_bytes(4, "big") + content[where + 4 :])
+        with pytest.raises(InputError, match=message):
+            open_source(path, topology=topology)
+    second = content.index(content[:4], 4)
+    path.write_bytes(content[:second] + b"\xff" * 8 + content[second + 8 :])
+    found = opened(path, topology=topology)
+    assert len(found.positions) == 1
+    assert f"frame 1 is damaged at byte {second} of {len(content)}" in str(found.cut)
 
 
 def test_vasprun_that_ends_early(tmp_path, opened):
@@ -483,7 +501,7 @@ def test_history_that_ends_early(tmp_path, opened):
 
 def test_topologies_that_do_not_fit(tmp_path, topology):
     path = write(tmp_path / "t.xtc", "XTC")
-    with pytest.raises(InputError, match=r"t\.xtc: has 18 atoms, .*water\.gro has 96"):
+    with pytest.raises(InputError, match=r"t\.xtc: has 18 atoms, its topology has 96"):
         open_source(path, topology=DATA / "water.gro")
     (tmp_path / "bad.psf").write_text("nothing\n")
     with pytest.raises(InputError, match=r"bad\.psf: cannot be read by MDAnalysis as a topology: "):

@@ -131,6 +131,16 @@ def test_bad_timestep(tmp_path, second, message):
         list(open_source(path, species=["Li", "O"]).chunks)
 
 
+def test_coordinates_that_are_no_numbers(tmp_path):
+    """In the first row, which tells the columns of text."""
+    path = write(tmp_path, timestep(0, "1 1 0 zero 0\n"))
+    with pytest.raises(InputError, match=r"t\.dump: timestep 0: 'zero' is not a number"):
+        open_source(path, species=["Li"])
+    (tmp_path / "t.xyz").write_text("1\n\nLi 0 zero 0\n")
+    with pytest.raises(InputError, match=r"t\.xyz: frame 0: 'zero' is not a number"):
+        open_source(tmp_path / "t.xyz")
+
+
 def test_elements_that_change(tmp_path):
     header = "id element x y z"
     path = write(
@@ -265,6 +275,7 @@ def test_labels_of_xyz(tmp_path, opened):
         ("1\npbc='T T'\nLi 0 0 0\n", "frame 0: pbc 'T T' has 2 values where 3 are needed"),
         ("1\nLattice='1 2'\nLi 0 0 0\n", "frame 0: Lattice: 2 values where 9 are needed"),
         ("1\nProperties=pos:R\nLi 0 0 0\n", "frame 0: Properties 'pos:R' are not names, types and numbers of columns"),
+        ("1\nProperties=species:S:1:pos:R:2\nLi 0 0\n", "frame 0: pos has not three columns in 'species:S:1:pos:R:2'"),
         ("1\nProperties=pos:R:3\n0 0 0\n", "frame 0: no species among the columns pos pos1 pos2"),
         ("1\nProperties=species:S:1:q:R:3\nLi 0 0 0\n", "frame 0: no pos among the columns species q q1 q2"),
         ("1\n\nLi 0 0 0\n1\nProperties=species:S:1:x:R:1:pos:R:3\nLi 0 0 0 0\n", "the columns change in frame 1"),
