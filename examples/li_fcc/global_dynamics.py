@@ -81,7 +81,7 @@ def describe(path, split="test"):
         f"{run.tau * run.frame_interval:g} ps, "
         f"VAMP-2 {ga.vamp2_score(chi, run.tau):.4f}",
         f"  Chapman-Kolmogorov test, K({TEST_LAG:g} ps)^n: {test.finding.kind} up to {test.lag_times[-1]:g} ps, "
-        f"largest deviation {test.max_deviation:.4f}",
+        f"largest deviation {test.max_deviation:.4f}, noticeable {test.noticeable:.4f}",
         "  slowest (ps): "
         + ", ".join(
             f"{t:.4g} ({low:.4g} to {high:.4g}) at {lag:g}"
@@ -95,7 +95,7 @@ def describe(path, split="test"):
         test = ga.chapman_kolmogorov_test(crisp, tau, 5, **units)
         lines.append(
             f"  every frame given to its likeliest state: {test.finding.kind}, largest deviation "
-            f"{test.max_deviation:.4f}"
+            f"{test.max_deviation:.4f}, noticeable {test.noticeable:.4f}"
         )
     agreement = run.scores["agreement"]
     if agreement:

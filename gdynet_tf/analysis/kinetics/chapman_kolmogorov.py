@@ -53,7 +53,7 @@ class ChapmanKolmogorovTest:
         Probability of differences K(tau)^n - K(n tau) as large as these if the model is Markovian; NaN without
         intervals or with a single step.
     noticeable : float
-        Deviation that would have been noticed in 80 % of the cases; NaN like ``p_value``.
+        Deviation of the slowest process that would have been noticed in 80 % of the cases; NaN like ``p_value``.
     n_transitions : int
         Changes of the likeliest state that lasted for the lag time.
     n_slow : int
@@ -174,9 +174,12 @@ def chapman_kolmogorov_test(
     visits = populations(chi) * chi.n_frames * chi.n_targets  # (n,)
     expected = visits[:, None] / (steps[2:, None, None] * tau) * np.minimum(predicted[0, 2:], 1 - predicted[0, 2:])
     by_process, p_value, noticeable = _tested(predicted[:, 2:] - estimated[:, 2:], expected, vectors, blocks)
+    rare = expected < _COUNTS
     numbers: dict[str, Any] = {
         "p_value": p_value,
         "noticeable": noticeable,
+        "n_untested": int(rare.any(axis=0).sum()),
+        "untested_deviation": float(np.abs(predicted[0, 2:] - estimated[0, 2:])[rare].max(initial=0.0)),
         "n_transitions": int(observed_transitions(chi, tau).sum()),
         "n_slow": count_slow(vectors.eigenvalues[1:]),
         "growth": _growth(estimated[0], vectors),
@@ -192,7 +195,7 @@ def chapman_kolmogorov_test(
         estimated_interval=_interval(estimated, blocks),
         difference=estimate_from_copies(predicted - estimated, blocks, memory=False),
         by_process=by_process,
-        **numbers,
+        **{name: value for name, value in numbers.items() if "untested" not in name},
         time_unit=time_unit,
         basis=blocks.basis,
         finding=_verdict(numbers, blocks.basis, n_steps, until),
@@ -283,10 +286,16 @@ def _verdict(numbers: dict[str, Any], basis: Basis, n_steps: int, until: str) ->
             numbers=numbers,
         )
     coarse = noticeable > _COARSE
+    rare = ""
+    if numbers["untested_deviation"] > noticeable:
+        rare = (
+            f" That is of the slowest process. {numbers['n_untested']} elements of K rest on fewer than {_COUNTS:.0f} "
+            f"transitions and say nothing by themselves; they deviate by up to {numbers['untested_deviation']:.2g}."
+        )
     return Finding(
         kind="not refuted",
-        severity="warning" if coarse else "good",
+        severity="warning" if coarse or rare else "good",
         text=f"Markovian up to {until}: not refuted; {'only ' if coarse else ''}a deviation of {noticeable:.2g} would "
-        f"have been noticed ({basis}).{trend}",
+        f"have been noticed ({basis}).{rare}{trend}",
         numbers=numbers,
     )

@@ -113,3 +113,14 @@ def test_a_test_without_power_says_so(chain):
     assert ck.noticeable > 0.15
     assert ck.finding.severity == "warning"
     assert "only a deviation of" in ck.finding.text
+
+
+def test_elements_that_were_hardly_ever_seen_are_told(chain):
+    """A third state of 0.05 %: what was seen of the other two says nothing of its elements of K."""
+    K = np.array([[0.9498, 0.05, 0.0002], [0.15, 0.8498, 0.0002], [0.2, 0.2, 0.6]])
+    ck = ga.chapman_kolmogorov_test(chain(K, 20_000, 2, seed=3), 2, 4)
+    assert ck.finding.kind == "not refuted"
+    assert ck.finding.numbers["n_untested"] >= 3
+    assert ck.finding.numbers["untested_deviation"] > ck.noticeable
+    assert "rest on fewer than 10 transitions and say nothing by themselves; they deviate by up to" in ck.finding.text
+    assert ck.finding.severity == "warning"
