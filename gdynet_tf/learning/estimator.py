@@ -57,7 +57,7 @@ class GDyNetEstimator(BaseEstimator):
     split : three floats or Split
         Fractions of time that train, validate and test, or the blocks themselves (`learning.splits`).
     progress : bool
-        Show bars. The score of each epoch is logged (`logging`, at the level INFO).
+        Show bars. The score of each epoch is logged (``logging``, at the level INFO).
 
     Attributes
     ----------

@@ -100,7 +100,7 @@ class Assembly:
                     self.follower = Follower(source.atomic_numbers, periodic, source.unwrapped)
                     self.positions = Spool(source.path, self.options.scratch)
                 self._take(chunk)
-                if self._stop is not None and self._n >= self._stop:
+                if self.full:
                     break
         except TruncatedFile as error:
             whole = self._n_read - n_before
@@ -116,6 +116,11 @@ class Assembly:
             )
         finally:
             close(source)
+
+    @property
+    def full(self) -> bool:
+        """Whether all frames that were asked for are there."""
+        return self._stop is not None and self._n >= self._stop
 
     @property
     def _stop(self) -> int | None:
@@ -150,6 +155,8 @@ class Assembly:
         if self.options.no_cell and any(source.periodic):
             raise InputError(f"`no_cell=True`: {source.path} has a cell, {_shown(lattices[0])}")
         if cell is not None:
+            if not any(source.periodic):
+                raise InputError(f"`cell={_shown(cell)}`: {source.path} says that the system is not periodic")
             # Lengths and angles are compared, not the directions in space.
             there, here = lattices @ lattices.swapaxes(1, 2), cell @ cell.T
             other = (np.abs(there - here) > 2 * _SAME_CELL * np.abs(here).max()).any(axis=(1, 2))

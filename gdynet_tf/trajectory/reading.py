@@ -173,6 +173,8 @@ def _assembled(
     assembly = Assembly(options, seen)
     for source in sources:
         assembly.add(source)
+        if assembly.full:
+            break
     return assembly.trajectory(notes)
 
 

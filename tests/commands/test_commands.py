@@ -1,11 +1,11 @@
 """The commands as a user types them: what they do, and every way they end on bad input."""
 
+import contextlib
 import json
 import shutil
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import ase
@@ -13,7 +13,7 @@ import ase.io
 import numpy as np
 import pytest
 
-from gdynet_tf.commands import build_graphs, train
+from gdynet_tf.commands import build_graphs, report, select_model, train
 from gdynet_tf.errors import TrainingError
 from gdynet_tf.graphs.store import open_graphs
 from gdynet_tf.locks import locked
@@ -236,24 +236,49 @@ def test_killed_before_the_manifest_was_written(graphs, here, monkeypatch):
     assert not (here / "r").exists()
 
 
-def test_two_trainings_of_one_run(graphs, here, capsys):
-    capsys.readouterr()
-    said = []
+@contextlib.contextmanager
+def written_by_another(output):
+    """Another thread, to which a lock is no different from that of a process, holds the lock of an output."""
+    said, ended = threading.Event(), threading.Event()
 
     def other():
-        with locked("runs/graphs_n2_tau2"):
-            said.append("locked")
-            assert ended.wait(60)
+        with locked(output):
+            said.set()
+            ended.wait(60)
 
-    ended, thread = threading.Event(), threading.Thread(target=other)
+    thread = threading.Thread(target=other)
     thread.start()
-    while not said:
-        time.sleep(0.01)
+    assert said.wait(60)
     try:
-        ends_with(capsys, train.main, "--n-states 2 --tau 2", "runs/graphs_n2_tau2: is being written by process ")
+        yield
     finally:
         ended.set()
         thread.join()
+
+
+@pytest.mark.parametrize(
+    ("main", "words", "output"),
+    [
+        (build_graphs.main, "md.xyz --targets Li --n-neighbors 4 --n-workers 1 --out g", "g"),
+        (train.main, "--n-states 2 --tau 2", "runs/graphs_n2_tau2"),
+        (train.main, "--resume --run r", "r"),
+        (select_model.main, "--tau 2", "selection"),
+        (report.main, "r", "r"),
+        (report.main, "r --split train", "r"),
+    ],
+)
+def test_one_writer_for_each_output(graphs, here, capsys, main, words, output):
+    data = {"frame_interval": 1.0, "time_unit": "ps", "trajectories": [{"name": "md", "segments": [60]}]}
+    split = {"train": [[0, 0, 30]], "validation": [[0, 30, 40]], "test": [[0, 40, 60]]}
+    config = {"tau": 2, "n_states": 2, "data": data, "split": split, "graphs": {"path": "graphs", "sha256": "0"}}
+    (here / "r").mkdir()
+    (here / "r" / "config.json").write_text(json.dumps(config))
+    (here / "r" / "scores.json").write_text("{}")
+    before = sorted(here.rglob("*"))
+    capsys.readouterr()
+    with written_by_another(output):
+        ends_with(capsys, main, words, f"{output}: is being written by process ")
+    assert sorted(here.rglob("*")) == before
 
 
 @pytest.mark.parametrize(

@@ -224,6 +224,13 @@ class TestCell:
         with pytest.raises(InputError, match=message):
             read(plain, **options)
 
+    def test_the_file_says_that_there_is_none(self, tmp_path):
+        (tmp_path / "t.xyz").write_text('1\npbc="F F F" Properties=species:S:1:pos:R:3\nLi 0 0 0\n')
+        assert read(tmp_path / "t.xyz").periodic == (False, False, False)
+        assert read(tmp_path / "t.xyz", no_cell=True).periodic == (False, False, False)
+        with pytest.raises(InputError, match=r"`cell=5 5 5 90 90 90`: .*t\.xyz says that the system is not periodic"):
+            read(tmp_path / "t.xyz", cell=(5, 5, 5))
+
     def test_the_file_has_another(self, tmp_path):
         file = npz(tmp_path / "a.npz", walk())
         shape = (*np.linalg.norm(CELL, axis=1), *(84.5, 98.5, 76.0))
@@ -251,7 +258,8 @@ class TestSingleFrames:
         )
         assert [source.rsplit(".", 1)[1] for source in found.sources[:2]] == ["11", "10"]
         assert read(files, timestep=0.002)[0].frame_interval == pytest.approx(0.1)
-        assert read(files, stop=5, stride=2)[0].segments == (3,)
+        part = read(files, stop=5, stride=2)[0]
+        assert (part.segments, len(part.sources)) == ((3,), 5)
 
     def test_ordered_by_name(self, tmp_path):
         x = walk(12)

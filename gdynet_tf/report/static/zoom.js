@@ -39,7 +39,12 @@
     image.draggable = false;
     frame.classList.add("live");
     if (image.complete) fix(); else image.addEventListener("load", fix);
-    window.addEventListener("resize", () => { scale = 1; frame.style.height = "auto"; draw(); fix(); });
+    let width = frame.clientWidth;
+    window.addEventListener("resize", () => {
+      if (frame.clientWidth === width) return; // a bar that comes and goes changes the height alone
+      width = frame.clientWidth; scale = 1;
+      draw(); fix();
+    });
     frame.parentNode.insertBefore(buttons, frame.nextSibling);
     frame.tabIndex = 0;
     frame.addEventListener("keydown", (event) => {
