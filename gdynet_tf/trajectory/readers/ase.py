@@ -66,12 +66,19 @@ def _images(path: str | Path, kind: str) -> Iterator[Any]:
     from ase.io import iread
 
     with plain_file(path) as plain:
-        if kind in ("castep-md", "castep-geom"):  # of which iread reads all before it gives the first
+        # Of these iread, which does for the others, reads all before it gives the first.
+        if kind in ("castep-md", "castep-geom"):
             from ase.io.castep.geom_md_ts import iread_castep_geom, iread_castep_md
 
             read: Any = iread_castep_md if kind == "castep-md" else iread_castep_geom
             with open(plain, encoding="utf-8") as file:
                 yield from read(_whole(file, path))
+            return
+        if kind == "vasp-out":
+            from ase.io.vasp import iread_vasp_out
+
+            with open(plain, encoding="utf-8") as file:
+                yield from iread_vasp_out(file, index=":")
             return
         yield from iread(str(plain), index=":", format=kind, do_not_split_by_at_sign=True)
         if kind == "vasp-xml":  # ASE leaves out what is not whole

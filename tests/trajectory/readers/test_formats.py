@@ -374,6 +374,17 @@ def test_time_steps_of_molecular_dynamics(tmp_path, opened, file, kind, change, 
     np.testing.assert_allclose(found.times, interval * np.arange(len(found.positions)))
 
 
+def test_outcar_of_several_steps(tmp_path, opened):
+    """The steps of the file once more each."""
+    text = (ASE_DATA / "testdata/vasp/OUTCAR_example_1").read_text()
+    start, end = text.index("----- Iteration    1(   1)"), text.index("General timing")
+    start = text.rindex("\n", 0, start) + 1
+    (tmp_path / "OUTCAR").write_text(text[:start] + text[start:end] * 3 + text[end:])
+    found = opened(tmp_path / "OUTCAR")
+    assert found.positions.shape == (3, 18, 3)
+    np.testing.assert_array_equal(found.positions[2], ase.io.read(tmp_path / "OUTCAR", format="vasp-out").positions)
+
+
 # --- CP2K --------------------------------------------------------------------------------------
 
 
