@@ -26,6 +26,8 @@ from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 
 import gdynet_tf.analysis as ga
+from gdynet_tf.analysis.kinetics.covariances import lagged_sums
+from gdynet_tf.analysis.kinetics.koopman import koopman_of
 from gdynet_tf.analysis.kinetics.pcca import outermost_points
 from gdynet_tf.graphs.store import open_graphs
 from gdynet_tf.learning import identification
@@ -179,8 +181,20 @@ def synthetic(kind, population, blur, n_superfluous, seed):
     return chi @ (0.6 * np.eye(n) + 0.4 * rng.dirichlet(np.ones(n), n)), states
 
 
+def koopman_matrices(segments, tau):
+    """Forward and backward; of maps that need not be probabilities, as `Chi` asks for."""
+    c00, c0t, ctt = sum(lagged_sums([segment], tau)[0] for segment in segments)
+    n = sum(max(len(s) - tau, 0) * s.shape[1] for s in segments)
+    return koopman_of(c00 / n, c0t / n), koopman_of(ctt / n, c0t.T / n)
+
+
+def vamp2(segments, tau):
+    forward, backward = koopman_matrices(segments, tau)
+    return np.trace(forward @ backward)
+
+
 def relaxation(chi):
-    values = np.sort(np.linalg.eigvals(ga.koopman_matrix([chi], TAU)).real)[::-1]
+    values = np.sort(np.linalg.eigvals(koopman_matrices([chi], TAU)[0]).real)[::-1]
     return -TAU / np.log(np.clip(values[1], 1e-9, 1 - 1e-9))
 
 
@@ -192,7 +206,7 @@ def quality(function, chi, states):
     excess = truth.T @ mapped / truth.sum(axis=0)[:, None] - mapped.mean(axis=0)
     errors = mapped.mean(axis=0)[excess.argmax(axis=1)] / truth.mean(axis=0) - 1
     mapped = mapped.reshape(*states.shape, -1)
-    lost = ga.vamp2_score([chi], TAU) - ga.vamp2_score([mapped], TAU)
+    lost = vamp2([chi], TAU) - vamp2([mapped], TAU)
     time = relaxation(mapped) / relaxation(truth.reshape(*states.shape, -1)) - 1
     return lost, np.abs(errors).max(), abs(time), (mapped.max(axis=2) > 0.9).mean(), mapped.min(), mapped.max()
 
@@ -257,6 +271,10 @@ def applied(function, segments):
     return [function(s.reshape(-1, s.shape[2]).astype(float)).reshape(*s.shape[:2], -1) for s in segments]
 
 
+def mean(segments):
+    return np.concatenate([s.reshape(-1, s.shape[2]) for s in segments]).mean(axis=0)
+
+
 def evaluate(candidate, runs, every):
     """A row of the table."""
     scores, losses, crisp, likeliest, populations = [], [], [], [], []
@@ -266,14 +284,14 @@ def evaluate(candidate, runs, every):
         starts, ends = [s[: -run.tau] for s in train], [s[run.tau :] for s in train]
         pairs = [np.concatenate([s.reshape(-1, n) for s in part]).astype(float) for part in (starts, ends)]
         function = candidate(*pairs)
-        score = ga.vamp2_score(applied(function, test), run.tau)
+        score = vamp2(applied(function, test), run.tau)
         chi = applied(function, segments)
-        order = np.argsort(-ga.populations(chi))
+        order = np.argsort(-mean(chi))
         chi = [s[..., order].astype(np.float32) for s in chi]
         scores.append(score)
-        losses.append(ga.vamp2_score(test, run.tau) - score)
-        crisp.append(ga.crispness(chi))
-        populations.append(ga.populations(chi))
+        losses.append(vamp2(test, run.tau) - score)
+        crisp.append(np.mean(np.concatenate([s.max(axis=2).ravel() for s in chi]) > 0.9))
+        populations.append(mean(chi))
         likeliest.append([np.eye(s.shape[2], dtype=np.float32)[s.argmax(axis=2)] for s in chi])
     agree = [ga.state_agreement(a, b).overall for a, b in itertools.combinations(likeliest, 2)]
     return np.mean(scores), np.max(losses), np.mean(crisp), np.min(crisp), agree or [np.nan], populations

@@ -10,6 +10,9 @@ import numpy as np
 
 __all__ = ["Chi", "ChiLike", "as_chi", "check_lags"]
 
+_ROUNDING = 1e-4  # of probabilities: a float32 softmax is off by about 1e-7 for each state, text of four digits by 5e-5
+_VALUES = 1 << 22  # looked at together
+
 
 @dataclass(frozen=True, eq=False)
 class Chi(Sequence):
@@ -33,7 +36,8 @@ class Chi(Sequence):
     Raises
     ------
     ValueError
-        If shapes do not fit or a value is not finite.
+        If shapes do not fit, a value is not finite, or the states of a frame and target are not probabilities: between
+        0 and 1 and 1 together, but for 1e-4.
     """
 
     segments: Sequence[np.ndarray]
@@ -54,10 +58,7 @@ class Chi(Sequence):
                 raise ValueError(f"chi of segment {n} must have shape (F, n_targets, n_states), got {segment.shape}")
             if segment.shape[1:] != segments[0].shape[1:]:
                 raise ValueError(f"chi of segment {n} has shape {segment.shape}, segment 0 has {segments[0].shape}")
-            with np.errstate(invalid="ignore"):  # inf - inf
-                total = segment.sum(dtype=np.float64)
-            if not np.isfinite(total):
-                raise ValueError(f"chi of segment {n} holds values that are not finite")
+            _check_probabilities(segment, n)
         if self.n_states < 2:
             raise ValueError(f"chi must have at least 2 states, got {self.n_states}")
         if self.trajectories is not None:
@@ -133,6 +134,23 @@ class Chi(Sequence):
         Chi
         """
         return replace(self, segments=tuple(function(segment) for segment in self.segments))
+
+
+def _check_probabilities(segment: np.ndarray, n: int) -> None:
+    """ValueError where segment n of chi holds something else; some frames at a time, to need little memory."""
+    step = max(1, _VALUES // segment[0].size)
+    for start in range(0, len(segment), step):
+        part = segment[start : start + step]
+        with np.errstate(invalid="ignore"):  # inf - inf
+            low, high, total = part.min(), part.max(), part.sum(axis=2, dtype=np.float64)
+            furthest = float(total.flat[np.abs(total - 1).argmax()])
+        if not np.isfinite([low, high, furthest]).all():
+            raise ValueError(f"chi of segment {n} holds values that are not finite")
+        if low < -_ROUNDING or high > 1 + _ROUNDING:
+            found = f"{low if low < -_ROUNDING else high:.4g}"
+            raise ValueError(f"chi of segment {n} holds {found}; state probabilities lie between 0 and 1")
+        if abs(furthest - 1) > _ROUNDING:
+            raise ValueError(f"chi of segment {n}: the states of a frame add up to {furthest:.4g}, probabilities to 1")
 
 
 ChiLike: TypeAlias = Chi | np.ndarray | Iterable[np.ndarray]

@@ -121,28 +121,44 @@ def test_collapsed_states_have_a_finite_matrix(kind):
         np.testing.assert_allclose(np.sort(ga.eigenvalues(K))[-2:], np.sort(ga.eigenvalues(expected)), atol=1e-8)
 
 
+HALVES = np.full((5, 1, 2), 0.5)
+
+
 @pytest.mark.parametrize(
     ("chi", "tau", "message"),
     [
         ([], 1, "holds no segment"),
         (np.ones((5, 2)), 1, r"segment 0 must have shape \(F, n_targets, n_states\), got \(5, 2\)"),
         (
-            [np.ones((5, 1, 2)), np.ones((5, 1, 3))],
+            [HALVES, np.full((5, 1, 3), 1 / 3)],
             1,
             r"segment 1 has shape \(5, 1, 3\), segment 0 has \(5, 1, 2\)",
         ),
         (np.ones((5, 1, 1)), 1, "at least 2 states, got 1"),
         (np.full((5, 1, 2), np.nan), 1, "segment 0 holds values that are not finite"),
-        (np.ones((5, 1, 2)), 5, "a lag time of 5 frames needs longer segments; the longest has 5 frames"),
-        (np.ones((5, 1, 2)), 0, "lag times must be increasing integers of at least 1 frame"),
-        (np.ones((5, 1, 2)), 1.5, "lag times must be increasing integers"),
-        (np.ones((5, 1, 2)), [1, 2], r"tau must be a single lag time, got \[1, 2\]"),
+        (HALVES, 5, "a lag time of 5 frames needs longer segments; the longest has 5 frames"),
+        (HALVES, 0, "lag times must be increasing integers of at least 1 frame"),
+        (HALVES, 1.5, "lag times must be increasing integers"),
+        (HALVES, [1, 2], r"tau must be a single lag time, got \[1, 2\]"),
+        ([HALVES, HALVES + [0.6, -0.6]], 1, "chi of segment 1 holds -0.1; state probabilities lie between 0 and 1"),
+        (HALVES * [3, 0], 1, "chi of segment 0 holds 1.5; state probabilities lie between 0 and 1"),
+        (HALVES * [1, 0.5], 1, "chi of segment 0: the states of a frame add up to 0.75, probabilities to 1"),
+        (ga.eigenvectors(np.array([[0.9, 0.1], [0.2, 0.8]])).right[[0, 1] * 3][:, None], 1, "chi of segment 0 holds -"),
         (np.tile([np.inf, -np.inf], (5, 1, 1)), 1, "segment 0 holds values that are not finite"),
     ],
 )
 def test_bad_arguments(chi, tau, message):
     with pytest.raises(ValueError, match=message):
         ga.koopman_matrix(chi, tau)
+
+
+def test_rounding_is_let_pass():
+    """A softmax in float32 with a hundred states, four digits of text, and what lies outside by less."""
+    z = np.random.default_rng(0).normal(0, 5, (50, 3, 100)).astype(np.float32)
+    e = np.exp(z - z.max(axis=2, keepdims=True))
+    assert ga.Chi(e / e.sum(axis=2, keepdims=True)).n_states == 100
+    ga.Chi(np.tile([0.33334, 0.33333, 0.33335], (4, 1, 1)))
+    ga.Chi(np.tile([1 + 1e-6, -1e-6], (4, 1, 1)))
 
 
 def test_spectrum_of_a_known_matrix():
