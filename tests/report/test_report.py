@@ -610,3 +610,16 @@ def test_axes_show_the_unit_but_keep_the_coordinates(run):
     np.testing.assert_allclose(ax.lines[0].get_xdata(), [5e4, 1e5, 2.5e5])
     shown = {float(label.get_text()) for label in ax.get_xticklabels() if label.get_text()}
     np.testing.assert_allclose(sorted(shown), np.array(ax.get_xticks())[np.argsort(ax.get_xticks())] / 1e3)
+
+
+def test_panels_that_share_an_axis_share_its_unit(run):
+    """One is slow and one is fast, and the same ticks stand for both."""
+    import matplotlib.pyplot as plt
+
+    _, axes = plt.subplots(1, 2, sharey=True)
+    for ax, interval in zip(axes, (1.0, 5e4), strict=True):
+        plots.timescales(ga.implied_timescales(ga.load_chi(run), [1, 2, 5], interval, "ps"), ax=ax)
+    axes[0].figure.canvas.draw()
+    assert [ax.get_ylabel() for ax in axes] == ["timescale (ps)"] * 2
+    shown = [label for label in axes[0].get_yticklabels() if label.get_text()]
+    assert all(float(label.get_text()) == pytest.approx(label.get_position()[1], rel=1e-4) for label in shown)

@@ -77,6 +77,8 @@ def new_axes(ax: Axes | None, height: float = 3.2, width: float = NARROW) -> Axe
 def time_axis(axis: Axis, times: Any, time_unit: str, name: str) -> None:
     """Label an axis of times in the unit that they are best read in; its coordinates stay in that of the data.
 
+    An axis that panels share keeps the unit of the data: they also share what is written at its ticks.
+
     Parameters
     ----------
     axis : matplotlib Axis
@@ -87,7 +89,8 @@ def time_axis(axis: Axis, times: Any, time_unit: str, name: str) -> None:
     name : str
         What the times are.
     """
-    factor, unit = readable_unit(times, time_unit)
+    panels = getattr(axis.axes, f"get_shared_{axis.axis_name}_axes")().get_siblings(axis.axes)
+    factor, unit = readable_unit(times, time_unit) if len(panels) == 1 else (1.0, time_unit)
     axis.set_major_formatter(lambda value, _: f"{value * factor:.6g}")
     if axis.get_scale() == "log":
         finite = np.ravel(times)[np.isfinite(np.ravel(times))]
