@@ -121,7 +121,7 @@ def measure(step, graphs, run, n_conv):
     asked = [sys.executable, __file__, "--step", step, str(graphs), str(run), str(n_conv)]
     done = subprocess.run(asked, capture_output=True, text=True, check=False)
     if done.returncode:
-        sys.exit(f"{step}: {done.stderr}")
+        sys.exit(f"{step} ended with {done.returncode}: {done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
