@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python analysis/report.py runs/demo
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest --cov=gdynet_tf --cov-report=term --cov-fail-under=90
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov=gdynet_tf --cov-report=term --cov-fail-under=90
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
