@@ -69,7 +69,7 @@ class TestNotebooks:
         assert octahedral == pytest.approx(6, abs=0.3)
         assert tetrahedral == pytest.approx(4, abs=0.5)
         assert "Chapman-Kolmogorov test passed:" in said
-        assert "report.html" in said
+        assert "report_all.html" in said
 
     def test_own_trajectory(self, tmp_path, monkeypatch):
         said, n_pictures = executed("own_trajectory.ipynb", tmp_path, monkeypatch)

@@ -112,7 +112,7 @@ def test_save_and_load(graphs, tmp_path):
     in_memory = ga.load_system(estimator.run_, "test")
     path = estimator.save(tmp_path / "runs" / "mine")
     names = {"config.json", "history.csv", "scores.json", "best.weights.h5", "model.keras", "chi", "graphs"}
-    names |= {"explanation.json"}
+    names |= {"explanation.json", "manifest.json"}
     assert {file.name for file in path.iterdir()} == names
     run = ga.load_run(path)
     assert run.config == estimator.run_.config
@@ -137,6 +137,7 @@ def test_saving_does_not_destroy(fitted, graphs, tmp_path):
     with pytest.raises(InputError, match=r"run: holds .*run(/graphs)?, which is still needed; it is not overwritten"):
         gd.GDyNetEstimator.load(path).save(path, overwrite=True)
     (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1.tex").touch()
     with pytest.raises(InputError, match="thesis: exists and is no run directory; it is not overwritten"):
         gd.GDyNetEstimator.load(path).save(tmp_path / "thesis", overwrite=True)
     other = gd.GDyNetEstimator.load(path).save(tmp_path / "other")
