@@ -107,23 +107,25 @@ class Switching:
     substeps: int = 6
 
     def draw(self, n, rng):
-        for _ in range(n):
-            yield [self.one(length, rng) for length in self.lengths]
+        every = [self.one(length, self.n_targets * n, rng) for length in self.lengths]  # of all draws at once
+        for k in range(n):
+            part = slice(k * self.n_targets, (k + 1) * self.n_targets)
+            yield [(np.eye(2)[states[:, part]], positions[:, part]) for states, positions in every]
 
-    def one(self, length, rng):
+    def one(self, length, n_targets, rng):
         Q = np.array([[-self.rates[0], self.rates[0]], [self.rates[1], -self.rates[1]]])
         jump, each = expm(Q / self.substeps), np.asarray(self.diffusivities)
-        state = (rng.random(self.n_targets) < self.rates[0] / sum(self.rates)).astype(int)
-        x, states, positions = np.zeros((self.n_targets, 3)), [], []
+        state = (rng.random(n_targets) < self.rates[0] / sum(self.rates)).astype(int)
+        x, states, positions = np.zeros((n_targets, 3)), [], []
         for _ in range(length):
             states.append(state)
             positions.append(x)
             for _ in range(self.substeps):
-                after = (rng.random(self.n_targets) < jump[state, 1]).astype(int)
+                after = (rng.random(n_targets) < jump[state, 1]).astype(int)
                 mean = (each[state] + each[after]) / 2
                 x = x + np.sqrt(2 * mean / self.substeps)[:, None] * rng.normal(size=x.shape)
                 state = after
-        return np.eye(2)[np.array(states)], np.array(positions)
+        return np.array(states), np.array(positions)
 
     def truth(self):
         Q = np.array([[-self.rates[0], self.rates[0]], [self.rates[1], -self.rates[1]]])

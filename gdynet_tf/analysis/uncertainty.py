@@ -104,8 +104,9 @@ def jackknife(copies: np.ndarray, blocks: Blocks, memory: bool = True) -> Spread
     Blocks of time share a part of their fluctuation with their neighbours, and something slow and weak may go on over
     many of them. What rules the average over all is what is slow: of blocks of time, the variance is that of the ten
     slowest waves, W_k = sum over j of cos(pi k (j + 1/2) / n) (p_j - x_J), 2 <W_k²> / n², each a degree of freedom (E.
-    Lazarus, D. J. Lewis, J. H. Stock, M. W. Watson, J. Bus. Econ. Stat. 36, 541 (2018)). All of them together would be
-    the spread between blocks.
+    Lazarus, D. J. Lewis, J. H. Stock, M. W. Watson, J. Bus. Econ. Stat. 36, 541 (2018)). All of them together are the
+    spread between blocks, which misses about relaxation / block length of the variance; a share a of them misses
+    1 - sin(pi a) / (pi a) of that, and is corrected for it.
 
     Targets that are slightly correlated widen variances of groups of targets by the design effect. Where few blocks
     carry most of the variance, as for a rare state, the degrees of freedom are those of these few,
@@ -134,13 +135,14 @@ def jackknife(copies: np.ndarray, blocks: Blocks, memory: bool = True) -> Spread
     variance, most = shares.sum(axis=0), 1 / (blocks.weights**2).sum() - 1
     with np.errstate(invalid="ignore", divide="ignore"):
         degrees = np.clip(3 * variance**2 / (shares**2).sum(axis=0) - 1, 1, most)
-    if memory and blocks.basis.kind == "blocks of single targets":
-        factor /= 1 - min(blocks.basis.relaxation / blocks.basis.block_length, 0.3)
+    share = 1.0  # of the waves that are taken; all of them miss what neighbours have in common
     if memory and blocks.basis.kind == "time blocks":
         numbers = np.arange(1, min(_WAVES, n_blocks - 1) + 1)
         waves = np.cos(np.pi * numbers[:, None] * (np.arange(n_blocks) + 0.5) / n_blocks)
         variance = 2 * (np.tensordot(waves, pseudo - corrected, axes=1) ** 2).mean(axis=0) / n_blocks**2
-        degrees = np.minimum(degrees, len(numbers))
+        degrees, share = np.minimum(degrees, len(numbers)), len(numbers) / (n_blocks - 1)
+    if memory and blocks.basis.kind in ("time blocks", "blocks of single targets"):
+        factor /= 1 - min(blocks.basis.relaxation / blocks.basis.block_length, 0.3) * (1 - np.sinc(share))
     return Spread(whole, corrected, np.sqrt(variance * factor), degrees)
 
 

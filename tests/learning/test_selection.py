@@ -272,3 +272,18 @@ def test_bad_options(graphs, tmp_path, monkeypatch, capsys, words, message):
     assert err.startswith("error: ")
     assert message in err
     assert not any(tmp_path.iterdir())
+
+
+def test_something_slow_that_the_states_hardly_show():
+    """Flips of 10 frames whose populations, 0.62 and 0.38, swap every 1,000 frames: no lag of a few frames shows it."""
+    rng = np.random.default_rng(1)
+    swaps = (rng.random(180_000) < 1e-3).cumsum() % 2
+    redrawn = rng.random(180_000) < 0.1
+    drawn = rng.random(180_000) < np.where(swaps, 0.62, 0.38)
+    state = drawn[np.maximum.accumulate(np.where(redrawn, np.arange(180_000), 0))]
+    found = scan_lags([[np.eye(2)[fold.astype(int)][:, None]] for fold in np.array_split(state, 3)], [2])
+    assert kinds(found) == {2: "hidden"}
+    assert "frames: a slow process that the states hardly show." in found[0].finding.text
+    best, (finding, *_) = recommend(found)
+    assert best is None
+    assert "1: something slow that the states hardly show" in finding.text

@@ -29,6 +29,7 @@ _POOLED = 0.8  # share of it for the processes of all folds together
 _WITHIN, _SURELY = 0.10, 0.20  # shortfall of the slowest timescale: as estimated, and excluded by its interval
 _COARSE = 0.15  # deviation of a probability that must have been noticed
 _IMMATERIAL = 0.05  # deviation of eigenvalues and probabilities that is none, however sure: a tenth of a timescale
+_HIDDEN = 4.0  # memory of the data over the slowest timescale, from which something slower is in them
 _REACHES = 24  # lags among which the longest usable one is looked for
 _USABLE = 0.2  # slowest eigenvalue down to which a lag is usable: what is over sooner must be over by then
 
@@ -82,8 +83,8 @@ class Candidate:
     finding : Finding
         Its kind is "no dynamics"; "nothing slow"; "few slow": fewer relaxations outlast the lag than the states need;
         "untested"; "refuted": by the Chapman-Kolmogorov test, and the deviation may exceed 0.05; "drifts": the slowest
-        timescale does; "no power": neither was noticed, but could not have been; "not found again": other seeds find
-        other states; or "holds".
+        timescale does; "no power": neither was noticed, but could not have been; "hidden": something slow
+        that the states hardly show; "not found again": other seeds find other states; or "holds".
     """
 
     n_states: int
@@ -181,7 +182,7 @@ def _candidate(folds: Sequence[Chi], lag: int, reach: int, frame_interval: float
         max_deviation=max(test.max_deviation for test in tests),
         shortfall=shortfall,
         n_folds=sum(bool(test.basis.kind) for test in tests),
-        finding=_verdict(numbers, material, shortfall, n, [test.basis for test in tests]),
+        finding=_verdict(numbers, material, shortfall, n, _timescales(values, lag)[0], [test.basis for test in tests]),
         **numbers,
     )
 
@@ -253,9 +254,14 @@ def _logarithms(fold: Chi, lag: int, reach: int) -> tuple[np.ndarray, ga.Blocks]
 
 
 def _verdict(
-    numbers: dict[str, Any], material: float, shortfall: Shortfall, n_states: int, bases: Sequence[ga.Basis]
+    numbers: dict[str, Any],
+    material: float,
+    shortfall: Shortfall,
+    n_states: int,
+    slowest: float,
+    bases: Sequence[ga.Basis],
 ) -> ga.Finding:
-    """The finding, by what was seen, in this order."""
+    """The finding, by what was seen, in this order. ``slowest``: timescale in frames."""
     n_slow, p_value, noticeable = numbers["n_slow"], numbers["p_value"], numbers["noticeable"]
     numbers = numbers | {
         "shortfall": shortfall.value,
@@ -296,6 +302,13 @@ def _verdict(
     if noticeable > _COARSE:
         text = f"Only a deviation of {noticeable:.2g} from the Chapman-Kolmogorov equation would have been noticed."
         return finding("no power", "warning", text)
+    remembered = float(np.median([np.nanmax([basis.relaxation, basis.slower]) for basis in bases]))
+    if remembered > _HIDDEN * slowest:
+        text = (
+            f"Something is remembered for about {remembered:.0f} frames, and the slowest timescale is {slowest:.0f} "
+            "frames: a slow process that the states hardly show."
+        )
+        return finding("hidden", "warning", text)
     refuted = "Refuted, but the data exclude a deviation that matters" if p_value < _LEVEL else "Not refuted"
     text = f"{refuted}; a deviation of {noticeable:.2g} would have been noticed, and {below}."
     return finding("holds", "good", text)

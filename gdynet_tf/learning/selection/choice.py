@@ -39,6 +39,7 @@ _WORDS = {
     "refuted": "refuted by the Chapman-Kolmogorov test",
     "drifts": "timescales that are not constant in the lag",
     "no power": "nothing against them, but the data could not have shown it",
+    "hidden": "something slow that the states hardly show",
     "not found again": "states that other seeds do not find again",
     "few slow": "fewer relaxations that outlast the lag than the states need",
     "nothing slow": "no relaxation that outlasts the lag",
