@@ -89,7 +89,8 @@ def time_axis(axis: Axis, times: Any, time_unit: str, name: str) -> None:
     name : str
         What the times are.
     """
-    panels = getattr(axis.axes, f"get_shared_{axis.axis_name}_axes")().get_siblings(axis.axes)
+    ax = axis.axes
+    panels = (ax.get_shared_x_axes() if axis is ax.xaxis else ax.get_shared_y_axes()).get_siblings(ax)
     factor, unit = readable_unit(times, time_unit) if len(panels) == 1 else (1.0, time_unit)
     axis.set_major_formatter(lambda value, _: f"{value * factor:.6g}")
     if axis.get_scale() == "log":
