@@ -1,7 +1,8 @@
 """Element symbols and atomic numbers."""
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import numpy as np
 from gdynet_tf.errors import InputError
 from gdynet_tf.findings import Finding
 
-__all__ = ["atomic_number", "elements_by_mass", "elements_of", "formula", "symbol"]
+__all__ = ["atomic_number", "elements_by_mass", "elements_by_name", "elements_of", "formula", "symbol"]
 
+_NEAR_MASS = 0.3  # by which the mass of an element told by a name may differ from the given one, relative
 _SAME_MASS = 0.015  # u, by which a mass written with few digits may differ from the standard atomic weight
 
 
@@ -150,3 +152,90 @@ def elements_by_mass(masses: np.ndarray, where: str | Path) -> tuple[np.ndarray,
         numbers={f"{mass:g}": z for mass, z in zip(kinds, numbers, strict=True)},
     )
     return np.array(numbers, np.int32)[which.ravel()], (finding,)
+
+
+def elements_by_name(
+    names: Sequence[str],
+    residues: np.ndarray,
+    masses: np.ndarray,
+    guess: Callable[[str], str],
+    where: str | Path,
+    remedy: str,
+) -> np.ndarray:
+    """Elements that atom names tell.
+
+    A name that begins with a symbol as it is written (Sn, Se1, O) is that element. Capitals are ambiguous: CA is
+    calcium or a carbon. The mass decides where there is one; without it an atom that is a residue by itself is the
+    element of two letters, one in a residue with carbon or hydrogen is what ``guess`` says, and any other cannot be
+    told.
+
+    Parameters
+    ----------
+    names : (N,) list of str
+    residues : (N,) int array
+        Number of the residue of each atom.
+    masses : (N,) array
+        u; 0 for not known.
+    guess : callable
+        Name -> symbol, for names of biomolecules and force fields.
+    where : str
+        File or name, for the messages.
+    remedy : str
+        What messages end with.
+
+    Returns
+    -------
+    (N,) int32
+
+    Raises
+    ------
+    InputError
+        If a name tells no element, two, or one of another mass.
+    """
+    read = {name: _elements_in(name, guess) for name in dict.fromkeys(names)}
+    for name, candidates in read.items():
+        if not candidates:
+            raise InputError(f"{where}: the topology has no elements and the atom name {name!r} tells none{remedy}")
+    organic = [residue for name, residue in zip(names, residues, strict=True) if read[name] in ((1,), (6,))]
+    with_carbon, (_, which, size) = set(organic), np.unique(residues, return_inverse=True, return_counts=True)
+    numbers = np.empty(len(names), np.int32)
+    for atom, (name, mass) in enumerate(zip(names, masses, strict=True)):
+        candidates = read[name]
+        fitting = [z for z in candidates if mass <= 0 or z == 1 or abs(mass - _weights()[z]) <= _NEAR_MASS * mass]
+        if not fitting:
+            element, weight = symbol(candidates[0]), _weights()[candidates[0]]
+            raise InputError(
+                f"{where}: the atom name {name!r} reads as {element} ({weight:.1f} u), its mass is {mass:.1f} u{remedy}"
+            )
+        if len(fitting) == 1 or residues[atom] in with_carbon:
+            numbers[atom] = fitting[0]
+        elif size[which.ravel()[atom]] == 1:
+            numbers[atom] = fitting[-1]
+        else:
+            either = " or ".join(symbol(z) for z in fitting)
+            raise InputError(
+                f"{where}: the topology has no elements and the atom name {name!r} may be {either}{remedy}"
+            )
+    return numbers
+
+
+def _elements_in(name: str, guess: Callable[[str], str]) -> tuple[int, ...]:
+    """What a name may stand for: by convention, then by its two first letters."""
+    letters = re.match("[A-Za-z]*", name.lstrip("0123456789"))
+    word = letters[0] if letters else ""
+    if word[1:2].islower() and len(word) == 2 and word[0].isupper() and _is_symbol(word):
+        return (atomic_number(word, name),)
+    usual, pair = str(guess(name)).capitalize(), word.capitalize()
+    # What is found further on in a name, N in MN, is none; but SOD and POT are Na and K.
+    inside = usual[:1] != word[:1].upper() and usual.upper() in word.upper()
+    found = [usual] if _is_symbol(usual) and not inside else []
+    if len(word) == 2 and _is_symbol(pair) and pair not in found:
+        found.append(pair)
+    return tuple(atomic_number(element, name) for element in found)
+
+
+def _is_symbol(name: str) -> bool:
+    try:
+        return bool(atomic_number(name, ""))
+    except InputError:
+        return False

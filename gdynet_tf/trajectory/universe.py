@@ -7,13 +7,12 @@ import numpy as np
 
 from gdynet_tf.errors import InputError
 from gdynet_tf.findings import Finding
-from gdynet_tf.trajectory.elements import atomic_number, elements_by_mass, elements_of, symbol
+from gdynet_tf.trajectory.elements import elements_by_mass, elements_by_name, elements_of, symbol
 
 __all__ = ["atoms_of_mdanalysis", "residue_numbers", "universe_of"]
 
 _ATTRIBUTES = ("names", "types", "resids", "resnames", "masses", "charges")
 _REMEDY = "; universe.add_TopologyAttr('elements', [...]) tells them"
-_SAME_MASS = 0.3  # by which the mass of a guessed element may differ from that in the topology, relative
 _FAR = 1e4  # Å
 
 
@@ -100,39 +99,14 @@ def _atomic_numbers(atoms: Any, where: str, remedy: str) -> tuple[np.ndarray, tu
     names = [str(name) for name in (atoms.names if hasattr(atoms, "names") else atoms.types)]
     if all(name.isdigit() for name in names) and hasattr(atoms, "masses") and np.all(atoms.masses > 0):
         return elements_by_mass(atoms.masses, where)
-    guesser = DefaultGuesser(atoms.universe)
-    guess = {name: str(guesser.guess_atom_element(name)).capitalize() for name in dict.fromkeys(names)}
-    numbers = {}
-    for name, element in guess.items():
-        try:
-            numbers[name] = atomic_number(element, where)
-        except InputError:
-            raise InputError(
-                f"{where}: the topology has no elements and the atom name {name!r} tells none{remedy}"
-            ) from None
-    _check_masses(atoms, names, numbers, guess, where, remedy)
-    said = ", ".join(f"{name} {element}" for name, element in list(guess.items())[:12])
+    residues = np.asarray(atoms.resindices) if hasattr(atoms, "resindices") else np.zeros(len(names), int)
+    masses = np.asarray(atoms.masses) if hasattr(atoms, "masses") else np.zeros(len(names))
+    guess = DefaultGuesser(atoms.universe).guess_atom_element
+    numbers = elements_by_name(names, residues, masses, guess, where, remedy)
+    first = {name: symbol(int(z)) for name, z in reversed(list(zip(names, numbers, strict=True)))}
+    said = ", ".join(f"{name} {first[name]}" for name in list(dict.fromkeys(names))[:12])
     text = f"elements are guessed from the atom names: {said}{remedy}"
-    return np.array([numbers[name] for name in names], np.int32), (
-        Finding("elements by name", "note", text, dict(guess)),
-    )
-
-
-def _check_masses(
-    atoms: Any, names: list[str], numbers: dict[str, int], guess: dict[str, str], where: str, remedy: str
-) -> None:
-    """InputError where a guessed element is far from the mass in the topology: CA may be calcium or a carbon."""
-    from ase.data import atomic_masses
-
-    masses = atoms.masses if hasattr(atoms, "masses") else np.zeros(len(names))
-    for name, mass in zip(names, masses, strict=True):
-        expected = atomic_masses[numbers[name]]
-        # Hydrogen is repartitioned or deuterium often, and 0 stands for not known.
-        if numbers[name] != 1 and mass > 0 and abs(mass - expected) > _SAME_MASS * expected:
-            raise InputError(
-                f"{where}: the atom name {name!r} reads as {guess[name]} ({expected:.1f} u), its mass is {mass:.1f} u"
-                f"{remedy}"
-            )
+    return numbers, (Finding("elements by name", "note", text, first),)
 
 
 def residue_numbers(attributes: Mapping[str, np.ndarray], n_atoms: int) -> np.ndarray:
