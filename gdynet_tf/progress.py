@@ -64,8 +64,9 @@ class Progress:
             return
         self._said, self._said_at = now, self.done
         passed, share = now - self._began, self.done / self.total
+        units = self.unit + ("es" if self.unit.endswith("ch") else "s")
         logger.info(
-            f"{self.description}: {self.done} of {self.total} {self.unit}s ({100 * share:.0f} %), {passed:.0f} s, "
+            f"{self.description}: {self.done} of {self.total} {units} ({100 * share:.0f} %), {passed:.0f} s, "
             f"about {passed / share - passed:.0f} s left"
         )
 

@@ -68,7 +68,8 @@ def _run(args: argparse.Namespace) -> None:
     targets = find_targets(args.targets, first)
     n_frames = sum(len(t.positions) for t in trajectories)
     logger.info(
-        f"{n_frames} frames of {len(first.atomic_numbers)} atoms, {args.n_neighbors} neighbours, "
+        f"{_count(n_frames, 'frame')} of {_count(len(first.atomic_numbers), 'atom')}, "
+        f"{_count(args.n_neighbors, 'neighbour')}, "
         f"{_count(len(targets), 'target')} of {_count(targets.shape[1], 'atom')}"
     )
     build_graphs(

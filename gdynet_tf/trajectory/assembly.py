@@ -91,6 +91,13 @@ class Assembly:
             self.seen.begin(source.path)
         elif not np.array_equal(source.atomic_numbers, self._sources[0].atomic_numbers):
             raise InputError(f"{source.path}: its atoms are not those of {self._sources[0].path}")
+        for what in ("unwrapped", "periodic", "time_unit") if self._sources else ():
+            here, there = getattr(source, what), getattr(self._sources[0], what)
+            if here != there:
+                said = what.replace("_", " ")
+                raise InputError(
+                    f"{source.path}: {said} {here}, in {self._sources[0].path} {there}; they are not joined"
+                )
         self._sources.append(source)
         n_before = self._n_read
         try:

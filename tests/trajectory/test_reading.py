@@ -268,6 +268,19 @@ class TestSingleFrames:
         np.testing.assert_array_equal(found.positions, unwrap(x, np.repeat(CELL[None], 12, axis=0)))
         assert "in the order of the numbers in their names, f0.npz to f11.npz, are" in said(found, "single frames")
 
+    def test_files_that_do_not_belong_together(self, tmp_path):
+        x = walk(3) % 10
+        files = [dump(tmp_path / f"dump.{k}", x[k : k + 1], [100 * k]) for k in range(3)]
+        text = files[0].read_text()
+        files[0].write_text(text.replace(" x y z", " xu yu zu"))
+        with pytest.raises(InputError, match=r"dump\.1: unwrapped False, in .*dump\.0 True; they are not joined"):
+            read(files)
+        files[0].write_text(text.replace("pp pp pp", "pp pp ff"))
+        with pytest.raises(
+            InputError, match=r"dump\.1: periodic \(True, True, True\), in .*dump\.0 \(True, True, False\)"
+        ):
+            read(files)
+
     def test_a_gap_names_the_files(self, tmp_path):
         x = walk(12) % 10
         files = [dump(tmp_path / f"dump.{k}", x[k : k + 1], [100 * k]) for k in range(12) if k != 7]

@@ -117,7 +117,7 @@ def diffusion_finding(exponent: Estimate, bend: Estimate, change: float, fitted:
     Finding
         "diffusion", good or a warning.
     """
-    value, bent = float(exponent.value), excludes(bend, 0.0) or change != 0
+    value, bent = float(exponent.value), bool(excludes(bend, 0.0) or change != 0)
     low, high = _EXPONENTS
     certain = excludes(exponent, 1.0) or not np.isfinite(exponent.lower)
     below = change < 0 if change and not excludes(exponent, 1.0) else value < 1

@@ -53,9 +53,9 @@ def open_ase(path: str | Path, kind: str) -> FrameSource:
     return FrameSource(
         path=str(path),
         atomic_numbers=first.numbers.astype(np.int32),
-        chunks=gathered(_frames(chain([first], images), first, path, interval), str(path)),
+        chunks=gathered(_frames(chain([first], images), first, kind, path, interval), str(path)),
         periodic=tuple(bool(p) for p in first.pbc),
-        time_unit="fs" if "time" in first.info or interval is not None else None,
+        time_unit="fs" if _times_itself(first, kind) or interval is not None else None,
         attributes={"charges": charges} if charges.any() else {},
         sources=(str(path),),
     )
@@ -97,7 +97,12 @@ def _whole(lines: Iterable[str], path: str | Path) -> Iterator[str]:
         raise TruncatedFile(f"{path}: ends within a frame; the file is truncated")
 
 
-def _frames(images: Iterator[Any], first: Any, path: str | Path, interval: float | None) -> Iterator[Frame]:
+def _times_itself(image: Any, kind: str) -> bool:
+    """Whether frames tell their time, in ASE's units: what users note in other formats may be anything."""
+    return kind.startswith("castep") and "time" in image.info
+
+
+def _frames(images: Iterator[Any], first: Any, kind: str, path: str | Path, interval: float | None) -> Iterator[Frame]:
     from ase.units import fs
 
     for n, image in enumerate(images):
@@ -106,7 +111,9 @@ def _frames(images: Iterator[Any], first: Any, path: str | Path, interval: float
         if (image.pbc != first.pbc).any():
             raise InputError(f"{path}: the periodicity changes in frame {n}")
         cell = image.cell.array
-        time = image.info["time"] / fs if "time" in image.info else None if interval is None else n * interval
+        time = None if interval is None else n * interval
+        if _times_itself(image, kind):
+            time = image.info["time"] / fs
         # Where nothing is periodic the file says so: ASE's own formats keep it.
         yield Frame(positions=image.positions, lattice=cell if cell.any() or not image.pbc.any() else None, time=time)
 

@@ -59,12 +59,15 @@ def _with_cells(chunks: Iterator[Chunk], path: str | Path, cells: str | Path) ->
     """The cell of each step; the files may have been written at different intervals."""
     table = _cells(cells)
     step, cell = next(table, (None, None))
-    first, constant = cell, True
+    first, constant, last = cell, True, -1
     for chunk in chunks:
         lattices = []
         for wanted in chunk.steps if chunk.steps is not None else []:
-            while step is not None and step < wanted:
+            restarted, last = wanted < last, wanted
+            while step is not None and (step < wanted or restarted):
+                before = step
                 step, cell = next(table, (None, None))
+                restarted = restarted and step is not None and step > before  # until the cells go back too
                 constant = constant and (cell is None or np.abs(cell - first).max() < _SAME)
             if step == wanted:
                 lattices.append(cell)

@@ -96,6 +96,12 @@ def open_lammps(path: str | Path, species: Sequence[str] | None = None, elements
     if units.length != 1:
         text = f"units {first.units}: lengths are multiplied by {units.length:g} for Å"
         findings += (Finding("converted units", "note", text, {"length": units.length}),)
+    if "id" not in first.columns and first.n_atoms > 1:
+        text = (
+            "no id column: atoms are taken to stand in the same order in every frame, which LAMMPS does not see to by "
+            "itself (dump id, or dump_modify sort id)"
+        )
+        findings += (Finding("no atom ids", "warning", text, {}),)
     return FrameSource(
         path=str(path),
         atomic_numbers=numbers,

@@ -27,6 +27,7 @@ Atoms = tuple[np.ndarray, dict[str, np.ndarray], tuple[Finding, ...]]
 _HEAD = 2**14  # bytes by which a format is recognised
 _NEEDS_TOPOLOGY = ("XTC", "TRR", "DCD", "NCDF", "H5MD")
 _REMEDY = "; a `topology` that has them tells them"
+_SLAB = 6  # DL_POLY's key for boundaries that are not periodic along z
 _STYLES = {  # of LAMMPS data, where MDAnalysis guesses by the number of columns
     "atomic": "id type x y z",
     "charge": "id type charge x y z",
@@ -94,6 +95,7 @@ def open_mdanalysis(
         path=str(path),
         atomic_numbers=numbers,
         chunks=gathered(chain([first], frames), str(path)),
+        periodic=(True, True, kind != "HISTORY" or _history_boundaries(path) != _SLAB),
         time_unit=None if first.time is None else "ps",
         attributes=attributes,
         findings=findings,
@@ -255,6 +257,16 @@ def _dcd_frames(path: str | Path, kind: str, n_atoms: int) -> Iterator[Frame]:
         written = int.from_bytes(head[8 + wide : 12 + wide], "little" if head[0] else "big")
         if len(reader) < written:
             raise TruncatedFile(f"{path}: has {len(reader)} of {written} frames; the file is truncated")
+
+
+def _history_boundaries(path: str | Path) -> int:
+    """The key imcon in the header of a HISTORY; those of cells that are no parallelepipeds are refused."""
+    with open_lines(path) as lines:
+        lines.need("the header")
+        key = integer(path, "line 2: periodic boundary key", (lines.need("the header").split() + ["", ""])[1])
+    if key not in (0, 1, 2, 3, _SLAB):
+        raise InputError(f"{path}: periodic boundary key {key}: only cells that are parallelepipeds or slabs are read")
+    return key
 
 
 def _history_frames(path: str | Path, kind: str, n_atoms: int) -> Iterator[Frame]:

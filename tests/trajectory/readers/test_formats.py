@@ -204,6 +204,18 @@ def test_dlpoly(tmp_path, opened, level):
     np.testing.assert_allclose(found.lattices[0], theirs.cell.array)
 
 
+def test_dlpoly_cells_of_other_shapes(tmp_path, opened):
+    """A slab is not periodic along z; a truncated octahedron is no parallelepiped."""
+    head, _, rest = history().partition("         3         3\n")
+    (tmp_path / "HISTORY").write_text(f"{head}         6         3\n{rest}")
+    assert opened(tmp_path / "HISTORY").source.periodic == (True, True, False)
+    (tmp_path / "HISTORY").write_text(f"{head}         4         3\n{rest}")
+    with pytest.raises(
+        InputError, match="HISTORY: periodic boundary key 4: only cells that are parallelepipeds or slabs"
+    ):
+        open_source(tmp_path / "HISTORY")
+
+
 # --- GROMACS -----------------------------------------------------------------------------------
 
 
@@ -415,6 +427,31 @@ def test_cp2k(tmp_path, opened, every):
     np.testing.assert_allclose(found.times, [0, 2.5, 5])
     np.testing.assert_array_equal(found.steps, [0, 5, 10])
     assert [Path(file).name for file in found.source.sources] == ["water-pos-1.xyz", "water-1.cell"]
+
+
+def test_cp2k_that_went_back(tmp_path, opened):
+    """A run that was restarted from an earlier step, in a cell that varies: both files repeat it."""
+    positions = cp2k(tmp_path, n_frames=4)
+    lines = positions.read_text().splitlines(keepends=True)
+    frame = len(lines) // 4
+    positions.write_text("".join(lines + lines[2 * frame :]))
+    header, *rows = (tmp_path / "water-1.cell").read_text().splitlines(keepends=True)
+    a = f"{LATTICE[0, 0]:20.10f}"
+    rows = [row.replace(a, f"{LATTICE[0, 0] + 0.1 * n:20.10f}", 1) for n, row in enumerate(rows)]
+    (tmp_path / "water-1.cell").write_text("".join([header, *rows, *rows[2:]]))
+    found = opened(positions)
+    np.testing.assert_array_equal(found.steps, [0, 5, 10, 15, 10, 15])
+    np.testing.assert_allclose(found.lattices[:, 0, 0] - LATTICE[0, 0], [0, 0.1, 0.2, 0.3, 0.2, 0.3], atol=1e-9)
+
+
+def test_notes_of_users_are_no_times(tmp_path, opened):
+    """What stands in the info of an ASE trajectory has no unit that is known."""
+    frames = atoms()
+    for n, frame in enumerate(frames):
+        frame.info["time"] = f"{2 * n} fs" if n % 2 else 2.0 * n
+    ase.io.write(tmp_path / "t.traj", frames)
+    found = opened(tmp_path / "t.traj")
+    assert (found.times, found.source.time_unit) == (None, None)
 
 
 def test_cp2k_without_cells(tmp_path, opened):

@@ -55,6 +55,14 @@ def test_units(tmp_path, opened, units, length, time, unit):
         assert f"units {units}: lengths are multiplied by" in found.source.findings[0].text
 
 
+def test_atoms_without_ids(tmp_path, opened):
+    """LAMMPS writes atoms in an order that changes."""
+    rows = "1 1 1 1\n1 0 0 0\n"
+    (finding,) = opened(write(tmp_path, timestep(0, rows, "type x y z")), species=["Li"]).source.findings
+    assert (finding.kind, finding.severity) == ("no atom ids", "warning")
+    assert "no id column: atoms are taken to stand in the same order in every frame" in finding.text
+
+
 def test_reduced_units_are_refused(tmp_path):
     path = write(tmp_path, timestep(0, TWO, extra="ITEM: UNITS\nlj\n"))
     with pytest.raises(InputError, match=r"t\.dump: units lj: has no lengths in Å; known are metal, real, electron"):
