@@ -11,6 +11,7 @@ import pytest
 
 SCRIPT = """
 import argparse
+import signal
 import sys
 import time
 
@@ -28,6 +29,7 @@ def command(args):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have background jobs ignore it
     sys.exit(run_command(command, argparse.ArgumentParser(), []))
 """
 

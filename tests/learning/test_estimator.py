@@ -143,7 +143,8 @@ def test_saving_does_not_destroy(fitted, graphs, tmp_path):
     other = gd.GDyNetEstimator.load(path).save(tmp_path / "other")
     gd.GDyNetEstimator.load(path).save(other, overwrite=True)
     assert ga.load_run(other).tau == 2
-    (other / "history.csv").unlink()
+    for name in ("manifest.json", "history.csv"):
+        (other / name).unlink()
     with pytest.raises(InputError, match=r"other: no history\.csv in it: a network was applied here, not trained"):
         gd.GDyNetEstimator.load(other)
 
