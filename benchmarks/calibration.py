@@ -229,6 +229,48 @@ class Chain:
         return max(np.abs(np.linalg.matrix_power(K, n) - self.koopman(n * TAU)).max() for n in range(2, STEPS + 1))
 
 
+@dataclass(frozen=True)
+class Shared(Chain):
+    """Targets that all follow one of some matrices, each on its own; which one, a chain that they share decides."""
+
+    world: np.ndarray | None = None
+    moves: tuple = ()
+
+    def draw(self, n, rng):
+        of_world, cumulative = stationary(self.world), np.cumsum(self.moves, axis=2)
+        given = stationary(self.P).reshape(len(self.world), -1) / of_world[:, None]
+        (n_frames,) = self.lengths
+        for _ in range(n):
+            world = walk(self.world, n_frames, (1, 1), rng)[:, 0, 0]
+            numbers = rng.random((n_frames, self.n_targets, 1))
+            state = (numbers[-1] > np.cumsum(given[world[0]])[:-1]).sum(axis=-1)
+            path = np.empty((n_frames, self.n_targets), np.int8)
+            for t in range(n_frames):
+                path[t] = state
+                state = (numbers[t] > cumulative[world[t]][state][:, :-1]).sum(axis=-1)
+            yield ga.Chi([np.eye(self.n_states, dtype=np.float32)[path]], TAU)
+
+
+def shared(world, moves, n_frames, n_targets):
+    """Of a target alone, state and world together are a chain."""
+    n = len(moves[0])
+    P = np.block([[world[g, h] * moves[g] for h in range(len(world))] for g in range(len(world))])
+    observed = tuple(range(n)) * len(world)
+    return Shared(P, (n_frames,), n_targets, observed=observed, world=world, moves=tuple(moves))
+
+
+def field_of(bias, switch, flip, n_frames, n_targets):
+    """Populations of 0.5 + bias and 0.5 - bias that swap for all, and relax to them in ``flip`` frames each."""
+    moves = [exchange([0.5 + b, 0.5 - b], {(0, 1): flip}) for b in (bias, -bias)]
+    return shared(exchange([0.5, 0.5], {(0, 1): switch}), moves, n_frames, n_targets)
+
+
+def bursts_of(n_frames, n_targets):
+    """Sixty frames in which all flip often, and 300 in which they hardly do."""
+    world = np.array([[1 - 1 / 60, 1 / 60], [1 / 300, 1 - 1 / 300]])
+    return shared(world, [exchange([0.5, 0.5], {(0, 1): time}) for time in (15.0, 600.0)], n_frames, n_targets)
+
+
 def measured(chi):
     """Everything of a report that rests on chi."""
     lags = [TAU, 2 * TAU, 4 * TAU]
@@ -313,8 +355,13 @@ CHAINS = {
     "memory, weak and slow": Chain(biased(10.0, 1000.0, 0.1), (20_000,), 1, observed=(0, 1, 0, 1)),
     "memory, weak and slow, long": Chain(biased(10.0, 1000.0, 0.1), (80_000,), 1, observed=(0, 1, 0, 1)),
     "memory, many targets": Chain(wells(8.0), (400,), 30, observed=LUMPED),
+    "bursts of all targets": bursts_of(3000, 50),
+    "bursts of all targets, short": bursts_of(1000, 100),
+    "a field that all feel": field_of(0.05, 150.0, 20.0, 3000, 20),
+    "a field that all feel, short": field_of(0.05, 300.0, 20.0, 3000, 50),
+    "a field that all feel, hardly": field_of(0.02, 150.0, 20.0, 3000, 50),
 }
-_MEMORY = ("memory", "fuzzy", "targets that differ")  # K(n tau) is not K(tau)^n
+_MEMORY = ("bursts", "a field", "memory", "fuzzy", "targets that differ")  # K(n tau) is not K(tau)^n
 CASES = {
     name: Case(draw=chain.draw, truth=chain.truth, measure=measured, markovian=not name.startswith(_MEMORY))
     for name, chain in CHAINS.items()

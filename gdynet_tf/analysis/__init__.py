@@ -14,9 +14,10 @@ from gdynet_tf.analysis.agreement import (
     restart_agreement,
     state_agreement,
 )
+from gdynet_tf.analysis.blocks import Basis, Blocks, Piece
 from gdynet_tf.analysis.chi import Chi, as_chi
 from gdynet_tf.analysis.dependence import target_correlation, target_following
-from gdynet_tf.analysis.independence import Basis, Blocks, Piece, independent_blocks
+from gdynet_tf.analysis.independence import independent_blocks
 from gdynet_tf.analysis.kinetics.chapman_kolmogorov import ChapmanKolmogorovTest, chapman_kolmogorov_test
 from gdynet_tf.analysis.kinetics.covariances import covariances
 from gdynet_tf.analysis.kinetics.global_dynamics import global_transition_matrix, site_matrix

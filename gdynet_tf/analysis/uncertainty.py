@@ -9,15 +9,16 @@ probabilities.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import expit, logit, stdtrit
 
+from gdynet_tf.analysis.blocks import Basis, Blocks
 from gdynet_tf.analysis.chi import ChiLike, as_chi
-from gdynet_tf.analysis.independence import Basis, Blocks, independent_blocks
+from gdynet_tf.analysis.independence import independent_blocks
 
 if TYPE_CHECKING:
     import pandas
@@ -27,6 +28,7 @@ __all__ = [
     "Spread",
     "estimate_from_copies",
     "estimate_from_sums",
+    "estimate_table",
     "jackknife",
     "with_interval",
 ]
@@ -108,9 +110,15 @@ def jackknife(copies: np.ndarray, blocks: Blocks, memory: bool = True) -> Spread
     spread between blocks, which misses about relaxation / block length of the variance; a share a of them misses
     1 - sin(pi a) / (pi a) of that, and is corrected for it.
 
-    Targets that are slightly correlated widen variances of groups of targets by the design effect. Where few blocks
-    carry most of the variance, as for a rare state, the degrees of freedom are those of these few,
-    3 (sum of v)² / (sum of v²) - 1 of the blocks' shares v, which is about the number of blocks if all are alike.
+    Groups of targets do not see what all targets share at a time, such as a field that slowly changes or bursts of
+    activity, however independently each takes its part. The blocks of time beside them do, and the mixed ones show what
+    their spread would be without: V = V_targets + max(0, V_time - V_mixed) (A. C. Cameron, J. B. Gelbach, D. L. Miller,
+    J. Bus. Econ. Stat. 29, 238 (2011), who subtract what is in neither; the degrees of freedom are those of a sum of
+    two, F. E. Satterthwaite, Biom. Bull. 2, 110 (1946)). Targets that are slightly correlated widen variances of groups
+    of targets by the design effect.
+
+    Where few blocks or waves carry most of the variance, as for a rare state or a trend, the degrees of freedom are
+    those of these few, 3 (sum of v)² / (sum of v²) - 1 of their shares v, which is about their number if all are alike.
 
     Parameters
     ----------
@@ -126,24 +134,50 @@ def jackknife(copies: np.ndarray, blocks: Blocks, memory: bool = True) -> Spread
     Spread
     """
     copies = np.asarray(copies, np.float64)
-    whole, left, n_blocks = copies[0], copies[1:], len(blocks)
-    weights = blocks.weights.reshape(-1, *(1,) * whole.ndim)
-    pseudo = whole / weights - (1 / weights - 1) * left
-    corrected = n_blocks * whole - ((1 - weights) * left).sum(axis=0)
-    shares = (pseudo - corrected) ** 2 / (1 / weights - 1) / n_blocks
-    factor = blocks.basis.design_effect
-    variance, most = shares.sum(axis=0), 1 / (blocks.weights**2).sum() - 1
-    with np.errstate(invalid="ignore", divide="ignore"):
-        degrees = np.clip(3 * variance**2 / (shares**2).sum(axis=0) - 1, 1, most)
+    whole, parts = copies[0], [_Part(copies[0], copies[1:][p], blocks.weights[p]) for p in blocks.partitions]
+    basis, factor = blocks.basis, blocks.basis.design_effect
     share = 1.0  # of the waves that are taken; all of them miss what neighbours have in common
-    if memory and blocks.basis.kind == "time blocks":
-        numbers = np.arange(1, min(_WAVES, n_blocks - 1) + 1)
-        waves = np.cos(np.pi * numbers[:, None] * (np.arange(n_blocks) + 0.5) / n_blocks)
-        variance = 2 * (np.tensordot(waves, pseudo - corrected, axes=1) ** 2).mean(axis=0) / n_blocks**2
-        degrees, share = np.minimum(degrees, len(numbers)), len(numbers) / (n_blocks - 1)
-    if memory and blocks.basis.kind in ("time blocks", "blocks of single targets"):
-        factor /= 1 - min(blocks.basis.relaxation / blocks.basis.block_length, 0.3) * (1 - np.sinc(share))
-    return Spread(whole, corrected, np.sqrt(variance * factor), degrees)
+    variance, degrees = parts[0].spread()
+    if memory and basis.kind == "time blocks":
+        powers = parts[0].slow_waves()
+        variance, degrees = powers.mean(axis=0), np.minimum(degrees, len(powers))
+        share = len(powers) / (basis.n_blocks - 1)
+    if memory and basis.kind in ("time blocks", "blocks of single targets"):
+        factor /= 1 - min(basis.relaxation / basis.block_length, 0.3) * (1 - np.sinc(share))
+    variance = variance * factor
+    if len(parts) == 3:
+        time, mixed = parts[1].slow_waves(), parts[2].slow_waves()
+        shared = np.maximum((time - mixed).mean(axis=0), 0.0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            degrees = (variance + shared) ** 2 / (variance**2 / degrees + shared**2 / _degrees(time))
+        variance = variance + shared
+    return Spread(whole, parts[0].corrected, np.sqrt(variance), degrees)
+
+
+class _Part:
+    """Pseudo-values of the blocks that make up all data once."""
+
+    def __init__(self, whole: np.ndarray, left: np.ndarray, weights: np.ndarray) -> None:
+        self.weights, self.n = weights.reshape(-1, *(1,) * whole.ndim), len(weights)
+        self.corrected = self.n * whole - ((1 - self.weights) * left).sum(axis=0)
+        self.pseudo = whole / self.weights - (1 / self.weights - 1) * left - self.corrected
+
+    def spread(self) -> tuple[np.ndarray, np.ndarray]:
+        """Variance of the whole and its degrees of freedom, from all blocks."""
+        shares = self.pseudo**2 / (1 / self.weights - 1) / self.n
+        return shares.sum(axis=0), np.minimum(_degrees(shares), 1 / (self.weights**2).sum() - 1)
+
+    def slow_waves(self) -> np.ndarray:
+        """The same variance from each of the slowest waves through blocks that follow each other in time, (n, ...)."""
+        numbers = np.arange(1, min(_WAVES, self.n - 1) + 1)
+        waves = np.cos(np.pi * numbers[:, None] * (np.arange(self.n) + 0.5) / self.n)
+        return 2 * np.tensordot(waves, self.pseudo, axes=1) ** 2 / self.n**2
+
+
+def _degrees(shares: np.ndarray) -> np.ndarray:
+    """Degrees of freedom of a sum of squares of (n, ...), most of which some of the n may carry."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.maximum(3 * shares.sum(axis=0) ** 2 / (shares**2).sum(axis=0) - 1, 1)
 
 
 def estimate_from_copies(
@@ -215,9 +249,7 @@ def estimate_from_sums(
     -------
     Estimate
     """
-    totals = [np.sum(part, axis=0) for part in sums]
-    copies = [function(*totals)]
-    copies += [function(*(t - part[b] for t, part in zip(totals, sums, strict=True))) for b in range(len(blocks))]
+    copies = [function(*left) for left in zip(*(blocks.left_out(part) for part in sums), strict=True)]
     return estimate_from_copies(np.array(copies, np.float64), blocks, within, memory)
 
 
@@ -264,3 +296,41 @@ def with_interval(
         except ValueError:
             copies.append(np.full_like(copies[0], np.nan))
     return estimate_from_copies(np.array(copies), blocks, within, level=level)
+
+
+def estimate_table(
+    axes: Sequence[Mapping[str, Any]], estimates: Mapping[str, Estimate | np.ndarray], unit: str = ""
+) -> pandas.DataFrame:
+    """One table of estimates of one shape.
+
+    Parameters
+    ----------
+    axes : sequence of dict of (n,) arrays
+        Columns that name the places along each axis.
+    estimates : dict of Estimate or array
+        Name -> values; an array has no bounds.
+    unit : str
+        Put behind every name.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of the axes; NAME_UNIT, NAME_lower_UNIT and NAME_upper_UNIT of each estimate; ``basis``.
+    """
+    import pandas  # half a second to import
+
+    columns: dict[str, Any] = {}
+    basis, ending = None, f"_{unit}" if unit else ""
+    first = next(iter(estimates.values()))
+    shape = np.shape(first.value if isinstance(first, Estimate) else first)
+    for axis, index in zip(axes, [i.ravel() for i in np.indices(shape)], strict=True):
+        columns |= {name: np.asarray(labels)[index] for name, labels in axis.items()}
+    for name, estimate in estimates.items():
+        if not isinstance(estimate, Estimate):
+            columns[name + ending] = np.ravel(estimate)
+            continue
+        basis = str(estimate.basis)
+        columns[name + ending] = np.ravel(estimate.value)
+        columns[f"{name}_lower{ending}"] = np.ravel(estimate.lower)
+        columns[f"{name}_upper{ending}"] = np.ravel(estimate.upper)
+    return pandas.DataFrame(columns).assign(basis=basis)

@@ -148,14 +148,8 @@ def covariances_without(chi: ChiLike, lags: Sequence[int] | np.ndarray, blocks: 
                     found, number = lagged_sums(_targets(segment[first : last + lag], piece.targets, lag), lag)
                     sums[b, k] += found
                     pairs[b, k] += number
-    left = np.concatenate([pairs.sum(axis=0)[None], pairs.sum(axis=0) - pairs])[..., None, None, None]
-    total = sums.sum(axis=0)
-    return np.divide(
-        np.concatenate([total[None], total - sums]),
-        left,
-        out=np.full((len(left), *total.shape), np.nan),
-        where=left > 0,
-    )
+    left, number = blocks.left_out(sums), blocks.left_out(pairs)[..., None, None, None]
+    return np.divide(left, number, out=np.full(left.shape, np.nan), where=number > 0)
 
 
 def _targets(segment: np.ndarray, targets: np.ndarray, lag: int) -> Iterator[np.ndarray]:

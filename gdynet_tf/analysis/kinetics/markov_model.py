@@ -8,16 +8,16 @@ from typing import Any, Literal
 
 import numpy as np
 
+from gdynet_tf.analysis.blocks import Basis, Blocks
 from gdynet_tf.analysis.chi import ChiLike, as_chi
 from gdynet_tf.analysis.dependence import independent_design, target_correlation
-from gdynet_tf.analysis.independence import Basis, Blocks, independent_blocks
+from gdynet_tf.analysis.independence import independent_blocks
 from gdynet_tf.analysis.kinetics.covariances import covariances, covariances_without
 from gdynet_tf.analysis.kinetics.koopman import constrained_of, koopman_of
 from gdynet_tf.analysis.kinetics.spectral import eigenvalues
 from gdynet_tf.analysis.kinetics.timescales import timescale
 from gdynet_tf.analysis.states import crispness, estimated_populations
-from gdynet_tf.analysis.tables import estimate_table
-from gdynet_tf.analysis.uncertainty import POSITIVE, PROBABILITY, Estimate, estimate_from_copies
+from gdynet_tf.analysis.uncertainty import POSITIVE, PROBABILITY, Estimate, estimate_from_copies, estimate_table
 
 __all__ = [
     "ReversibleMarkovModel",

@@ -16,8 +16,7 @@ from gdynet_tf.analysis.kinetics.covariances import covariances, covariances_wit
 from gdynet_tf.analysis.kinetics.koopman import constrained_of
 from gdynet_tf.analysis.kinetics.rates import RateMatrix, rate_matrix, rate_to_time
 from gdynet_tf.analysis.kinetics.spectral import stationary_distribution
-from gdynet_tf.analysis.tables import estimate_table
-from gdynet_tf.analysis.uncertainty import POSITIVE, Estimate, estimate_from_copies
+from gdynet_tf.analysis.uncertainty import POSITIVE, Estimate, estimate_from_copies, estimate_table
 from gdynet_tf.findings import Finding
 
 __all__ = [

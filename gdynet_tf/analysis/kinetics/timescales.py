@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gdynet_tf.analysis.blocks import Basis, Blocks
 from gdynet_tf.analysis.chi import ChiLike, as_chi, check_lags
-from gdynet_tf.analysis.independence import Basis, Blocks, independent_blocks
+from gdynet_tf.analysis.independence import independent_blocks
 from gdynet_tf.analysis.kinetics.koopman import koopman_copies
 from gdynet_tf.analysis.kinetics.spectral import Eigenvectors, eigenvectors
 from gdynet_tf.analysis.uncertainty import BELOW_ONE, PROBABILITY, estimate_from_copies, jackknife

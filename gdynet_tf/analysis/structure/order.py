@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import eval_legendre
 
+from gdynet_tf.analysis.blocks import Basis, pieces_of
 from gdynet_tf.analysis.chi import Chi, as_chi
-from gdynet_tf.analysis.independence import Basis, pieces_of
 from gdynet_tf.analysis.structure.sampling import blocks_of_quantity, divided_by
 from gdynet_tf.analysis.structure.shells import neighbors_within
 from gdynet_tf.analysis.system import System
-from gdynet_tf.analysis.tables import estimate_table
-from gdynet_tf.analysis.uncertainty import Estimate, estimate_from_sums
+from gdynet_tf.analysis.uncertainty import Estimate, estimate_from_sums, estimate_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gdynet_tf.analysis.blocks import Basis
 from gdynet_tf.analysis.chi import Chi, as_chi
-from gdynet_tf.analysis.independence import Basis
 from gdynet_tf.analysis.structure.first_shell import first_minimum
-from gdynet_tf.analysis.structure.sampling import block_labels, sampled_chi
+from gdynet_tf.analysis.structure.sampling import sampled_chi
 from gdynet_tf.analysis.structure.shells import independent_surroundings, shell_sums
 from gdynet_tf.analysis.system import System
-from gdynet_tf.analysis.tables import estimate_table
-from gdynet_tf.analysis.uncertainty import Estimate, estimate_from_sums
+from gdynet_tf.analysis.uncertainty import Estimate, estimate_from_sums, estimate_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -307,10 +306,7 @@ def charge_integral(
     ((shells, weights, _),) = shell_sums(*asked, [blocks])
     # A target whose charge differs from the others' needs its own weight.
     own = charges[system.targets].sum(axis=1)
-    start = np.zeros_like(weights)
-    for p, labels in zip(sampled, block_labels(blocks, sampled), strict=True):
-        for block in np.unique(labels):
-            start[block] += ((labels == block)[..., None] * p * own[:, None]).sum(axis=(0, 1))
+    start = blocks.sums([p * own[:, None] for p in sampled])
 
     def within(shells: np.ndarray, weights: np.ndarray, start: np.ndarray) -> np.ndarray:
         total = np.concatenate([np.zeros_like(start)[:, None], shells.cumsum(axis=-1)], axis=-1) + start[:, None]

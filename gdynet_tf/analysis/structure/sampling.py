@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import rankdata
 
+from gdynet_tf.analysis.blocks import Blocks
 from gdynet_tf.analysis.chi import Chi
-from gdynet_tf.analysis.independence import Blocks, independent_blocks
+from gdynet_tf.analysis.independence import independent_blocks
 
 __all__ = ["block_labels", "blocks_of_quantity", "divided_by", "sampled_chi"]
 
@@ -82,7 +83,7 @@ def divided_by(values: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def block_labels(blocks: Blocks, values: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Block that each target belongs to in each frame.
+    """Blocks that each target belongs to in each frame.
 
     Parameters
     ----------
@@ -92,11 +93,13 @@ def block_labels(blocks: Blocks, values: Sequence[np.ndarray]) -> list[np.ndarra
 
     Returns
     -------
-    list of (F, n_targets) int
-        Zero everywhere where there are no blocks.
+    list of (F, n_targets, n_partitions) int
+        One in each partition of the data. Zero everywhere where there are no blocks.
     """
-    labels = [np.zeros(segment.shape[:2], np.int16) for segment in values]
-    for number, pieces in enumerate(blocks.pieces):
-        for piece in pieces:
-            labels[piece.segment][piece.frames, piece.targets] = number
+    partitions = blocks.partitions if blocks else [slice(0, 0)]
+    labels = [np.zeros((*segment.shape[:2], len(partitions)), np.int16) for segment in values]
+    for k, partition in enumerate(partitions):
+        for number in range(partition.start, partition.stop):
+            for piece in blocks.pieces[number]:
+                labels[piece.segment][piece.frames, piece.targets, k] = number
     return labels

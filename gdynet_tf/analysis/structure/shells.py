@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from gdynet_tf.analysis.blocks import Blocks
 from gdynet_tf.analysis.chi import Chi
-from gdynet_tf.analysis.independence import Blocks
 from gdynet_tf.analysis.structure.first_shell import first_minimum
 from gdynet_tf.analysis.structure.sampling import block_labels, blocks_of_quantity, divided_by
 from gdynet_tf.analysis.system import System
@@ -171,7 +171,7 @@ def shell_sums(
         (np.zeros((k, chi.n_states, len(edges) - 1)), np.zeros((k, chi.n_states)), np.zeros((k, chi.n_states)))
         for k in n
     ]
-    labels = [np.concatenate(block_labels(one, chi)) for one in blocks]  # each (n_frames, n_targets)
+    labels = [np.concatenate(block_labels(one, chi)) for one in blocks]  # each (n_frames, n_targets, n_partitions)
     others = values.sum(axis=0) - values[system.targets].sum(axis=1)  # (n_targets, S)
     probabilities = (p for segment in chi for p in segment)
     tables = _tables(system, centers, values, edges, frames)
@@ -179,7 +179,7 @@ def shell_sums(
         volume = abs(np.linalg.det(np.asarray(system.lattices[segment][frame])))
         for s, (shells, weights, density) in enumerate(sums):
             for block in np.unique(labels[s][index]):
-                inside = labels[s][index] == block
+                inside = (labels[s][index] == block).any(axis=1)
                 some = p[inside]
                 shells[block] += some.T @ table[inside, s]
                 weights[block] += some.sum(axis=0)

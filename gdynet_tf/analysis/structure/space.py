@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gdynet_tf.analysis.blocks import Basis, Blocks, Piece, pieces_of
 from gdynet_tf.analysis.chi import Chi, as_chi
-from gdynet_tf.analysis.independence import Basis, Blocks, Piece, pieces_of
 from gdynet_tf.analysis.structure.sampling import blocks_of_quantity, sampled_chi
 from gdynet_tf.analysis.system import System
-from gdynet_tf.analysis.tables import estimate_table
-from gdynet_tf.analysis.uncertainty import Estimate, estimate_from_sums
+from gdynet_tf.analysis.uncertainty import Estimate, estimate_from_sums, estimate_table
 from gdynet_tf.trajectory.cells import plane_spacings
 
 if TYPE_CHECKING:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdynet_tf.analysis.tables import estimate_table
 from gdynet_tf.analysis.transport.transitions import TransitionTransport
 from gdynet_tf.analysis.transport.units import BOLTZMANN, ELEMENTARY_CHARGE
-from gdynet_tf.analysis.uncertainty import Estimate, estimate_from_copies
+from gdynet_tf.analysis.uncertainty import Estimate, estimate_from_copies, estimate_table
 from gdynet_tf.times import seconds
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdynet_tf.analysis.independence import Blocks, pieces_of
-from gdynet_tf.analysis.tables import estimate_table
+from gdynet_tf.analysis.blocks import Blocks, pieces_of
 from gdynet_tf.analysis.transport.line import (
     diffusion_finding,
     excludes,
@@ -21,7 +20,7 @@ from gdynet_tf.analysis.transport.line import (
 )
 from gdynet_tf.analysis.transport.paths import check_positions, independent_motion, neighbor_factor
 from gdynet_tf.analysis.transport.units import BOLTZMANN
-from gdynet_tf.analysis.uncertainty import Estimate, estimate_from_copies
+from gdynet_tf.analysis.uncertainty import Estimate, estimate_from_copies, estimate_table
 from gdynet_tf.findings import Finding
 from gdynet_tf.times import seconds
 
@@ -204,8 +203,7 @@ def mean_squared_displacement(
             for block in pieces_of(blocks, positions)
         ]
     )  # (B, 2, n_lags)
-    total = parts.sum(axis=0)
-    sums, counts = np.moveaxis(np.concatenate([total[None], total - parts] if blocks else [total[None]]), 1, 0)
+    sums, counts = np.moveaxis(blocks.left_out(parts), 1, 0)
     copies = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
     lags = np.arange(max_lag + 1)
     factors = np.sqrt([neighbor_factor(int(lag), blocks) for lag in lags])

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdynet_tf.analysis.tables import estimate_table
 from gdynet_tf.analysis.transport.diffusion import TracerDiffusivity, mean_squared_displacement, tracer_diffusivity
 from gdynet_tf.analysis.transport.paths import check_positions, independent_motion
-from gdynet_tf.analysis.uncertainty import Estimate, estimate_from_copies
+from gdynet_tf.analysis.uncertainty import Estimate, estimate_from_copies, estimate_table
 
 if TYPE_CHECKING:
     import pandas as pd

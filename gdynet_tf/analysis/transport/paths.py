@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from gdynet_tf.analysis.blocks import Basis, Blocks, blocks_of_time, groups_of_targets
 from gdynet_tf.analysis.dependence import follow_one_another
-from gdynet_tf.analysis.independence import Basis, Blocks, blocks_of_time, groups_of_targets
 
 __all__ = ["check_positions", "independent_motion", "neighbor_factor", "warn_of_jumps"]
 
@@ -51,7 +51,7 @@ def independent_motion(positions: Sequence[np.ndarray], lag: int) -> Blocks:
     n_frames, n_targets = sum(map(len, positions)), positions[0].shape[1]
     number = min(_MOST, 2 * n_frames // lag)
     if number < _ENOUGH and n_targets >= _LEAST and _design(positions, lag) < _DESIGN and not _following(positions):
-        return groups_of_targets(positions, Basis(None))
+        return groups_of_targets(positions, Basis(None), max(1, lag // 2))
     if number < _LEAST:
         return Blocks(Basis(None, relaxation=lag, n_relaxations=n_frames / lag, reason="short"))
     return blocks_of_time(positions, number, Basis(None))

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gdynet_tf.analysis.blocks import Blocks, Piece, pieces_of
 from gdynet_tf.analysis.chi import Chi, as_chi, check_lags
-from gdynet_tf.analysis.independence import Blocks, Piece, independent_blocks, pieces_of
+from gdynet_tf.analysis.independence import independent_blocks
 from gdynet_tf.analysis.kinetics.koopman import koopman_of
 from gdynet_tf.analysis.kinetics.spectral import stationary_distribution
-from gdynet_tf.analysis.tables import estimate_table
 from gdynet_tf.analysis.transport.paths import check_positions
-from gdynet_tf.analysis.uncertainty import Estimate, estimate_from_copies
+from gdynet_tf.analysis.uncertainty import Estimate, estimate_from_copies, estimate_table
 from gdynet_tf.findings import Finding
 
 if TYPE_CHECKING:
@@ -224,8 +224,7 @@ def transition_transport(
     parts = [_sums(chi, positions, lags, pieces) for pieces in pieces_of(blocks, chi)]
     sums = [np.array(part) for part in zip(*parts, strict=True)]
     results = partial(_results, lags=lags, tau=tau, frame_interval=frame_interval)
-    copies = [results(*(part.sum(axis=0) for part in sums))]
-    copies += [results(*(part.sum(axis=0) - part[b] for part in sums)) for b in range(len(blocks))]
+    copies = [results(*left) for left in zip(*(blocks.left_out(part) for part in sums), strict=True)]
     by_name = {name: np.array([copy[name] for copy in copies]) for name in copies[0]}
     estimate = partial(estimate_from_copies, blocks=blocks, memory=False)
     return TransitionTransport(
