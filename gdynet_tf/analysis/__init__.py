@@ -16,7 +16,7 @@ from gdynet_tf.analysis.agreement import (
 )
 from gdynet_tf.analysis.blocks import Basis, Blocks, Piece
 from gdynet_tf.analysis.chi import Chi, as_chi
-from gdynet_tf.analysis.dependence import target_correlation, target_following
+from gdynet_tf.analysis.dependence import shared_time, target_correlation, target_following
 from gdynet_tf.analysis.independence import independent_blocks
 from gdynet_tf.analysis.kinetics.chapman_kolmogorov import ChapmanKolmogorovTest, chapman_kolmogorov_test
 from gdynet_tf.analysis.kinetics.covariances import covariances
@@ -174,6 +174,7 @@ __all__ = [
     "residence_times",
     "restart_agreement",
     "reversible_markov_model",
+    "shared_time",
     "site_matrix",
     "slower_relaxation",
     "state_agreement",

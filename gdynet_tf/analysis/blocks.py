@@ -13,7 +13,7 @@ _CHECKS = 20  # blocks of time that show what groups of targets share
 _PER_BLOCK = 5.0  # relaxation times in a block of time
 _UNPROVEN = "targets are too few or not shown to be independent"
 
-Reason = Literal["", "no dynamics", "short", "targets differ", "targets follow", "no diffusion"]
+Reason = Literal["", "no dynamics", "short", "targets differ", "targets follow", "shared", "no diffusion"]
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class Basis:
     n_relaxations : float
         Relaxation times in all frames.
     slower : float
-        Relaxation of a weak process that the averages over blocks show and the autocorrelation does not, in frames;
-        NaN where there is none.
+        Frames: relaxation of a weak process that the averages over blocks show and the autocorrelation does not, or of
+        what all targets share; NaN where there is none.
     design_effect : float
         By how much correlation between targets widens variances of groups of targets; 1 otherwise.
-    reason : {"", "no dynamics", "short", "targets differ", "targets follow", "no diffusion"}
+    reason : {"", "no dynamics", "short", "targets differ", "targets follow", "shared", "no diffusion"}
         Why there is no interval.
     """
 
@@ -63,6 +63,8 @@ class Basis:
             return "no interval: the displacement is not that of diffusion in the fitted range"
         if self.reason == "targets differ":
             return "no interval: targets differ by more than time averages away and are not shown to be independent"
+        if self.reason == "shared":
+            return f"no interval: all targets feel something that lasts about {self.slower:.2g} frames, too long here"
         if self.reason == "targets follow" and np.isnan(self.relaxation):
             return "no interval: targets do what others did before"
         apart = "targets do what others did before" if self.reason == "targets follow" else _UNPROVEN

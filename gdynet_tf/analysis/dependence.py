@@ -1,21 +1,22 @@
-"""Do targets depend on one another? What happens to them at the same time, and with a delay."""
+"""Do targets depend on one another? What happens to them at the same time, with a delay, and what they all feel."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import fdtrc, ndtr
 
 from gdynet_tf.analysis.chi import Chi, ChiLike, as_chi
 from gdynet_tf.analysis.kinetics.koopman import koopman_matrix
 from gdynet_tf.analysis.kinetics.spectral import Eigenvectors, eigenvectors
 
-__all__ = ["follow_one_another", "independent_design", "target_correlation", "target_following"]
+__all__ = ["follow_one_another", "independent_design", "shared_time", "target_correlation", "target_following"]
 
 _ROWS = 1 << 18  # frames x targets looked at together
 _BIN = 8  # neighbouring frequencies among which periodograms are compared
 _DESIGN, _ONE_SIDED = 1.5, 1.64  # design effect up to which targets count as independent; standard errors, 95 %
 _FOLLOWS = 0.01  # false alarms of each of the two tests of delays
+_WAVES, _SLOW, _SHARED = 60, 10, 0.05  # waves in which targets are compared, and slow ones; false alarms of that test
 
 
 def target_correlation(chi: ChiLike, tau: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -199,3 +200,66 @@ def _common_delay(excess: np.ndarray, variance: np.ndarray, frequency: np.ndarra
     noise = np.sqrt((low**2 * variance).sum() / 2)
     n_delays = 2 * len(delays) / width
     return bool(len(delays) and noise > 0 and ndtr(-delays.max() / noise) < level / max(1.0, n_delays))
+
+
+def shared_time(chi: ChiLike, tau: int | None = None) -> float:
+    """How long something lasts that all targets feel, though each takes its part independently.
+
+    Such as a field that favours a state for a while, or bursts in which all move. y_ij = chi_i(t) (chi_j(t + tau) -
+    K_ij) is how the rates of a target at time t differ from those of all data. In slow waves through time, the power of
+    its sum over targets is the sum of the targets' powers if they share nothing (F test, for each element of K). Where
+    they do, their ratio falls with the frequency as 1 + A / (1 + (2 pi f T)^2); T is the likeliest.
+
+    Parameters
+    ----------
+    chi : Chi or list of (F, n_targets, n_states) arrays
+    tau : int, optional
+
+    Returns
+    -------
+    float
+        T in frames; 0 where nothing is shared that shows.
+    """
+    chi = as_chi(chi)
+    tau = chi.lag(tau)
+    return chi.known(("shared time", tau), lambda: _shared_time(chi, tau))
+
+
+def _shared_time(chi: Chi, tau: int) -> float:
+    n_pairs = sum(max(len(segment) - tau, 0) for segment in chi)
+    n_waves = min(_WAVES, n_pairs // (2 * tau))
+    if chi.n_targets < 2 or n_waves < _SLOW:
+        return 0.0
+    together, alone = _power_of_waves(chi, tau, n_pairs, n_waves)  # (n_waves, n, n)
+    slow = alone[:_SLOW].sum(axis=0)
+    ratio = np.divide(together[:_SLOW].sum(axis=0), slow, out=np.zeros_like(slow), where=slow > 1e-12)
+    chance = fdtrc(_SLOW, _SLOW * (chi.n_targets - 1), ratio)
+    if chance.min() >= _SHARED / (chi.n_states * (chi.n_states - 1)):
+        return 0.0
+    i, j = np.unravel_index(chance.argmin(), chance.shape)
+    seen = together[:, i, j] / alone[:, i, j]
+    times = np.geomspace(0.25, n_waves / 2, 20) * n_pairs / (np.pi * n_waves)
+    strengths = np.geomspace(0.25, 256, 21)[:, None, None]
+    phase = np.pi * np.arange(1, n_waves + 1) / n_pairs
+    expected = 1 + strengths / (1 + (phase * times[:, None]) ** 2)  # (strengths, times, n_waves)
+    likelihood = -(np.log(expected) + seen / expected).sum(axis=-1)
+    return float(times[likelihood.max(axis=0).argmax()])
+
+
+def _power_of_waves(chi: Chi, tau: int, n_pairs: int, n_waves: int) -> tuple[np.ndarray, np.ndarray]:
+    """Power of waves of y through all pairs of frames, of its sum over targets and summed over those of each."""
+    K, n = koopman_matrix(chi, tau), chi.n_states
+    bins = np.linspace(0, n_pairs, min(n_pairs, 8 * n_waves) + 1).round().astype(int)
+    middle = (bins[1:] + bins[:-1]) / 2 / n_pairs
+    waves = np.cos(np.pi * np.arange(1, n_waves + 1)[:, None] * middle)
+    total, alone = np.zeros((n_waves, n, n)), np.zeros((n_waves, n, n))
+    step = max(1, _ROWS // n_pairs)
+    for first in range(0, chi.n_targets, step):
+        parts = [np.asarray(s[:, first : first + step], np.float64) for s in chi if len(s) > tau]
+        now, then = (np.concatenate([p[cut] for p in parts]) for cut in (slice(-tau), slice(tau, None)))
+        for i in range(n):
+            y = np.add.reduceat(now[..., [i]] * (then - K[i]), bins[:-1], axis=0)  # (n_bins, some targets, n)
+            amplitudes = np.tensordot(waves, y, axes=1)
+            total[:, i] += amplitudes.sum(axis=1)
+            alone[:, i] += (amplitudes**2).sum(axis=1)
+    return total**2, alone

@@ -8,7 +8,7 @@ from scipy.special import fdtrc
 
 from gdynet_tf.analysis.blocks import Basis, Blocks, Piece, blocks_of_time, groups_of_targets, share_of_frames
 from gdynet_tf.analysis.chi import Chi, ChiLike, as_chi
-from gdynet_tf.analysis.dependence import independent_design
+from gdynet_tf.analysis.dependence import independent_design, shared_time
 from gdynet_tf.analysis.relaxation import (
     correlation_time_of_means,
     joint_correlation,
@@ -23,7 +23,9 @@ _LEAST, _MOST = 6, 40  # blocks
 _ENOUGH = 20  # blocks of time from which they are preferred to groups of targets
 _PER_BLOCK = 5.0  # relaxation times in a block of time
 _PER_SLOWER = 2.0  # those of a weak process
+_PER_SHARED = 50.0  # times in the data of what all targets feel
 _JOINT = 0.35  # correlation across joints up to which segments count as independent
+_OF_TARGETS = ("targets follow", "shared")  # reasons that say more than that the data are short
 _ONE_SIDED = 1.64  # standard errors, 95 %
 # Every interval asks, and a Chi does not change: its answers are kept as long as it is.
 
@@ -66,7 +68,9 @@ def _decide(chi: Chi, tau: int) -> Blocks:
     if not (relaxation <= tau or observed_transitions(chi, tau).any()) or relaxation == 0:
         return Blocks(replace(basis, reason="no dynamics"))
     # Blocks of fewer than two lag times would be empty at the lag.
-    together = max(relaxation, correlation_time_of_means(chi)) if chi.n_targets > 1 else relaxation
+    together = relaxation
+    if chi.n_targets > 1:
+        together = max(relaxation, correlation_time_of_means(chi), shared_time(chi, tau))
     number = int(min(_MOST, chi.n_frames / (_PER_BLOCK * max(together, 1e-9)), chi.n_frames / (2 * tau)))
     if np.isfinite(slower):
         number = int(min(number, chi.n_frames / (_PER_SLOWER * slower)))
@@ -81,7 +85,7 @@ def _decide(chi: Chi, tau: int) -> Blocks:
         return groups if groups.basis.n_blocks > len(time) else time
     if time or time.basis.reason == "targets differ":
         return time
-    return _of_trajectories(chi, trajectories, groups.basis if groups.basis.reason == "targets follow" else basis)
+    return _of_trajectories(chi, trajectories, groups.basis if groups.basis.reason in _OF_TARGETS else basis)
 
 
 def _memory(chi: Chi, tau: int) -> tuple[float, Sequence[int] | None]:
@@ -131,6 +135,8 @@ def _of_single_targets(chi: Chi, tau: int, basis: Basis) -> Blocks:
     design, reason = independent_design(chi, tau)
     if reason:
         return Blocks(replace(basis, reason=reason))
+    if shared := shared_time(chi, tau):
+        return Blocks(replace(basis, reason="shared", slower=shared))
     time = blocks_of_time(chi, number, basis)
     if _targets_differ(chi, time):
         return Blocks(replace(basis, reason="targets differ"))
@@ -150,6 +156,9 @@ def _of_targets(chi: Chi, tau: int, basis: Basis) -> Blocks:
     design, reason = independent_design(chi, tau)
     if reason:
         return Blocks(replace(basis, reason=reason))
+    shared = shared_time(chi, tau)
+    if chi.n_frames < _PER_SHARED * shared:
+        return Blocks(replace(basis, reason="shared", slower=shared))
     return groups_of_targets(chi, replace(basis, design_effect=design), 2 * tau)
 
 

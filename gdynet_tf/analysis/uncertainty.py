@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 _FEWEST = 3.0  # degrees of freedom of an interval
+_TREND = 4.0  # the same of waves that targets share, below which they are a trend of all data
 _WAVES = 10  # slow waves of which the spread between blocks of time is taken
 
 REAL, POSITIVE, PROBABILITY, BELOW_ONE = (-np.inf, np.inf), (0.0, np.inf), (0.0, 1.0), (-np.inf, 1.0)
@@ -118,7 +119,8 @@ def jackknife(copies: np.ndarray, blocks: Blocks, memory: bool = True) -> Spread
     of targets by the design effect.
 
     Where few blocks or waves carry most of the variance, as for a rare state or a trend, the degrees of freedom are
-    those of these few, 3 (sum of v)² / (sum of v²) - 1 of their shares v, which is about their number if all are alike.
+    those of these few, 3 (sum of v)² / (sum of v²) - 1 of their shares v, which is about their number if all are alike;
+    one, where that leaves no more than a trend.
 
     Parameters
     ----------
@@ -148,8 +150,10 @@ def jackknife(copies: np.ndarray, blocks: Blocks, memory: bool = True) -> Spread
     if len(parts) == 3:
         time, mixed = parts[1].slow_waves(), parts[2].slow_waves()
         shared = np.maximum((time - mixed).mean(axis=0), 0.0)
+        free = _degrees(time)
         with np.errstate(invalid="ignore", divide="ignore"):
-            degrees = (variance + shared) ** 2 / (variance**2 / degrees + shared**2 / _degrees(time))
+            degrees = (variance + shared) ** 2 / (variance**2 / degrees + shared**2 / free)
+        degrees = np.where((shared > variance) & (free < _TREND), 1.0, degrees)
         variance = variance + shared
     return Spread(whole, parts[0].corrected, np.sqrt(variance), degrees)
 

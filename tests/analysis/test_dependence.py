@@ -75,3 +75,40 @@ def test_series_that_follow():
     assert not follow_one_another([noise[:, :5], noise[:, 5:]], 4)
     late = np.roll(noise[:, :6], 30, axis=0) + noise[:, 6:]
     assert follow_one_another([noise[:, :6], late], 4)
+
+
+def in_a_world(world_stays, keeps, populations, n_frames, n_targets, seed):
+    """Crisp two-state chi; a world of two kinds, which all share, says how likely a target stays and where it goes."""
+    rng, world = np.random.default_rng(seed), 0
+    state = rng.random(n_targets) < populations[0]
+    path = np.empty((n_frames, n_targets), int)
+    for t in range(n_frames):
+        path[t] = state
+        drawn = rng.random(n_targets) < populations[world]
+        state = np.where(rng.random(n_targets) < keeps[world], state, drawn)
+        if rng.random() > world_stays[world]:
+            world = 1 - world
+    return np.eye(2)[path]
+
+
+BURSTS = {"world_stays": (1 - 1 / 300, 1 - 1 / 60), "keeps": np.exp([-1 / 600, -1 / 15]), "populations": (0.5, 0.5)}
+FIELD = {"world_stays": (1 - 1 / 600,) * 2, "keeps": np.exp([-1 / 20, -1 / 20]), "populations": (0.4, 0.6)}
+
+
+def test_what_all_targets_feel(two_states):
+    """Bursts that decay in 50 frames and a field that does in 300, between targets that do not move together."""
+    bursts = [ga.shared_time(in_a_world(**BURSTS, n_frames=3000, n_targets=50, seed=k), 10) for k in range(5)]
+    assert all(10 < time < 100 for time in bursts)
+    field = [ga.shared_time(in_a_world(**FIELD, n_frames=3000, n_targets=50, seed=k), 10) for k in range(5)]
+    assert np.median(field) == pytest.approx(300, rel=0.6)
+    # One false alarm in twenty is expected of the test: 4 or fewer of 40 with a probability of 0.95.
+    assert sum(ga.shared_time(two_states(30, 400, 40, seed=k), 5) > 0 for k in range(40)) <= 4
+    assert ga.shared_time(two_states(30, 400, 1), 5) == ga.shared_time(two_states(30, 60, 40), 5) == 0
+
+
+def test_what_lasts_too_long_leaves_no_interval():
+    chi = in_a_world(**FIELD, n_frames=1500, n_targets=50, seed=3)
+    found = ga.estimated_populations(chi, 10)
+    assert found.basis.reason == "shared"
+    assert np.isnan(found.lower).all()
+    assert "all targets feel something that lasts about" in str(found.basis)

@@ -19,7 +19,7 @@ def test_a_long_run_is_cut_into_blocks_of_time(two_states):
     np.testing.assert_allclose(blocks.weights, 1 / 40)
 
 
-def test_every_frame_of_every_target_is_in_one_block(two_states):
+def test_every_frame_of_every_target_is_in_one_block_of_each_partition(two_states):
     for chi in (
         [two_states(10, n, 2, seed=n) for n in (70, 900, 33, 1500)],
         two_states(50, 200, 30, seed=1),
@@ -29,13 +29,15 @@ def test_every_frame_of_every_target_is_in_one_block(two_states):
         blocks = ga.independent_blocks(chi, 2)
         assert blocks
         count = [np.zeros(segment.shape[:2], int) for segment in chi]
-        for pieces in blocks.pieces:
-            for piece in pieces:
-                count[piece.segment][piece.frames, piece.targets] += 1
-        assert all((c == 1).all() for c in count)
-        assert blocks.weights.sum() == pytest.approx(1)
-        total = sum(segment.sum(axis=(0, 1)) for segment in chi)
-        np.testing.assert_allclose(blocks.sums(chi).sum(axis=0), total)
+        total, sums = sum(segment.sum(axis=(0, 1)) for segment in chi), blocks.sums(chi)
+        for number, part in enumerate(blocks.partitions, 1):
+            for pieces in blocks.pieces[part]:
+                for piece in pieces:
+                    count[piece.segment][piece.frames, piece.targets] += 1
+            assert all((c == number).all() for c in count)
+            assert blocks.weights[part].sum() == pytest.approx(1)
+            np.testing.assert_allclose(sums[part].sum(axis=0), total)
+        np.testing.assert_allclose(blocks.left_out(sums)[0], total)
         for b in range(len(blocks)):
             left = sum(segment.sum(axis=(0, 1)) for segment in blocks.without(b, chi))
             np.testing.assert_allclose(left + blocks.sums(chi)[b], total)
@@ -44,8 +46,13 @@ def test_every_frame_of_every_target_is_in_one_block(two_states):
 def test_many_short_targets_are_grouped(two_states):
     blocks = ga.independent_blocks(two_states(50, 200, 60), 5)
     assert blocks.basis.kind == "groups of targets"
-    assert len(blocks) == 40
+    assert len(blocks.pieces[blocks.partitions[0]]) == 40
     assert str(blocks.basis) == "40 groups of targets"
+    # Beside them, all data once more in blocks of time, and in blocks that hold another time of each group.
+    assert [part.stop - part.start for part in blocks.partitions] == [40, 20, 20]
+    time, mixed = (blocks.pieces[part] for part in blocks.partitions[1:])
+    assert all(len({piece.frames.start for piece in block}) == 1 for block in time)
+    assert all(len({piece.frames.start for piece in block}) == 20 for block in mixed)
     assert 1 <= blocks.basis.design_effect < 1.5
 
 

@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import t as student
 
 from gdynet_tf import analysis as ga
+from gdynet_tf.analysis.blocks import groups_of_targets
 from gdynet_tf.analysis.uncertainty import BELOW_ONE, POSITIVE, PROBABILITY, jackknife
 
 
@@ -185,3 +186,34 @@ def test_covariances_without_a_block_by_brute_force(two_states):
             x, y = np.array(kept).transpose(1, 0, 2)
             np.testing.assert_allclose(found[b + 1, k, 1], x.T @ y / len(x), atol=1e-12)
         np.testing.assert_allclose(found[0, k], ga.covariances(chi, lag), atol=1e-12)
+
+
+def test_what_targets_share_at_a_time_is_in_the_spread_of_groups():
+    """x = target + time + rest: the variance of the mean is v_target / N + v_time / T + v_rest / (N T)."""
+    rng, n, times = np.random.default_rng(6), 10, 40
+    zeros = [np.zeros((times, n, 1))]
+    blocks = groups_of_targets(zeros, ga.Basis(None), 2)
+    assert [p.stop - p.start for p in blocks.partitions] == [10, 20, 20]
+    variances = {}
+    for shared in (0.0, 1.0):
+        found = []
+        for _ in range(400):
+            x = rng.normal(size=(1, n)) + shared * rng.normal(size=(times, 1)) + rng.normal(size=(times, n))
+            sums = [blocks.sums([x[..., None]])[:, 0], blocks.weights * x.size]
+            copies = np.array([a / b for a, b in zip(*map(blocks.left_out, sums), strict=True)])
+            assert copies[0] == pytest.approx(x.mean())
+            found.append(jackknife(copies, blocks).standard_error ** 2)
+        variances[shared] = np.mean(found)
+    # Cutting at zero adds what noise there is in nothing: 2/10 + 2/10 of v_rest / (N T), relative variance, at most.
+    assert variances[0.0] == pytest.approx(1 / n + 1 / (n * times), rel=0.06)
+    assert variances[1.0] == pytest.approx(1 / n + 1 / times + 1 / (n * times), rel=0.06)
+
+
+def test_a_trend_that_all_targets_share_gives_no_interval():
+    rng, n, times = np.random.default_rng(7), 30, 400
+    blocks = groups_of_targets([np.zeros((times, n, 1))], ga.Basis(None), 2)
+    x = np.exp(-np.arange(times) / 120)[:, None] + 0.1 * rng.normal(size=(times, n))
+    sums = [blocks.sums([x[..., None]])[:, 0], blocks.weights * x.size]
+    found = ga.estimate_from_sums(lambda total, amount: total / amount, sums, blocks)
+    assert found.value == pytest.approx(x.mean())
+    assert np.isnan([found.lower, found.upper]).all()
