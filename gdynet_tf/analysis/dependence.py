@@ -10,7 +10,14 @@ from gdynet_tf.analysis.chi import Chi, ChiLike, as_chi
 from gdynet_tf.analysis.kinetics.koopman import koopman_matrix
 from gdynet_tf.analysis.kinetics.spectral import Eigenvectors, eigenvectors
 
-__all__ = ["follow_one_another", "independent_design", "shared_time", "target_correlation", "target_following"]
+__all__ = [
+    "follow_one_another",
+    "independent_design",
+    "shared_time",
+    "target_correlation",
+    "target_following",
+    "targets_differ",
+]
 
 _ROWS = 1 << 18  # frames x targets looked at together
 _BIN = 8  # neighbouring frequencies among which periodograms are compared
@@ -200,6 +207,35 @@ def _common_delay(excess: np.ndarray, variance: np.ndarray, frequency: np.ndarra
     noise = np.sqrt((low**2 * variance).sum() / 2)
     n_delays = 2 * len(delays) / width
     return bool(len(delays) and noise > 0 and ndtr(-delays.max() / noise) < level / max(1.0, n_delays))
+
+
+def targets_differ(means: np.ndarray, n_free: int, level: float = 0.05) -> bool:
+    """Two-way analysis of variance of means by block of time and target: do targets differ beyond what time gives?
+
+    Parameters
+    ----------
+    means : (n_blocks, n_targets, n) array
+        Probabilities, or other quantities without unit.
+    n_free : int
+        How many of the n are free, for Bonferroni's correction.
+    level : float
+        False alarms.
+
+    Returns
+    -------
+    bool
+    """
+    n_blocks, n_targets, _ = means.shape
+    if n_targets < 2:
+        return False
+    mean = means.mean(axis=(0, 1))
+    by_target, by_block = means.mean(axis=0) - mean, means.mean(axis=1) - mean
+    free = (n_targets - 1) * (n_blocks - 1)
+    between = n_blocks * (by_target**2).sum(axis=0) / (n_targets - 1)
+    within = ((means - mean - by_target - by_block[:, None]) ** 2).sum(axis=(0, 1)) / free
+    varies = within > 1e-9 * np.abs(mean * (1 - mean))
+    ratio = np.divide(between, within, out=np.ones_like(mean), where=varies)
+    return bool((fdtrc(n_targets - 1, free, ratio) < level / n_free).any())
 
 
 def shared_time(chi: ChiLike, tau: int | None = None) -> float:

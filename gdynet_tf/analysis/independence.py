@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.special import fdtrc
 
 from gdynet_tf.analysis.blocks import Basis, Blocks, Piece, blocks_of_time, groups_of_targets, share_of_frames
 from gdynet_tf.analysis.chi import Chi, ChiLike, as_chi
-from gdynet_tf.analysis.dependence import independent_design, shared_time
+from gdynet_tf.analysis.dependence import independent_design, shared_time, targets_differ
 from gdynet_tf.analysis.relaxation import (
     correlation_time_of_means,
     joint_correlation,
@@ -109,22 +108,11 @@ def _unique(labels: Sequence[int]) -> list[int]:
 
 
 def _targets_differ(chi: Chi, blocks: Blocks) -> bool:
-    """Two-way analysis of variance of the means by block and target: do targets differ beyond what time gives?"""
-    n_targets, n_blocks = chi.n_targets, len(blocks)
-    if n_targets < 2:
-        return False
+    """Do targets differ beyond what time gives? Asked of the means of chi by block and target."""
     means = np.array(
         [sum(chi[p.segment][p.frames].sum(axis=0, dtype=np.float64) for p in block) for block in blocks.pieces]
     )
-    means /= (blocks.weights * chi.n_frames)[:, None, None]
-    mean = means.mean(axis=(0, 1))
-    by_target, by_block = means.mean(axis=0) - mean, means.mean(axis=1) - mean
-    free = (n_targets - 1) * (n_blocks - 1)
-    between = n_blocks * (by_target**2).sum(axis=0) / (n_targets - 1)
-    within = ((means - mean - by_target - by_block[:, None]) ** 2).sum(axis=(0, 1)) / free
-    varies = within > 1e-9 * mean * (1 - mean)
-    ratio = np.divide(between, within, out=np.ones_like(mean), where=varies)
-    return bool((fdtrc(n_targets - 1, free, ratio) < 0.05 / (chi.n_states - 1)).any())
+    return targets_differ(means / (blocks.weights * chi.n_frames)[:, None, None], chi.n_states - 1)
 
 
 def _of_single_targets(chi: Chi, tau: int, basis: Basis) -> Blocks:

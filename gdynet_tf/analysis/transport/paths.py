@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from gdynet_tf.analysis.blocks import Basis, Blocks, blocks_of_time, groups_of_targets
-from gdynet_tf.analysis.dependence import follow_one_another
+from gdynet_tf.analysis.dependence import follow_one_another, targets_differ
 
 __all__ = ["check_positions", "independent_motion", "neighbor_factor", "warn_of_jumps"]
 
@@ -34,8 +34,9 @@ def independent_motion(positions: Sequence[np.ndarray], lag: int) -> Blocks:
     """Blocks for averages of squared displacements where no states tell what is independent.
 
     Steps of a diffusing particle that do not overlap are independent: blocks of time, at least half of the longest lag,
-    if there are twenty; else groups of targets, where the displacements of targets within that lag are shown to be
-    uncorrelated enough and none follow one another with a delay; else six blocks of time or more.
+    if there are twenty and targets are equally mobile (`targets_differ`); else groups of targets, where the
+    displacements of targets within that lag are shown to be uncorrelated enough and none follow one another with a
+    delay; else six blocks of time or more, if targets are equally mobile.
 
     Parameters
     ----------
@@ -50,11 +51,28 @@ def independent_motion(positions: Sequence[np.ndarray], lag: int) -> Blocks:
     """
     n_frames, n_targets = sum(map(len, positions)), positions[0].shape[1]
     number = min(_MOST, 2 * n_frames // lag)
-    if number < _ENOUGH and n_targets >= _LEAST and _design(positions, lag) < _DESIGN and not _following(positions):
+    time = blocks_of_time(positions, number, Basis(None)) if number >= _LEAST else Blocks(Basis(None))
+    differ = bool(time) and targets_differ(_steps(positions, time, lag), 1)
+    asked = (len(time) < _ENOUGH or differ) and n_targets >= _LEAST
+    if asked and _design(positions, lag) < _DESIGN and not _following(positions):
         return groups_of_targets(positions, Basis(None), max(1, lag // 2))
-    if number < _LEAST:
-        return Blocks(Basis(None, relaxation=lag, n_relaxations=n_frames / lag, reason="short"))
-    return blocks_of_time(positions, number, Basis(None))
+    if differ:
+        return Blocks(Basis(None, reason="targets differ"))
+    return time or Blocks(Basis(None, relaxation=lag, n_relaxations=n_frames / lag, reason="short"))
+
+
+def _steps(positions: Sequence[np.ndarray], blocks: Blocks, lag: int) -> np.ndarray:
+    """Root mean square displacement of each target in each block, (n_blocks, n_targets, 1), over that of all.
+
+    Of a fifth of the lag: displacements that begin in one block should not end in the next.
+    """
+    lag = max(1, lag // 5)
+    squares = np.zeros((len(blocks), positions[0].shape[1]))
+    for number, pieces in enumerate(blocks.pieces):
+        for piece in pieces:
+            x = np.asarray(positions[piece.segment][piece.frames], np.float64)
+            squares[number] += np.square(x[lag:] - x[:-lag]).sum(axis=(0, 2))
+    return np.sqrt(squares / max(squares.mean(), 1e-300))[..., None]
 
 
 def _following(positions: Sequence[np.ndarray]) -> bool:

@@ -121,6 +121,9 @@ def test_blocks_of_motion():
     assert not independent_motion([together], 30)
     assert np.isnan(ga.mean_squared_displacement(together, 30).msd.lower[1:]).all()
     leading = brownian(220, 15, 7)
+    mobile = [x[:, :30] * (1 + 2 * (np.arange(30) < 3))[:, None] for x in [brownian(1000, 30, 7)]]
+    assert independent_motion(mobile, 50).basis.kind == "groups of targets"  # three of them go further, all the time
+    assert independent_motion([m[:, [0, 29]] for m in mobile], 50).basis.reason == "targets differ"
     assert independent_motion([brownian(200, 30, 7)], 40).basis.kind == "groups of targets"
     following = np.concatenate([leading[20:], leading[:200]], axis=1)  # 20 frames behind
     assert independent_motion([following], 40).basis.kind == "time blocks"
