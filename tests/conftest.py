@@ -10,6 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# The same examples every time; `make fuzz` tries many, others every time.
+settings.register_profile("tests", max_examples=25, derandomize=True, deadline=None, database=None)
+settings.register_profile("fuzz", max_examples=2000, deadline=None, print_blob=True)
+settings.load_profile("tests")
 
 DATA = Path(__file__).parent / "data"
 

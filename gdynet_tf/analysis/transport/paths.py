@@ -50,7 +50,7 @@ def independent_motion(positions: Sequence[np.ndarray], lag: int) -> Blocks:
     Blocks
     """
     n_frames, n_targets = sum(map(len, positions)), positions[0].shape[1]
-    number = min(_MOST, 2 * n_frames // lag)
+    number = min(_MOST, 2 * n_frames // lag, n_frames)
     time = blocks_of_time(positions, number, Basis(None)) if number >= _LEAST else Blocks(Basis(None))
     differ = bool(time) and targets_differ(_steps(positions, time, lag), 1)
     asked = (len(time) < _ENOUGH or differ) and n_targets >= _LEAST
