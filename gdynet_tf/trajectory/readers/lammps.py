@@ -261,6 +261,7 @@ def _chunks(
             lattices=lattices * units.length,
             times=np.array([header.time for header in headers], np.float64) * units.time if timed else None,
             steps=np.array([header.timestep for header in headers], np.int64),
+            charges=values["q"] * units.charge if "q" in values else None,
         )
 
 

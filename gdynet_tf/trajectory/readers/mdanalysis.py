@@ -13,7 +13,7 @@ import numpy as np
 from gdynet_tf.errors import InputError, TruncatedFile
 from gdynet_tf.findings import Finding
 from gdynet_tf.trajectory.objects import time_step
-from gdynet_tf.trajectory.readers.compression import SUFFIXES, open_binary, plain_file
+from gdynet_tf.trajectory.readers.compression import SUFFIXES, first_bytes, plain_file
 from gdynet_tf.trajectory.readers.library import guarded, needed, said
 from gdynet_tf.trajectory.readers.text import floats, integer, open_lines
 from gdynet_tf.trajectory.source import Frame, FrameSource, gathered
@@ -24,7 +24,6 @@ __all__ = ["Atoms", "is_dlpoly", "is_gro", "is_lammps_data", "is_pdb", "open_mda
 Atoms = tuple[np.ndarray, dict[str, np.ndarray], tuple[Finding, ...]]
 """Atomic numbers, attributes and findings."""
 
-_HEAD = 2**14  # bytes by which a format is recognised
 _NEEDS_TOPOLOGY = ("XTC", "TRR", "DCD", "NCDF", "H5MD")
 _REMEDY = "; a `topology` that has them tells them"
 _SLAB = 6  # DL_POLY's key for boundaries that are not periodic along z
@@ -122,8 +121,7 @@ def read_topology(path: str | Path, kind: str | None = None, species: Sequence[s
     from MDAnalysis import Universe
     from MDAnalysis.topology.core import get_parser_for
 
-    with open_binary(path) as file:
-        head = file.read(_HEAD)
+    head, own, atoms = first_bytes(path), kind is not None, None
     by_content = next((name for name, fits in _TOPOLOGIES.items() if fits(head)), None)
     suffixes = [suffix for suffix in Path(path).suffixes if suffix not in SUFFIXES]
     kind = kind or by_content or "".join(suffixes[-1:]).lstrip(".").upper() or Path(path).name.upper()
@@ -131,8 +129,12 @@ def read_topology(path: str | Path, kind: str | None = None, species: Sequence[s
     try:
         with warnings.catch_warnings():  # about what it does not find, which is found out here
             warnings.simplefilter("ignore")
-            with plain_file(path) as plain, get_parser_for(str(plain), format=kind)(str(plain)) as parser:
-                atoms = Universe(parser.parse(**({"atom_style": style} if style else {})), to_guess=()).atoms
+            try:
+                with plain_file(path) as plain, get_parser_for(str(plain), format=kind)(str(plain)) as parser:
+                    atoms = Universe(parser.parse(**({"atom_style": style} if style else {})), to_guess=()).atoms
+            except TruncatedFile:  # which its frames tell
+                if atoms is None or not own:
+                    raise
             return atoms_of_mdanalysis(atoms, str(path), _REMEDY, species)
     except InputError:
         raise
@@ -193,7 +195,7 @@ def _sound_frames(plain: Path, kind: str, n_atoms: int, path: str | Path) -> Ite
     with open(plain, "rb") as file:
         while at < size:
             file.seek(at)
-            head = np.frombuffer(file.read(92) + b"\0" * 92, ">i4")
+            head = np.frombuffer((file.read(92) + bytes(92))[:92], ">i4")
             length = (_xtc_length if kind == "XTC" else _trr_length)(head, n_atoms, path)
             if length is None or at + length > size:
                 what = "is cut" if length is not None or size - at < 92 else "is damaged"
@@ -322,8 +324,7 @@ def _library_frames(path: str | Path, kind: str, n_atoms: int) -> Iterator[Frame
     from MDAnalysis.coordinates.core import get_reader_for
 
     options: dict[str, Any] = {"n_atoms": n_atoms}
-    with open_binary(path) as file:
-        head = file.read(_HEAD)
+    head = first_bytes(path)
     if kind == "DATA":
         options["atom_style"] = _lammps_style(head)
     constant = _cryst1(head) if kind == "PDB" else None

@@ -143,6 +143,16 @@ def test_gro(tmp_path, opened):
     assert "guessed from the atom names: Li0 Li" in found.source.findings[0].text
 
 
+def test_names_that_stand_for_two(tmp_path, opened):
+    """A protein's CA beside a calcium ion: both are told, before the names that are clear."""
+    rows = [("ALA", "N", 1), ("ALA", "CA", 1), ("ALA", "CB", 1), ("CA", "CA", 2)]
+    lines = [f"{r:5d}{res:<5s}{name:>5s}{n:5d}{n:8.3f}{0:8.3f}{0:8.3f}\n" for n, (res, name, r) in enumerate(rows, 1)]
+    (tmp_path / "t.gro").write_text(f"protein\n{len(rows)}\n{''.join(lines)}   5.0 5.0 5.0\n")
+    found = opened(tmp_path / "t.gro")
+    np.testing.assert_array_equal(found.source.atomic_numbers, [7, 6, 6, 20])
+    assert "guessed from the atom names: CA C and Ca, N N, CB C;" in found.source.findings[0].text
+
+
 def test_lammps_data(tmp_path, opened):
     made = universe()
     made.atoms.write(str(tmp_path / "t.data"))
