@@ -4,7 +4,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from io import StringIO
-from itertools import chain
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ Atoms = tuple[np.ndarray, dict[str, np.ndarray], tuple[Finding, ...]]
 
 _NEEDS_TOPOLOGY = ("XTC", "TRR", "DCD", "NCDF", "H5MD")
 _REMEDY = "; a `topology` that has them tells them"
+_SECTIONS = 2**20  # bytes of a LAMMPS data file in which its atoms begin
 _SLAB = 6  # DL_POLY's key for boundaries that are not periodic along z
 _STYLES = {  # of LAMMPS data, where MDAnalysis guesses by the number of columns
     "atomic": "id type x y z",
@@ -125,7 +126,7 @@ def read_topology(path: str | Path, kind: str | None = None, species: Sequence[s
     by_content = next((name for name, fits in _TOPOLOGIES.items() if fits(head)), None)
     suffixes = [suffix for suffix in Path(path).suffixes if suffix not in SUFFIXES]
     kind = kind or by_content or "".join(suffixes[-1:]).lstrip(".").upper() or Path(path).name.upper()
-    style = _lammps_style(head) if kind == "DATA" else None
+    style = _lammps_style(path) if kind == "DATA" else None
     try:
         with warnings.catch_warnings():  # about what it does not find, which is found out here
             warnings.simplefilter("ignore")
@@ -142,9 +143,25 @@ def read_topology(path: str | Path, kind: str | None = None, species: Sequence[s
         raise InputError(f"{path}: cannot be read by MDAnalysis as a topology: {said(error)}") from None
 
 
-def _lammps_style(head: bytes) -> str | None:
-    told = re.search(rb"^\s*Atoms\s*#\s*(\w+)", head, re.MULTILINE)
-    return _STYLES.get(told[1].decode()) if told else None
+def _lammps_style(path: str | Path) -> str | None:
+    """Columns of a LAMMPS data file: as it says, or by their number and whether the third is a charge, not a type."""
+    lines = iter(first_bytes(path, _SECTIONS).split(b"\n")[:-1])  # the last one may be cut
+    told = next(filter(None, (re.match(rb"\s*Atoms\s*(?:#\s*(\w+)|$)", line) for line in lines)), None)
+    if told is None:
+        return None
+    if told[1]:
+        style = told[1].decode()
+        if style not in _STYLES:
+            raise InputError(f"{path}: atoms of style {style}: is not known; known are {', '.join(_STYLES)}")
+        return _STYLES[style]
+    words = (line.split(b"#")[0].split() for line in lines)
+    rows = list(takewhile(lambda row: row[0].isdigit(), filter(None, words)))
+    if not rows:
+        return None
+    images = len(rows[0]) > 7 and b"." not in b"".join(rows[0][-3:])
+    charged = any(b"." in row[2] for row in rows if len(row) > 2)
+    names = {5: "atomic", 6: "charge" if charged else "molecular", 7: "full"}
+    return _STYLES.get(names.get(len(rows[0]) - 3 * images, ""))
 
 
 def _of_atoms(frames: Iterator[Frame], path: str | Path, topology: str | Path | None, n_atoms: int) -> Iterator[Frame]:
@@ -326,7 +343,7 @@ def _library_frames(path: str | Path, kind: str, n_atoms: int) -> Iterator[Frame
     options: dict[str, Any] = {"n_atoms": n_atoms}
     head = first_bytes(path)
     if kind == "DATA":
-        options["atom_style"] = _lammps_style(head)
+        options["atom_style"] = _lammps_style(path)
     constant = _cryst1(head) if kind == "PDB" else None
     with plain_file(path) as plain, get_reader_for(str(plain), format=kind)(str(plain), **options) as reader:
         timed = kind not in ("PDB", "DATA") and _tells_times(reader)

@@ -162,6 +162,45 @@ def test_lammps_data(tmp_path, opened):
     np.testing.assert_allclose(found.source.attributes["charges"], made.atoms.charges)
 
 
+LAMMPS_ROWS = {
+    "full": "{i} {mol} {kind} {q} {x} {y} {z}",
+    "charge": "{i} {kind} {q} {x} {y} {z}",
+    "molecular": "{i} {mol} {kind} {x} {y} {z}",
+    "atomic": "{i} {kind} {x} {y} {z}",
+}
+
+
+@pytest.mark.parametrize("images", ["", " 0 0 0", " 1 -1 0  # a"])
+@pytest.mark.parametrize("hint", [True, False])
+@pytest.mark.parametrize("style", LAMMPS_ROWS)
+def test_styles_of_lammps_data(tmp_path, opened, style, hint, images):
+    """With the name of the style or without, atoms in any order, and other numbers than from 1 on."""
+    numbers, rng = np.array([8, 1, 1, 3]), np.random.default_rng(0)
+    x, charges = rng.random((4, 3)) * 10, np.array([-0.8, 0.4, 0.4, 1.0])
+    rows = [
+        LAMMPS_ROWS[style].format(i=i + 11, mol=1 + i // 3, kind=[1, 2, 2, 3][i], q=charges[i], x=a, y=b, z=c) + images
+        for i, (a, b, c) in enumerate(x)
+    ]
+    head = "data\n\n4 atoms\n3 atom types\n\n0 10 xlo xhi\n0 10 ylo yhi\n0 10 zlo zhi\n\n"
+    text = f"{head}Masses\n\n1 15.9994\n2 1.008\n3 6.94\n\nAtoms{'  # ' + style if hint else ''}\n\n"
+    (tmp_path / "t.data").write_text(text + "".join(f"{rows[i]}\n" for i in (2, 0, 3, 1)))
+    found = opened(tmp_path / "t.data")
+    np.testing.assert_array_equal(found.source.atomic_numbers, numbers)
+    np.testing.assert_allclose(found.positions[0], x, atol=1e-6)
+    if "{q}" in LAMMPS_ROWS[style]:
+        np.testing.assert_allclose(found.source.attributes["charges"], charges)
+    if "{mol}" in LAMMPS_ROWS[style]:
+        np.testing.assert_array_equal(found.source.attributes["resids"], [1, 1, 1, 2])
+
+
+def test_a_style_that_is_not_known(tmp_path):
+    """Its columns would be taken for others: 7 of spheres for those of full."""
+    head = "data\n\n1 atoms\n1 atom types\n\n0 10 xlo xhi\n0 10 ylo yhi\n0 10 zlo zhi\n\n"
+    (tmp_path / "t.data").write_text(f"{head}Masses\n\n1 15.9994\n\nAtoms  # sphere\n\n1 1 1 1 2 2 2\n")
+    with pytest.raises(InputError, match=r"t\.data: atoms of style sphere: is not known; known are atomic, charge"):
+        open_source(tmp_path / "t.data")
+
+
 @pytest.mark.parametrize("kind", ["XTC", "TRR", "DCD", "NCDF", "H5MD", "PDB"])
 def test_no_box_is_no_cell(tmp_path, topology, opened, kind):
     write(tmp_path / f"t.{kind.lower()}", kind, box=False)
