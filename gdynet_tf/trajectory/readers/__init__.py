@@ -18,11 +18,10 @@ from gdynet_tf.trajectory.readers.ase import is_castep, open_ase
 from gdynet_tf.trajectory.readers.compression import SUFFIXES, first_bytes
 from gdynet_tf.trajectory.readers.cp2k import is_cell_file, is_cp2k, open_cp2k
 from gdynet_tf.trajectory.readers.extxyz import is_extxyz, open_extxyz
-from gdynet_tf.trajectory.readers.lammps import is_lammps, open_lammps
+from gdynet_tf.trajectory.readers.lammps import is_lammps, is_lammps_data, open_lammps
 from gdynet_tf.trajectory.readers.mdanalysis import (
     is_dlpoly,
     is_gro,
-    is_lammps_data,
     is_pdb,
     open_mdanalysis,
     read_topology,

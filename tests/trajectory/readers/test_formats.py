@@ -1,5 +1,6 @@
 """Each format, from a file that its program or its reference library has written."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from gdynet_tf.errors import InputError, TruncatedFile
 from gdynet_tf.trajectory.readers import open_source
+from gdynet_tf.trajectory.readers.library import records
 
 DATA = Path(__file__).parents[2] / "data" / "formats"
 ASE_DATA = Path(ase.test.__file__).parent
@@ -579,6 +581,34 @@ def test_damaged_header_does_not_reach_the_library(tmp_path, topology, opened, k
     found = opened(path, topology=topology)
     assert len(found.positions) == 1
     assert f"frame 1 is damaged at byte {second} of {len(content)}" in str(found.cut)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_damage_within_a_compressed_frame(opened, tmp_path, seed):
+    """GROMACS' library may write where it must not; this process goes on, and damaged coordinates or an error come."""
+    content = bytearray((DATA / "water.xtc").read_bytes())
+    second = content.index(content[:4], 4)
+    content[92:second] = np.random.default_rng(seed).integers(0, 256, second - 92, dtype=np.uint8).tobytes()
+    (tmp_path / "t.xtc").write_bytes(content)
+    with contextlib.suppress(InputError):
+        opened(tmp_path / "t.xtc", topology=DATA / "water.tpr")
+
+
+@pytest.mark.parametrize(
+    ("end", "error", "message"),
+    [
+        ("", None, ""),
+        ("raise OSError", TruncatedFile, "t: cannot be read to its end; the file is truncated or damaged"),
+        ("os.abort()", InputError, "t: is damaged: the library that reads it crashes"),
+    ],
+)
+def test_a_library_that_crashes(end, error, message):
+    """Its records come first."""
+    program = f"import os, sys; os.write(1, sys.argv[1].encode()); {end}"
+    found = records(program, Path("abcd"), np.dtype([("letters", "S2")]), "t")
+    assert [next(found)["letters"], next(found)["letters"]] == [b"ab", b"cd"]
+    with pytest.raises(error, match=message) if error else contextlib.nullcontext():
+        assert next(found, None) is None
 
 
 def test_vasprun_that_ends_early(tmp_path, opened):
