@@ -70,7 +70,13 @@ from gdynet_tf.analysis.structure.radial import (
     first_shell,
     radial_distribution,
 )
-from gdynet_tf.analysis.structure.space import PopulationProfile, StateDensity, population_profile, state_density
+from gdynet_tf.analysis.structure.space import (
+    PopulationProfile,
+    StateDensity,
+    density_correlation,
+    population_profile,
+    state_density,
+)
 from gdynet_tf.analysis.structure.surroundings import Surroundings, surroundings
 from gdynet_tf.analysis.system import System, load_system
 from gdynet_tf.analysis.transport.conductivity import Conductivity, cluster_nernst_einstein
@@ -136,6 +142,7 @@ __all__ = [
     "covariances",
     "crispness",
     "default_lags",
+    "density_correlation",
     "eigenvalues",
     "eigenvectors",
     "estimate_from_copies",

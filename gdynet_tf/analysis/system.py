@@ -1,6 +1,6 @@
 """The atoms behind chi: positions, cells and targets of the same frames."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,9 +99,7 @@ class System:
                 centers[part] = group[:, :, 0]
                 continue
             if images is None:
-                # The atoms of a molecule may lie in different cells; the first frame tells which image belongs to it.
-                first = group[0] - group[0, :, :1]
-                images = np.where(self.periodic, -np.round(first @ np.linalg.inv(cell[0])), 0.0)
+                images = _images_of_whole(group[0], np.asarray(cell[0], np.float64), self.periodic)
             centers[part] = ((group + images @ np.asarray(cell[part])[:, None]) * weights[..., None]).sum(axis=2)
         return centers
 
@@ -169,6 +167,32 @@ class System:
         total = sum(len(x) for x in self.positions)
         stride = max(1, -(-total // n_frames))
         return [(n, t) for n, x in enumerate(self.positions) for t in range(0, len(x), stride)]
+
+
+def _images_of_whole(group: np.ndarray, cell: np.ndarray, periodic: Sequence[bool]) -> np.ndarray:
+    """Lattice vectors that make molecules whole, (T, k, 3), from their atoms in one frame, (T, k, 3) Å.
+
+    The atoms may lie in different cells. The atom nearest to those that have been placed is placed next, beside the
+    one it is nearest to: a molecule may be longer than half the cell, as long as its bonds are short.
+    """
+    fractional, rows = group @ np.linalg.inv(cell), np.arange(len(group))
+    images = np.zeros_like(fractional)
+    nearest = np.zeros(group.shape[:2], int)  # placed atom
+    distance = np.full(group.shape[:2], np.inf)
+    placed = np.zeros(len(group), int)
+    distance[:, 0] = -1  # never again
+    for _ in range(group.shape[1] - 1):
+        steps = fractional - fractional[rows, placed][:, None]
+        steps -= np.where(periodic, np.round(steps), 0.0)
+        new = np.linalg.norm(steps @ cell, axis=2)
+        closer = new < distance
+        distance[closer], nearest[closer] = new[closer], np.broadcast_to(placed[:, None], closer.shape)[closer]
+        placed = np.where(distance < 0, np.inf, distance).argmin(axis=1)
+        beside = nearest[rows, placed]
+        away = fractional[rows, placed] - fractional[rows, beside]
+        images[rows, placed] = images[rows, beside] - np.where(periodic, np.round(away), 0.0)
+        distance[rows, placed] = -1
+    return images
 
 
 def _parts(x: np.ndarray, overlap: int = 0) -> Iterator[slice]:

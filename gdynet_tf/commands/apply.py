@@ -24,6 +24,7 @@ from gdynet_tf.graphs.targets import find_targets
 from gdynet_tf.locks import locked
 from gdynet_tf.manifest import write_manifest
 from gdynet_tf.networks.backend import load_tensorflow
+from gdynet_tf.times import seconds, time_text
 from gdynet_tf.trajectory import Trajectory
 from gdynet_tf.trajectory.elements import symbol
 
@@ -92,20 +93,20 @@ def _targets(args: argparse.Namespace, run: Run, training: GraphDataset, traject
 
 def lag_in_frames(run: Run, frame_interval: float, time_unit: str) -> tuple[int, list[Finding]]:
     """The run's lag time in frames of other data, and what is to be known of it."""
-    lag_time = run.tau * run.frame_interval
-    if time_unit != run.time_unit:
+    try:
+        factor = 1.0 if time_unit == run.time_unit else seconds(run.time_unit) / seconds(time_unit)
+    except ValueError:
         text = (
             f"The training counts time in {run.time_unit}, these data in {time_unit}: the lag time is taken to be "
             f"{run.tau} frames here as there."
         )
         return run.tau, [Finding(kind="other time unit", severity="warning", text=text, numbers={"tau": run.tau})]
+    lag_time = run.tau * run.frame_interval * factor
     tau = max(1, round(lag_time / frame_interval))
     if abs(tau * frame_interval - lag_time) <= 1e-6 * lag_time:
         return tau, []
-    text = (
-        f"The lag time is {tau * frame_interval:.4g} {time_unit} here, {lag_time:.4g} {time_unit} in the training: "
-        f"frames are {frame_interval:g} {time_unit} apart."
-    )
+    here, there, apart = (time_text(t, time_unit, 4) for t in (tau * frame_interval, lag_time, frame_interval))
+    text = f"The lag time is {here} here, {there} in the training: frames are {apart} apart."
     numbers = {"lag_time": tau * frame_interval, "training": lag_time}
     return tau, [Finding(kind="other lag time", severity="note", text=text, numbers=numbers)]
 

@@ -87,4 +87,9 @@ def read_trajectories(args: argparse.Namespace, scratch: Path) -> list[Trajector
             "the files do not tell the time between frames: times are in frames (--frame-interval sets it, or "
             "--timestep where the files number the steps)"
         )
-    return [concatenate(trajectories)] if args.concatenate else trajectories
+    if not args.concatenate:
+        return trajectories
+    joined = concatenate(trajectories)
+    for finding in joined.findings[sum(len(t.findings) for t in trajectories) :]:
+        tell(finding)
+    return [joined]

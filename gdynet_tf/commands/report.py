@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gdynet_tf.commands.console import run_command
-from gdynet_tf.errors import InputError
+from gdynet_tf.errors import InputError, as_options
 
 __all__ = ["main"]
 
@@ -76,7 +76,7 @@ def _run(args: argparse.Namespace) -> None:
     report, analysis = write_report(run, args.split, options)
     logger.info(analysis.verdict)
     for finding in analysis.findings:
-        logger.info(f"- {finding}")
+        logger.info(f"- {as_options(str(finding))}")
     logger.info(f"report: {report.resolve()}")
 
 

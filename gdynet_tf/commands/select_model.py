@@ -16,6 +16,7 @@ from gdynet_tf.commands.console import run_command, tell
 from gdynet_tf.errors import InputError
 from gdynet_tf.locks import locked
 from gdynet_tf.networks.backend import load_tensorflow
+from gdynet_tf.times import readable_unit
 
 if TYPE_CHECKING:
     from gdynet_tf.graphs.dataset import GraphDataset
@@ -123,16 +124,18 @@ def _select(args: argparse.Namespace) -> int:
 
 def _print_result(selection: Selection, graphs: GraphDataset) -> None:
     """The table and the recommendation."""
-    interval, unit = selection.frame_interval, selection.time_unit
+    lags = [c.lag * selection.frame_interval for c in selection.candidates]
+    factor, unit = readable_unit(lags, selection.time_unit)
+    stretch, of_times = readable_unit([t for c in selection.candidates for t in c.timescales], selection.time_unit)
     logger.info("\nstates  VAMP-2 of the folds (mean ± standard error)")
     for n, scores in selection.scores.items():
         error = np.std(scores, ddof=1) / np.sqrt(len(scores))
         logger.info(f"{n:6d}  {np.mean(scores):.4f} ± {error:.4f}  ({', '.join(f'{s:.4f}' for s in scores)})")
-    logger.info(f"\nstates  lag ({unit})  verdict          deviation  noticeable  transitions  timescales ({unit})")
-    for c in selection.candidates:
-        times = " ".join(f"{t:.4g}" if np.isfinite(t) else "-" for t in c.timescales)
+    logger.info(f"\nstates  lag ({unit})  verdict          deviation  noticeable  transitions  timescales ({of_times})")
+    for c, lag in zip(selection.candidates, lags, strict=True):
+        times = " ".join(f"{t * stretch:.4g}" if np.isfinite(t) else "-" for t in c.timescales)
         logger.info(
-            f"{c.n_states:6d}  {c.lag * interval:8.4g}  {c.finding.kind:15}  {c.max_deviation:9.3f}  "
+            f"{c.n_states:6d}  {lag * factor:8.4g}  {c.finding.kind:15}  {c.max_deviation:9.3f}  "
             f"{c.noticeable:10.3f}  {c.n_transitions:11d}  {times}"
         )
     for finding in selection.findings:

@@ -29,7 +29,7 @@ from gdynet_tf.graphs.targets import find_targets
 from gdynet_tf.locks import locked
 from gdynet_tf.progress import Progress
 from gdynet_tf.spool import pieces
-from gdynet_tf.trajectory import Trajectory
+from gdynet_tf.trajectory import Trajectory, check_spacing, pooled_charges
 
 __all__ = ["build_graphs"]
 
@@ -89,8 +89,10 @@ def build_graphs(
     trajectories = [trajectory.unwrap() for trajectory in trajectories]
     meta = _describe(trajectories, targets, n_neighbors, edges, expansion)
     constants = {"atomic_numbers": np.asarray(trajectories[0].atomic_numbers, np.int32), "targets": targets}
-    charges = _charges(trajectories)
-    if charges is not None:
+    charges, said = pooled_charges([(t.attributes.get("charges"), len(t.positions)) for t in trajectories])
+    for finding in said:
+        logger.warning(finding.text)
+    if charges is not None and charges.any():
         constants["charges"] = charges
     if out is None:
         return _in_memory(trajectories, meta, constants, n_workers, progress)
@@ -102,15 +104,6 @@ def build_graphs(
             partial.remove()
         _check_space(partial, trajectories, n_neighbors, edges, expansion)
         return _in_directory(partial, trajectories, constants, resume, n_workers, progress)
-
-
-def _charges(trajectories: list[Trajectory]) -> np.ndarray | None:
-    """(N,) float64, where all trajectories tell the same, and not zero of all atoms."""
-    known = [t.attributes.get("charges") for t in trajectories]
-    first = known[0]
-    if first is None or not np.any(first) or not all(o is not None and np.array_equal(o, first) for o in known):
-        return None
-    return np.asarray(first, np.float64)
 
 
 def _describe(
@@ -268,6 +261,7 @@ def _check(
                     f"{other.name}: {field.replace('_', ' ')} {shown[1]} differ from those of {first.name}, "
                     f"{shown[0]}; build separate graph directories"
                 )
+        check_spacing(first, other)
 
 
 def _unique(names: list[str]) -> list[str]:

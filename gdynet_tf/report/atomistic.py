@@ -17,7 +17,9 @@ __all__ = ["AtomisticResults", "ReportOptions", "analyse_atoms", "write_files"]
 
 _R_MAX = 8.0  # Å
 _TARGETS_TO_COUNT = 50_000  # targets x frames of distributions, within 200 to 10,000 frames
-_FEW_TARGETS = 10  # for which a density in space is more than a cloud
+_FEW_TARGETS = 10  # of which a density in space is shown in any case
+_PLACES = 0.5  # correlation of the densities in two halves of the data, from which on it is more than a cloud
+_VOXELS = 250_000  # of a density
 _REACH, _FARTHEST = 4.0, 5.0  # Å about a target that its picture shows
 _TOGETHER = 1.25  # of the radius of the narrowest first shell, up to which another one is drawn as one with it
 _ATOMS_TO_EXPORT = 200_000  # atoms x frames of the coloured trajectory
@@ -254,8 +256,12 @@ def _space(found: AtomisticResults, chi: Chi) -> None:
     found.profiles = [
         ga.population_profile(chi, system, axis, _bin_width(system, axis)) for axis in range(3) if system.periodic[axis]
     ]
-    if len(system.targets) <= _FEW_TARGETS and all(system.periodic):
-        found.density = ga.state_density(chi, system)
+    if not all(system.periodic):
+        return
+    # Ions on the sites of a crystal have one, however many they are; molecules of a liquid have none.
+    if len(system.targets) <= _FEW_TARGETS or ga.density_correlation(system) >= _PLACES:
+        volume = abs(np.linalg.det(np.asarray(system.lattices[0][0])))
+        found.density = ga.state_density(chi, system, max(0.25, (volume / _VOXELS) ** (1 / 3)))
 
 
 def _bin_width(system: ga.System, axis: int) -> float:

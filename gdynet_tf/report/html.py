@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import gdynet_tf.analysis as ga
+from gdynet_tf.errors import as_options
 from gdynet_tf.files import whole_folder
 from gdynet_tf.locks import locked
 from gdynet_tf.report import tables
@@ -93,6 +94,7 @@ def _render(analysis: Analysis, figures: list[Figure], files: list[Path], folder
     names = ["zoom.js", *(["3Dmol-min.js", "viewer.js"] if shown else [])]
     scripts = [(resources.files("gdynet_tf.report") / "static" / name).read_text(encoding="utf-8") for name in names]
     environment = Environment(loader=PackageLoader("gdynet_tf.report"), autoescape=True)
+    environment.filters["as_options"] = as_options
     return environment.get_template("report.html").render(
         analysis=analysis,
         run=analysis.run,

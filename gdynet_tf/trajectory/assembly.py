@@ -13,7 +13,7 @@ from gdynet_tf.errors import InputError, TruncatedFile
 from gdynet_tf.findings import Finding
 from gdynet_tf.spool import Spool
 from gdynet_tf.trajectory.cells import completed_lattices
-from gdynet_tf.trajectory.following import Follower, check_frames, check_lattices
+from gdynet_tf.trajectory.following import Follower, MeanCharges, check_frames, check_lattices
 from gdynet_tf.trajectory.joins import Clock, SeenFrames, impossible_jumps, read_clock
 from gdynet_tf.trajectory.readers.compression import stem
 from gdynet_tf.trajectory.source import Chunk, FrameSource
@@ -76,6 +76,7 @@ class Assembly:
         self._times: list[np.ndarray | None] = []
         self._steps: list[np.ndarray | None] = []
         self._lattices: list[np.ndarray] = []
+        self._charges = MeanCharges()
         self._findings: list[Finding] = []
 
     def add(self, source: FrameSource) -> None:
@@ -192,6 +193,8 @@ class Assembly:
         if stay.any():
             lattices = np.asarray(chunk.lattices)[stay]
             paths = self.follower.follow(chunk.positions[stay], lattices)
+            if chunk.charges is not None:
+                self._charges.add(chunk.charges[stay])
             wanted = self._wanted(np.arange(self._n, self._n + len(paths)))
             self.positions.append(paths[wanted])
             self._lattices.append(lattices[wanted])
@@ -234,6 +237,7 @@ class Assembly:
                 raise NothingNew
             raise InputError(f"{first.path}: holds no frame")
         clock, interval, unit = self._clock()
+        counts = clock.interval if self._steps[0] is not None and not interval else None
         typical, elements = self.follower.typical_steps, self.follower.elements
         jumps, jump_findings = impossible_jumps(typical, elements, clock.starts, self._label)
         starts = sorted({*clock.starts, *jumps})
@@ -252,7 +256,8 @@ class Assembly:
             if finding not in said:
                 said.append(finding)
         said += [*self._findings, *clock.findings, *jump_findings, *self.seen.findings()]
-        said += [coarse] if coarse else []
+        charges, charge_findings = self._charges.mean(first.atomic_numbers)
+        said += [*charge_findings, *([coarse] if coarse else [])]
         return Trajectory(
             name=stem(first.path),
             positions=positions,
@@ -260,13 +265,14 @@ class Assembly:
             atomic_numbers=first.atomic_numbers,
             periodic=self.periodic,
             frame_interval=interval and interval * (options.stride or 1),
+            frame_steps=counts and counts * (options.stride or 1),
             time_unit=unit,
             segments=tuple(int(n) for n in np.histogram(chosen, [*starts, self._n])[0] if n),
             targets=first.targets,
             unwrapped=True,
             sources=tuple(str(path) for source in self._sources for path in source.sources or (source.path,)),
             findings=tuple(said),
-            attributes=first.attributes,
+            attributes=first.attributes if charges is None else {**first.attributes, "charges": charges},
         )
 
     def _label(self, frame: int) -> str:

@@ -8,7 +8,7 @@ from gdynet_tf.errors import InputError
 from gdynet_tf.findings import Finding
 from gdynet_tf.trajectory.elements import symbol
 
-__all__ = ["Follower", "check_frames", "check_lattices", "unwrap"]
+__all__ = ["Follower", "MeanCharges", "check_frames", "check_lattices", "pooled_charges", "unwrap"]
 
 _STEP_LIMITS = (0.25, 0.4)  # of the cell
 _COARSE = 0.1  # share of the steps beyond the first limit that may lie beyond the second
@@ -170,6 +170,82 @@ class Follower:
                 "beyond_0.4": float(shares[1]),
             },
         )
+
+
+class MeanCharges:
+    """The charge of each atom over all frames, for files that tell it anew in each."""
+
+    def __init__(self) -> None:
+        self._n = 0
+
+    def add(self, charges: np.ndarray) -> None:
+        """The next frames.
+
+        Parameters
+        ----------
+        charges : (f, N) array
+            e.
+        """
+        if not self._n:
+            self._sum, self._least, self._most = np.zeros(charges.shape[1]), charges[0], charges[0]
+        self._n += len(charges)
+        self._sum += charges.sum(axis=0)
+        self._least = np.minimum(self._least, charges.min(axis=0))
+        self._most = np.maximum(self._most, charges.max(axis=0))
+
+    def mean(self, atomic_numbers: np.ndarray) -> tuple[np.ndarray | None, tuple[Finding, ...]]:
+        """What the analysis is to use, and what is to be said of it.
+
+        Parameters
+        ----------
+        atomic_numbers : (N,) int array
+
+        Returns
+        -------
+        (N,) float64 or None
+            e; None where nothing was added.
+        tuple of Finding
+            One where the charges change with time.
+        """
+        if not self._n:
+            return None, ()
+        span = self._most - self._least
+        if not span.any():
+            return self._least.astype(np.float64), ()
+        atom = int(np.argmax(span))
+        text = (
+            f"Charges change with time, that of atom {atom} ({symbol(int(atomic_numbers[atom]))}) from "
+            f"{self._least[atom]:.3g} to {self._most[atom]:.3g} e: the mean of each atom over the frames is used."
+        )
+        numbers = {"largest_change": float(span[atom]), "atom": atom}
+        return self._sum / self._n, (Finding("varying charges", "warning", text, numbers),)
+
+
+def pooled_charges(told: Sequence[tuple[np.ndarray | None, int]]) -> tuple[np.ndarray | None, tuple[Finding, ...]]:
+    """Charges of several trajectories as one.
+
+    Parameters
+    ----------
+    told : list of (charges, n_frames)
+        (N,) e, None where a trajectory tells none.
+
+    Returns
+    -------
+    (N,) float64 or None
+        Their mean over all frames; None where one tells none.
+    tuple of Finding
+        One where they are not the same.
+    """
+    known = [np.asarray(charges, np.float64) for charges, _ in told if charges is not None]
+    if len(known) < len(told):
+        text = "Some of the trajectories tell charges, others do not: none are kept."
+        return None, (Finding("charges of some", "warning", text, {"n_telling": len(known)}),) if known else ()
+    change = float(np.ptp(known, axis=0).max())
+    if not change:
+        return known[0], ()
+    text = f"The trajectories tell charges that differ by up to {change:.2g} e: their mean over all frames is used."
+    finding = Finding("differing charges", "warning", text, {"largest_change": change})
+    return np.average(known, axis=0, weights=[n for _, n in told]), (finding,)
 
 
 def unwrap(positions: np.ndarray, lattices: np.ndarray, periodic: Sequence[bool] = (True, True, True)) -> np.ndarray:

@@ -27,12 +27,15 @@ class Chunk(NamedTuple):
         In the time unit of the source; None where the file tells none.
     steps : (f,) int64, optional
         Time steps of the simulation, configuration numbers; None where the file tells none.
+    charges : (f, N) float64, optional
+        e; where the file may tell others in each frame.
     """
 
     positions: np.ndarray
     lattices: np.ndarray | None = None
     times: np.ndarray | None = None
     steps: np.ndarray | None = None
+    charges: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -84,12 +87,14 @@ class Frame(NamedTuple):
     lattice : (3, 3) float64, optional
     time : float, optional
     step : int, optional
+    charges : (N,) float64, optional
     """
 
     positions: np.ndarray
     lattice: np.ndarray | None = None
     time: float | None = None
     step: int | None = None
+    charges: np.ndarray | None = None
 
 
 def gathered(frames: Iterable[Frame], where: str) -> Iterator[Chunk]:
@@ -146,4 +151,5 @@ def _chunk(frames: list[Frame]) -> Chunk:
         lattices=None if first.lattice is None else np.array([frame.lattice for frame in frames], np.float64),
         times=None if first.time is None else np.array([frame.time for frame in frames], np.float64),
         steps=None if first.step is None else np.array([frame.step for frame in frames], np.int64),
+        charges=None if first.charges is None else np.array([frame.charges for frame in frames], np.float64),
     )

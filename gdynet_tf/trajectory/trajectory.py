@@ -13,10 +13,10 @@ from gdynet_tf.findings import Finding
 from gdynet_tf.spool import FileArray, Spool, pieces
 from gdynet_tf.trajectory.cells import completed_lattices
 from gdynet_tf.trajectory.elements import elements_of
-from gdynet_tf.trajectory.following import Follower, check_frames, check_lattices
+from gdynet_tf.trajectory.following import Follower, check_frames, check_lattices, pooled_charges
 from gdynet_tf.trajectory.objects import fields_of_ase, fields_of_mdanalysis
 
-__all__ = ["Trajectory", "concatenate", "gathered"]
+__all__ = ["Trajectory", "check_spacing", "concatenate", "gathered"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Trajectory:
     frame_interval : float, optional
         Time between frames in ``time_unit``; None when the file does not tell.
     time_unit : str, optional
+    frame_steps : float, optional
+        Time steps of the simulation between frames, where the file numbers them and nothing tells their length.
     segments : tuple of int
         Frames of each contiguous piece; they add up to F.
     targets : (n_targets, k) int32, optional
@@ -73,6 +75,7 @@ class Trajectory:
     sources: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     attributes: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+    frame_steps: float | None = None
 
     def __post_init__(self) -> None:
         set_ = object.__setattr__
@@ -299,6 +302,7 @@ class Trajectory:
             lattices=whole.lattices[chosen],
             segments=tuple(int(n) for n in counts if n),
             frame_interval=self.frame_interval and self.frame_interval * (stride or 1),
+            frame_steps=self.frame_steps and self.frame_steps * (stride or 1),
         )
 
 
@@ -318,6 +322,16 @@ def _time_scale(frame_interval: float | None, time_unit: str | None) -> dict[str
     return {"frame_interval": frame_interval, "time_unit": time_unit or ("ps" if frame_interval is not None else None)}
 
 
+def check_spacing(first: Trajectory, other: Trajectory) -> None:
+    """InputError where the time steps say that frames of two trajectories are not equally far apart."""
+    here, there = other.frame_steps, first.frame_steps
+    if here is not None and there is not None and here != there:
+        raise InputError(
+            f"{other.origin}: frames are {here:g} time steps apart, those of {first.origin} {there:g}; `timestep` "
+            "makes times of them, and `frame_interval` says that they are equally far apart"
+        )
+
+
 def concatenate(trajectories: Sequence[Trajectory]) -> Trajectory:
     """Several trajectories as the segments of one run.
 
@@ -334,7 +348,7 @@ def concatenate(trajectories: Sequence[Trajectory]) -> Trajectory:
     Raises
     ------
     InputError
-        If atoms, periodicity or frame interval differ.
+        If atoms, periodicity, frame interval or the time steps between frames differ.
     """
     first = trajectories[0]
     for other in trajectories[1:]:
@@ -344,12 +358,16 @@ def concatenate(trajectories: Sequence[Trajectory]) -> Trajectory:
         for field_ in ("atomic_numbers", "periodic", "frame_interval", "time_unit"):
             if not np.array_equal(getattr(first, field_), getattr(other, field_)):
                 raise InputError(f"{other.origin}: {field_.replace('_', ' ')} differ from those of {first.origin}")
+        check_spacing(first, other)
+    charges, said = pooled_charges([(t.attributes.get("charges"), len(t.positions)) for t in trajectories])
     return replace(
         first,
+        attributes={k: v for k, v in first.attributes.items() if k != "charges"}
+        | ({} if charges is None else {"charges": charges}),
         positions=gathered(first.origin, [t.positions for t in trajectories]),
         lattices=np.concatenate([t.lattices for t in trajectories]),
         segments=tuple(n for t in trajectories for n in t.segments),
         unwrapped=all(t.unwrapped for t in trajectories),
         sources=tuple(s for t in trajectories for s in t.sources),
-        findings=tuple(f for t in trajectories for f in t.findings),
+        findings=tuple(f for t in trajectories for f in t.findings) + said,
     )

@@ -14,6 +14,7 @@ __all__ = ["atoms_of_mdanalysis", "residue_numbers", "universe_of"]
 _ATTRIBUTES = ("names", "types", "resids", "resnames", "masses", "charges")
 _REMEDY = "; universe.add_TopologyAttr('elements', [...]) tells them"
 _FAR = 1e4  # Å
+_SHOWN = 12  # names in a message
 
 
 def atoms_of_mdanalysis(
@@ -103,10 +104,14 @@ def _atomic_numbers(atoms: Any, where: str, remedy: str) -> tuple[np.ndarray, tu
     masses = np.asarray(atoms.masses) if hasattr(atoms, "masses") else np.zeros(len(names))
     guess = DefaultGuesser(atoms.universe).guess_atom_element
     numbers = elements_by_name(names, residues, masses, guess, where, remedy)
-    first = {name: symbol(int(z)) for name, z in reversed(list(zip(names, numbers, strict=True)))}
-    said = ", ".join(f"{name} {first[name]}" for name in list(dict.fromkeys(names))[:12])
-    text = f"elements are guessed from the atom names: {said}{remedy}"
-    return numbers, (Finding("elements by name", "note", text, first),)
+    told = {name: "" for name in names}
+    for name, z in dict.fromkeys(zip(names, numbers.tolist(), strict=True)):  # a name may stand for two
+        told[name] += f" and {symbol(z)}" if told[name] else symbol(z)
+    # Those that stand for two first: they are the doubtful ones.
+    said = sorted(told.items(), key=lambda item: " and " not in item[1])
+    text = f"elements are guessed from the atom names: {', '.join(f'{n} {e}' for n, e in said[:_SHOWN])}"
+    more = f" and {len(said) - _SHOWN} more names" if len(said) > _SHOWN else ""
+    return numbers, (Finding("elements by name", "note", text + more + remedy, told),)
 
 
 def residue_numbers(attributes: Mapping[str, np.ndarray], n_atoms: int) -> np.ndarray:

@@ -55,6 +55,25 @@ def test_centers_and_drift_by_hand(frames):
     np.testing.assert_allclose(system_of(frames, WATER).target_paths()[0], targets, atol=2e-4)
 
 
+@pytest.mark.parametrize("periodic", [(True, True, True), (True, False, True)])
+def test_molecules_longer_than_half_the_cell(periodic):
+    """Branched chains in a skewed cell, in any order of their atoms, each wrapped by itself."""
+    rng = np.random.default_rng(3)
+    cell = np.array([[12.0, 0, 0], [5.0, 11, 0], [-4.0, 3, 10]])
+    bonds = rng.normal(size=(4, 15, 3))
+    bonds *= 1.5 / np.linalg.norm(bonds, axis=2, keepdims=True)
+    bonds[0] = [1.5, 0, 0]  # straight over three quarters of the cell
+    bonds[0, 7:] = [0, 0, 1.5]
+    whole = rng.random((4, 1, 3)) @ cell + bonds.cumsum(axis=1)
+    fractional = whole @ np.linalg.inv(cell)
+    wrapped = (fractional - np.where(periodic, np.floor(fractional), 0.0)) @ cell
+    order = np.stack([rng.permutation(15) for _ in range(4)])
+    positions = np.take_along_axis(wrapped, order[..., None], axis=1).reshape(1, 60, 3)
+    system = System([positions], [cell[None]], np.full(60, 6), np.arange(60).reshape(4, 15), periodic)
+    away = (system.target_positions()[0][0] - whole.mean(axis=1)) @ np.linalg.inv(cell)
+    np.testing.assert_allclose(away, np.round(away), atol=1e-9)  # the same but for whole lattice vectors
+
+
 def test_a_held_atom_is_seen_in_parts(frames, monkeypatch):
     positions, lattices = (part.copy() for part in frames)
     positions[:, 0] = positions[0, 0]

@@ -94,7 +94,12 @@ def test_lag_time_in_other_frames(folder):
     lag, _ = run.findings
     assert (lag.kind, lag.severity) == ("other lag time", "note")
     assert "0.8 ps here, 1 ps in the training" in lag.text
-    words = ["--frame-interval", "1", "--time-unit", "fs"]
+    run = applied(folder, "new", "--frame-interval", "250", "--time-unit", "fs")
+    assert (run.tau, run.time_unit) == (4, "fs")
+    assert [finding.kind for finding in run.findings] == ["like the training"]
+    lag, _ = applied(folder, "new", "--frame-interval", "3000", "--time-unit", "fs").findings
+    assert lag.text == "The lag time is 3 ps here, 1 ps in the training: frames are 3 ps apart."
+    words = ["--frame-interval", "1", "--time-unit", "sweeps"]
     unit, _ = applied(folder, "new", *words).findings
     assert (unit.kind, unit.severity) == ("other time unit", "warning")
 

@@ -2,6 +2,9 @@
 
 import csv
 import json
+import re
+from dataclasses import replace
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -199,6 +202,18 @@ def test_figure_and_table():
     assert len(shapes) == 4 - 1  # three verdicts; the ring around the recommended one is a disc as well
     assert axes[1].get_xlabel() == "lag time (ps)"
     plt.close(axes[0].figure)
+
+
+def test_the_table_is_in_units_that_people_use(caplog):
+    """Frames of 5,000 ps: lags of 5 and 10 ns; timescales in the unit that fits theirs."""
+    candidates = [replace(candidate(2, lag), timescales=np.array([4e6])) for lag in (1, 2)]
+    finding = ga.Finding(kind="recommended", severity="good", text="So.")
+    result = Selection(candidates, {2: [1.9, 1.8]}, candidates[0], finding, [], 5000.0, "ps")
+    with caplog.at_level("INFO", logger="gdynet_tf"):
+        command._print_result(result, SimpleNamespace(path="g"))
+    assert "states  lag (ns)  verdict" in caplog.text
+    assert "timescales (µs)" in caplog.text
+    assert re.search(r"     2        10  holds .* 4$", caplog.text, re.MULTILINE)
 
 
 @pytest.fixture(scope="module")

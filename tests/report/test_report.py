@@ -15,11 +15,13 @@ import numpy as np
 import pytest
 
 from gdynet_tf import analysis as ga
+from gdynet_tf.analysis.chi import Chi
 from gdynet_tf.commands import report as command
 from gdynet_tf.errors import InputError
 from gdynet_tf.files import digest
 from gdynet_tf.graphs.build import build_graphs
 from gdynet_tf.report import ReportOptions, analyse, plots, report_paths, write_report
+from gdynet_tf.report.atomistic import AtomisticResults, _space
 from gdynet_tf.report.composition import formula_text, targets_text
 from gdynet_tf.report.figures import FIGURES
 from gdynet_tf.report.tables import overview, time_with_interval_text
@@ -528,6 +530,28 @@ def test_the_view_in_three_dimensions(reported):
         inside = voxels[:-1, :-1, :-1]
         assert inside[inside >= level].sum() / inside.sum() == pytest.approx(0.7, abs=0.1)
     np.testing.assert_allclose(np.array(density["shape"]) - 1, np.round(9 / np.diag(density["voxels"])))
+
+
+@pytest.mark.parametrize(("n_targets", "wanders", "shown"), [(2, True, True), (20, False, True), (20, True, False)])
+def test_densities_of_many_targets_that_keep_to_places(n_targets, wanders, shown):
+    """Few targets have one in any case."""
+    rng = np.random.default_rng(0)
+    steps = rng.normal(0, 0.5, (300, n_targets, 3))
+    x = rng.random((n_targets, 3)) * 12 + (steps.cumsum(axis=0) if wanders else steps)
+    cells = np.tile(np.eye(3) * 12, (300, 1, 1))
+    system = ga.System([x], [cells], np.full(n_targets, 3), np.arange(n_targets)[:, None])
+    chi = Chi([np.full((300, n_targets, 2), 0.5)], tau=1)
+    found = AtomisticResults(system, ReportOptions())
+    _space(found, chi)
+    assert (found.density is not None) == shown
+
+
+def test_arguments_in_findings_are_options_in_the_page(graphs, tmp_path, few_figures):
+    run = write_run(tmp_path / "r", graphs=graphs)
+    scores = json.loads((run / "scores.json").read_text())
+    scores["findings"] = [{"kind": "k", "severity": "note", "text": "a `topology` tells them", "numbers": {}}]
+    (run / "scores.json").write_text(json.dumps(scores))
+    assert "a --topology tells them" in write_report(run)[0].read_text(encoding="utf-8")
 
 
 def test_figures_that_are_looked_at_closer(reported):

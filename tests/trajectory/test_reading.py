@@ -7,6 +7,7 @@ import pytest
 
 from gdynet_tf import spool
 from gdynet_tf.errors import InputError, TruncatedFile
+from gdynet_tf.graphs.build import build_graphs
 from gdynet_tf.spool import FileArray
 from gdynet_tf.trajectory import Chunk, FrameSource, concatenate, read, reading, unwrap
 
@@ -364,6 +365,75 @@ class TestTimes:
     def test_steps_that_are_not_numbered(self, tmp_path):
         with pytest.raises(InputError, match=r"`timestep=1`: .*a\.npz does not number its time steps"):
             read(npz(tmp_path / "a.npz", walk()), timestep=1)
+
+
+class TestSpacing:
+    """Files whose frames are not equally many time steps apart."""
+
+    @pytest.fixture
+    def files(self, tmp_path):
+        x = walk(12) % 10
+        return [dump(tmp_path / f"{by}.dump", x[:6] + 0.1 * by, range(0, 6 * by, by)) for by in (10, 20)]
+
+    def test_they_are_not_put_together(self, files):
+        for together in (concatenate, lambda found: build_graphs(found, "Li", n_neighbors=2)):
+            with pytest.raises(
+                InputError, match=r"20\.dump: frames are 20 time steps apart, those of .*10\.dump 10; `timestep` makes"
+            ):
+                together(read(files))
+
+    def test_with_a_frame_interval_they_are(self, files):
+        assert concatenate(read(files, frame_interval=0.1)).segments == (6, 6)
+
+    def test_equal_after_a_stride(self, files):
+        found = [read(files[0], stride=2), read(files[1])]
+        assert [part.frame_steps for part in found] == [20, 20]
+        assert found[1].select(stride=3).frame_steps == 60
+        assert concatenate(found).segments == (3, 6)
+
+
+class TestCharges:
+    """A q column, which may change with time."""
+
+    def dump(self, path, charges):
+        x, text = walk(len(charges), 2) % 10, ""
+        for t, (frame, row) in enumerate(zip(x, charges, strict=True)):
+            text += f"ITEM: TIMESTEP\n{t}\nITEM: NUMBER OF ATOMS\n2\nITEM: BOX BOUNDS pp pp pp\n" + "0 10\n" * 3
+            text += "ITEM: ATOMS id element q x y z\n"
+            text += "".join(f"{i + 1} Li {row[i]} {a} {b} {c}\n" for i, (a, b, c) in enumerate(frame))
+        path.write_text(text)
+        return path
+
+    def test_constant(self, tmp_path):
+        found = read(self.dump(tmp_path / "q.dump", [(0.5, -0.5)] * 4))
+        np.testing.assert_array_equal(found.attributes["charges"], [0.5, -0.5])
+        assert kinds(found) == []
+
+    def test_their_mean_is_used(self, tmp_path, chunked):
+        chunked(2)
+        charges = [(0.5, -0.5), (0.7, -0.7), (0.6, -0.5), (0.4, -0.5), (9, 9)]
+        found = read(self.dump(tmp_path / "q.dump", charges), stop=4)
+        np.testing.assert_allclose(found.attributes["charges"], [0.55, -0.55])
+        assert said(found, "varying charges") == (
+            "Charges change with time, that of atom 0 (Li) from 0.4 to 0.7 e: the mean of each atom over the frames is "
+            "used."
+        )
+
+    def test_several_trajectories(self, tmp_path, caplog):
+        """Weighted by their frames; told where they differ, or where some alone tell charges."""
+        one = read(self.dump(tmp_path / "a.dump", [(0.5, -0.5)] * 3))
+        two = read(self.dump(tmp_path / "b.dump", [(0.9, -0.9)] * 1))
+        text = "The trajectories tell charges that differ by up to 0.4 e: their mean over all frames is used."
+        joined = concatenate([one, two])
+        np.testing.assert_allclose(joined.attributes["charges"], [0.6, -0.6])
+        assert said(joined, "differing charges") == text
+        np.testing.assert_allclose(build_graphs([one, two], "Li", n_neighbors=2).charges, [0.6, -0.6])
+        assert text in caplog.text
+        none = replace(two, attributes={})
+        assert "charges" not in concatenate([one, none]).attributes
+        assert build_graphs([one, none], "Li", n_neighbors=2).charges is None
+        assert "Some of the trajectories tell charges, others do not: none are kept." in caplog.text
+        np.testing.assert_array_equal(build_graphs([one, one], "Li", n_neighbors=2).charges, [0.5, -0.5])
 
 
 class TestRepeated:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +18,11 @@ from gdynet_tf.trajectory.cells import plane_spacings
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PopulationProfile", "StateDensity", "population_profile", "state_density"]
+__all__ = ["PopulationProfile", "StateDensity", "density_correlation", "population_profile", "state_density"]
 
 _FRAMES = 5000  # in which it is looked how fast targets change their place
 _PARTS = 3  # of the cell, between which they do
+_SPREAD = 0.5  # Å, by which places are smeared out before two densities are compared
 
 
 def _fractional(x: np.ndarray, cell: np.ndarray, periodic: Sequence[bool]) -> np.ndarray:
@@ -204,6 +205,50 @@ class StateDensity:
         return pd.DataFrame({"state": state, **places, "targets_per_angstrom3": self.density.ravel()})
 
 
+def density_correlation(system: System) -> float:
+    """Whether targets keep to places: correlation between their densities in two halves of the data.
+
+    Counted on a grid of about 0.5 Å and smoothed as much, over all states.
+
+    Parameters
+    ----------
+    system : System
+        Periodic in all directions, of two frames or more.
+
+    Returns
+    -------
+    float
+        1 where the halves have the same density, as in a crystal with sites; about 0 where targets are anywhere, or
+        too few for a density. NaN where it is the same everywhere.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    lattice, shape = _grid(system, _SPREAD)
+    counts, half, seen = np.zeros((2, int(np.prod(shape)))), sum(len(x) for x in system.positions) // 2, 0
+    for places in _places(system, shape):
+        first = min(max(half - seen, 0), len(places))
+        for n, part in enumerate((places[:first], places[first:])):
+            counts[n] += np.bincount(part.ravel(), minlength=counts.shape[1])
+        seen += len(places)
+    sigma = _SPREAD * shape / np.linalg.norm(lattice, axis=1)
+    smooth = [gaussian_filter(one.reshape(shape), sigma, mode="wrap").ravel() for one in counts]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return float(np.corrcoef(smooth)[0, 1])
+
+
+def _grid(system: System, spacing: float) -> tuple[np.ndarray, np.ndarray]:
+    """Mean cell (3, 3), Å, and the number of voxels along its edges, (3,)."""
+    lattice = np.mean([np.asarray(cell).mean(axis=0) for cell in system.lattices], axis=0)
+    return lattice, np.maximum(np.round(np.linalg.norm(lattice, axis=1) / spacing), 1).astype(int)
+
+
+def _places(system: System, shape: np.ndarray) -> Iterator[np.ndarray]:
+    """Voxel of each target, (F, n_targets) int, of each segment."""
+    for x, cell in zip(system.target_positions(), system.lattices, strict=True):
+        voxel = np.minimum((_fractional(x, cell, system.periodic) * shape).astype(int), shape - 1)
+        yield np.ravel_multi_index(tuple(np.moveaxis(voxel, -1, 0)), tuple(shape))
+
+
 def state_density(chi: Chi | Sequence[np.ndarray], system: System, spacing: float = 0.25) -> StateDensity:
     """Density of chi in space, for targets that visit the same sites again and again.
 
@@ -223,16 +268,13 @@ def state_density(chi: Chi | Sequence[np.ndarray], system: System, spacing: floa
     system.check(chi)
     if not all(system.periodic):
         raise ValueError("a density in the cell needs a system that is periodic in all directions")
-    lattice = np.mean([np.asarray(cell).mean(axis=0) for cell in system.lattices], axis=0)
+    lattice, shape = _grid(system, spacing if spacing > 0 else 1.0)
     if not 0 < spacing <= np.linalg.norm(lattice, axis=1).min():
         raise ValueError(f"spacing must be positive and at most the shortest edge of the cell, got {spacing:g}")
-    shape = np.maximum(np.round(np.linalg.norm(lattice, axis=1) / spacing), 1).astype(int)
     n = chi[0].shape[2]
     counts = np.zeros((n, int(np.prod(shape))))
-    for p, x, cell in zip(chi, system.target_positions(), system.lattices, strict=True):
-        voxel = np.minimum((_fractional(x, cell, system.periodic) * shape).astype(int), shape - 1)
-        place = np.ravel_multi_index(voxel.reshape(-1, 3).T, shape)
+    for p, places in zip(chi, _places(system, shape), strict=True):
         for i in range(n):
-            counts[i] += np.bincount(place, np.asarray(p[..., i]).ravel(), counts.shape[1])
+            counts[i] += np.bincount(places.ravel(), np.asarray(p[..., i]).ravel(), counts.shape[1])
     volume = abs(np.linalg.det(lattice)) / counts.shape[1]
     return StateDensity(lattice=lattice, density=(counts / chi.n_frames / volume).reshape(n, *shape))

@@ -15,14 +15,13 @@ import numpy as np
 from gdynet_tf.errors import InputError
 from gdynet_tf.trajectory.elements import symbol
 from gdynet_tf.trajectory.readers.ase import is_castep, open_ase
-from gdynet_tf.trajectory.readers.compression import SUFFIXES, open_binary
+from gdynet_tf.trajectory.readers.compression import SUFFIXES, first_bytes
 from gdynet_tf.trajectory.readers.cp2k import is_cell_file, is_cp2k, open_cp2k
 from gdynet_tf.trajectory.readers.extxyz import is_extxyz, open_extxyz
-from gdynet_tf.trajectory.readers.lammps import is_lammps, open_lammps
+from gdynet_tf.trajectory.readers.lammps import is_lammps, is_lammps_data, open_lammps
 from gdynet_tf.trajectory.readers.mdanalysis import (
     is_dlpoly,
     is_gro,
-    is_lammps_data,
     is_pdb,
     open_mdanalysis,
     read_topology,
@@ -34,8 +33,6 @@ from gdynet_tf.trajectory.source import FrameSource
 __all__ = ["EXAMPLE", "FORMATS", "Format", "open_source", "write_compact"]
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "li_fcc.npz"  # ships with the package
-
-_HEAD = 2**14  # bytes by which a format is recognised
 
 
 class Format(NamedTuple):
@@ -115,8 +112,7 @@ def _recognised(path: Path, format: str | None) -> Format:
         if found is None:
             raise InputError(f"`format={format}`: is not known; known are {', '.join(f.name for f in FORMATS)}")
         return found
-    with open_binary(path) as file:
-        head = file.read(_HEAD)
+    head = first_bytes(path)
     name = path.name.lower()
     for suffix in SUFFIXES:
         name = name.removesuffix(suffix)

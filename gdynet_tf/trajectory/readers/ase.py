@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gdynet_tf.errors import InputError, TruncatedFile
-from gdynet_tf.trajectory.readers.compression import open_binary, plain_file
+from gdynet_tf.trajectory.readers.compression import first_bytes, plain_file
 from gdynet_tf.trajectory.readers.library import guarded, needed
 from gdynet_tf.trajectory.source import Frame, FrameSource, gathered
 
@@ -105,6 +105,7 @@ def _times_itself(image: Any, kind: str) -> bool:
 def _frames(images: Iterator[Any], first: Any, kind: str, path: str | Path, interval: float | None) -> Iterator[Frame]:
     from ase.units import fs
 
+    charged = first.get_initial_charges().any()
     for n, image in enumerate(images):
         if len(image) == len(first) and (image.numbers != first.numbers).any():
             raise InputError(f"{path}: the elements change in frame {n}")
@@ -114,16 +115,20 @@ def _frames(images: Iterator[Any], first: Any, kind: str, path: str | Path, inte
         time = None if interval is None else n * interval
         if _times_itself(image, kind):
             time = image.info["time"] / fs
-        # Where nothing is periodic the file says so: ASE's own formats keep it.
-        yield Frame(positions=image.positions, lattice=cell if cell.any() or not image.pbc.any() else None, time=time)
+        yield Frame(
+            positions=image.positions,
+            # Where nothing is periodic the file says so: ASE's own formats keep it.
+            lattice=cell if cell.any() or not image.pbc.any() else None,
+            time=time,
+            charges=image.get_initial_charges() if charged else None,
+        )
 
 
 def _time_step(path: str | Path, kind: str) -> float | None:
     """Time between configurations, fs, from the settings at the beginning of the file."""
     if kind not in _TIME_STEPS:
         return None
-    with open_binary(path) as file:
-        head = file.read(_HEAD)
+    head = first_bytes(path, _HEAD)
     told = re.search(_TIME_STEPS[kind], head, re.MULTILINE)
     if told is None or (kind in _DYNAMICS and re.search(_DYNAMICS[kind], head, re.MULTILINE) is None):
         return None

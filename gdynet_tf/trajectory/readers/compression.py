@@ -1,25 +1,30 @@
 """Files compressed by gzip, bzip2, xz or zstd, told by their first bytes and read as a stream."""
 
 import bz2
+import codecs
 import gzip
 import io
 import lzma
 import shutil
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 from gdynet_tf.errors import InputError, TruncatedFile
 
-__all__ = ["SUFFIXES", "compression", "open_binary", "plain_file", "stem"]
+__all__ = ["HEAD", "SUFFIXES", "compression", "first_bytes", "open_binary", "plain_file", "stem"]
 
 _MAGIC = {"gzip": b"\x1f\x8b", "bzip2": b"BZh", "xz": b"\xfd7zXZ\x00", "zstd": b"\x28\xb5\x2f\xfd"}
 SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 """What compressed files are called; what they are is told by their first bytes."""
 
+HEAD = 2**14
+"""Bytes by which a format is recognised."""
+
+_MARK = codecs.BOM_UTF8  # with which editors of Windows begin a text
 _PIECE = 2**24  # bytes
 _ROOM = 2**30  # bytes that are left on the disk
 _STEP = 1024  # bytes of zstd decompressed at once: 32 MB where they hold nothing but one repeated byte
@@ -42,8 +47,8 @@ def compression(path: str | Path) -> str | None:
 
 
 @contextmanager
-def open_binary(path: str | Path) -> Iterator[BinaryIO]:
-    """Open a file for reading bytes, decompressed on the way where it is compressed.
+def open_binary(path: str | Path) -> Iterator[io.BufferedReader]:
+    """Open a file for reading bytes, decompressed on the way where it is compressed, behind a mark of UTF-8.
 
     Parameters
     ----------
@@ -61,11 +66,11 @@ def open_binary(path: str | Path) -> Iterator[BinaryIO]:
     kind = compression(path)
     with open(path, "rb") as raw:
         if kind is None:
-            yield raw
+            yield _behind_mark(raw)
             return
         try:
             with io.BufferedReader(_decompressed(kind, raw, path)) as file:
-                yield file
+                yield _behind_mark(file)
         except EOFError:
             raise TruncatedFile(f"{path}: ends within its {kind} data; the file is truncated") from None
         except (OSError, zlib.error, lzma.LZMAError) as error:
@@ -74,12 +79,33 @@ def open_binary(path: str | Path) -> Iterator[BinaryIO]:
             raise InputError(f"{path}: damaged {kind} data: {error}") from None
 
 
-def _decompressed(kind: str, raw: BinaryIO, path: str | Path) -> Any:
+def _decompressed(kind: str, raw: BinaryIO, path: str | Path) -> io.RawIOBase:
     if kind == "zstd":
         return _Zstd(raw, path)
-    if kind == "gzip":
-        return gzip.open(raw, "rb")
-    return bz2.open(raw, "rb") if kind == "bzip2" else lzma.open(raw, "rb")
+    opened: Any = gzip.open if kind == "gzip" else bz2.open if kind == "bzip2" else lzma.open
+    return _Pieces(opened(raw, "rb"))
+
+
+def _behind_mark(file: Any) -> Any:
+    if file.peek(len(_MARK)).startswith(_MARK):
+        file.read(len(_MARK))
+    return file
+
+
+def first_bytes(path: str | Path, size: int = HEAD) -> bytes:
+    """What a file begins with, decompressed; what there is of it where the file is cut.
+
+    Parameters
+    ----------
+    path : path-like
+    size : int
+        Bytes.
+    """
+    head = b""
+    with suppress(TruncatedFile), open_binary(path) as file:
+        while len(head) < size and (piece := file.read1(size - len(head))):
+            head += piece
+    return head
 
 
 @contextmanager
@@ -94,18 +120,46 @@ def plain_file(path: str | Path) -> Iterator[Path]:
     ------
     InputError
         If there is no room for the copy.
+    TruncatedFile
+        At the end, where the copy is of a file that is cut.
     """
-    if compression(path) is None:
+    with open(path, "rb") as file:
+        marked = file.read(len(_MARK)) == _MARK
+    if compression(path) is None and not marked:
         yield Path(path)
         return
     with TemporaryDirectory(prefix="gdynet") as folder:
-        copy = Path(folder) / stem(path)
-        with open_binary(path) as packed, open(copy, "wb") as file:
-            while piece := packed.read(_PIECE):
-                if shutil.disk_usage(folder).free < _ROOM:
-                    raise InputError(f"{path}: does not fit decompressed into {folder}; set TMPDIR to a larger disk")
-                file.write(piece)
+        copy, cut = Path(folder) / stem(path), None
+        try:
+            with open(copy, "wb") as file, open_binary(path) as packed:
+                while piece := packed.read1(_PIECE):  # read would lose what comes before a cut
+                    if shutil.disk_usage(folder).free < _ROOM:
+                        raise InputError(
+                            f"{path}: does not fit decompressed into {folder}; set TMPDIR to a larger disk"
+                        )
+                    file.write(piece)
+        except TruncatedFile as error:
+            if not copy.stat().st_size:
+                raise
+            cut = error
         yield copy
+        if cut is not None:
+            raise cut
+
+
+class _Pieces(io.RawIOBase):
+    """A file of gzip, bz2 or lzma that gives all that comes before a cut, of which its ``readinto`` loses the last."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._file.read1(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
 
 
 class _Zstd(io.RawIOBase):

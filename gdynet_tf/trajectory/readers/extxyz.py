@@ -10,6 +10,7 @@ import numpy as np
 
 from gdynet_tf.errors import InputError
 from gdynet_tf.findings import Finding
+from gdynet_tf.trajectory.cells import cell_lattice
 from gdynet_tf.trajectory.elements import atomic_number
 from gdynet_tf.trajectory.readers.text import Table, batches, floats, integer, open_lines
 from gdynet_tf.trajectory.source import Chunk, FrameSource
@@ -22,6 +23,10 @@ _PBC = re.compile(r"\bpbc" + _VALUE, re.IGNORECASE)
 _PROPERTIES = re.compile(r"\bProperties" + _VALUE, re.IGNORECASE)
 _CP2K = re.compile(r"\s*i\s*=\s*(\d+)(?:,\s*time\s*=\s*([-+.\dE]+))?")
 _TIMESTEP = re.compile(r"\bTimestep\s*[=:]\s*(\d+)", re.IGNORECASE)  # LAMMPS
+_IPI = re.compile(r"#\s*CELL\s*[({](\w+)[)}]\s*:?((?:\s+[-+.\dEe]+(?=\s|$))+)\s*(.*)", re.IGNORECASE)
+_IPI_STEP = re.compile(r"\bStep\s*:\s*(\d+)", re.IGNORECASE)
+_UNIT = re.compile(r"\b(positions|x_centroid|cell)\s*\{(\w+)\}", re.IGNORECASE)
+_LENGTHS = {"atomic_unit": 0.529177210903, "angstrom": 1.0, "nanometer": 10.0}  # Å
 _PLAIN = "species:S:1:pos:R:3"
 _SPECIES = ("species", "symbols", "symbol", "element", "numbers", "Z", "z")
 _POSITIONS = ("pos", "positions")
@@ -29,7 +34,7 @@ _ATTRIBUTES = {"charges": ("charges", "charge", "initial_charges", "q"), "masses
 
 
 class _Header(NamedTuple):
-    """What the first two lines of a frame say."""
+    """What the first two lines of a frame say; unit is that of the positions, Å."""
 
     n_atoms: int
     lattice: np.ndarray | None
@@ -37,6 +42,7 @@ class _Header(NamedTuple):
     properties: str
     step: int | None
     time: float | None
+    unit: float = 1.0
 
 
 def is_extxyz(head: bytes) -> bool:
@@ -59,8 +65,8 @@ def open_extxyz(path: str | Path) -> FrameSource:
     Returns
     -------
     FrameSource
-        Without cells where the comments hold none, unless they say that nothing is periodic. Steps are those that CP2K
-        and LAMMPS write, times, fs, those of CP2K; other programs have no fixed place or unit for them.
+        Without cells where the comments hold none, unless they say that nothing is periodic. Steps are those that CP2K,
+        LAMMPS and i-PI write, times, fs, those of CP2K; other programs have no fixed place or unit for them.
     """
     frames = _frames(path)
     first, rows = next(frames)
@@ -72,12 +78,21 @@ def open_extxyz(path: str | Path) -> FrameSource:
     table = Table(path, names, rows[: rows.index(b"\n")], axes)
     atoms = table(rows, first.n_atoms, lambda row: "frame 0")
     numbers, findings = _atomic_numbers(path, atoms[label])
+    if first.unit != 1:
+        text = f"positions are in units of i-PI, and multiplied by {first.unit:g} for Å"
+        findings += (Finding("converted units", "note", text, {"length": first.unit}),)
     found = {name: [key for key in keys if key in atoms] for name, keys in _ATTRIBUTES.items()}
     attributes = {name: atoms[keys[0]] for name, keys in found.items() if keys and atoms[keys[0]].dtype.kind == "f"}
     return FrameSource(
         path=str(path),
         atomic_numbers=numbers,
-        chunks=_chunks(chain([(first, rows)], frames), path, table, atoms[label], (label, positions)),
+        chunks=_chunks(
+            chain([(first, rows)], frames),
+            path,
+            table,
+            atoms[label],
+            (label, positions, found["charges"][0] if "charges" in attributes else None),
+        ),
         periodic=first.periodic,
         time_unit="fs" if first.time is not None else None,
         attributes={"names": atoms[label].astype(str), **attributes},
@@ -107,6 +122,8 @@ def _check_like(path: str | Path, n: int, header: _Header, first: _Header) -> No
         raise InputError(f"{path}: frame {n} has {header.n_atoms} atoms, frame 0 has {first.n_atoms}")
     if header.periodic != first.periodic:
         raise InputError(f"{path}: elements or periodicity change in frame {n}")
+    if header.unit != first.unit:
+        raise InputError(f"{path}: the unit changes in frame {n}")
     if header.properties != first.properties:
         raise InputError(f"{path}: the columns change in frame {n}")
     if (header.lattice is None) != (first.lattice is None):
@@ -129,6 +146,10 @@ def _header(path: str | Path, where: str, n_atoms: int, comment: str) -> _Header
         cell = floats(path, f"{where}: Lattice", lattice.replace(",", " ").split(), 9).reshape(3, 3)
     elif not any(periodic):
         cell = np.zeros((3, 3))
+    if ipi := _IPI.match(comment):
+        return _ipi_header(path, where, n_atoms, *ipi.groups())
+    if told := _UNIT.search(comment):
+        raise InputError(f"{path}: {where}: {told[0]} without the `# CELL(abcABC):` that i-PI writes")
     return _Header(
         n_atoms=n_atoms,
         lattice=cell,
@@ -136,6 +157,30 @@ def _header(path: str | Path, where: str, n_atoms: int, comment: str) -> _Header
         properties=properties or _PLAIN,
         step=int(step[1]) if step else None,
         time=float(cp2k[2]) if cp2k and cp2k[2] else None,
+    )
+
+
+def _ipi_header(path: str | Path, where: str, n_atoms: int, kind: str, cell: str, rest: str) -> _Header:
+    """The comment of i-PI: lengths and angles, what is in the columns, the number of the step, and the units."""
+    if kind.lower() != "abcabc":
+        raise InputError(f"{path}: {where}: CELL({kind}): only cells by abcABC are read")
+    what = re.search(r"\bTraj\s*:\s*(\w+)", rest, re.IGNORECASE)
+    if what and what[1].lower() not in ("positions", "x_centroid"):
+        raise InputError(f"{path}: {where}: holds {what[1]}, not positions")
+    units = {name.lower().replace("x_centroid", "positions"): unit.lower() for name, unit in _UNIT.findall(rest)}
+    unknown = [unit for unit in units.values() if unit not in _LENGTHS]
+    if unknown:
+        raise InputError(f"{path}: {where}: unit {unknown[0]}: is not known; known are {', '.join(_LENGTHS)}")
+    length = {name: _LENGTHS[units.get(name, "atomic_unit")] for name in ("positions", "cell")}
+    values, step = floats(path, f"{where}: CELL", cell.split(), 6), _IPI_STEP.search(rest)
+    return _Header(
+        n_atoms=n_atoms,
+        lattice=cell_lattice([*(values[:3] * length["cell"]), *values[3:]]),
+        periodic=(True, True, True),
+        properties=_PLAIN,
+        step=int(step[1]) if step else None,
+        time=None,
+        unit=length["positions"],
     )
 
 
@@ -182,9 +227,9 @@ def _chunks(
     path: str | Path,
     table: Table,
     labels: np.ndarray,
-    names: tuple[str, str],
+    names: tuple[str, str, str | None],
 ) -> Iterator[Chunk]:
-    label, positions, start, n_atoms = *names, 0, len(labels)
+    label, positions, charges, start, n_atoms = *names, 0, len(labels)
     for headers, block in batches(frames):
 
         def where(row: int, start: int = start) -> str:
@@ -200,9 +245,10 @@ def _chunks(
         told = [(header.lattice, header.time, header.step) for header in headers]
         lattices, times, steps = ([row[i] for row in told] for i in range(3))
         yield Chunk(
-            positions=x.reshape(len(headers), n_atoms, 3),
+            positions=x.reshape(len(headers), n_atoms, 3) * headers[0].unit,
             lattices=None if lattices[0] is None else np.stack([x for x in lattices if x is not None]),
             times=None if None in times else np.array(times, np.float64),
             steps=None if None in steps else np.array(steps, np.int64),
+            charges=None if charges is None else columns[charges].reshape(len(headers), n_atoms),
         )
         start += len(headers)

@@ -1,7 +1,8 @@
-"""LAMMPS text dumps: any columns for the coordinates, any order of atoms, orthogonal and triclinic boxes."""
+"""LAMMPS text dumps: any columns for the coordinates, any order of atoms, all boxes; and the columns of data files."""
 
+import re
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,10 +11,11 @@ import numpy as np
 from gdynet_tf.errors import InputError, TruncatedFile
 from gdynet_tf.findings import Finding
 from gdynet_tf.trajectory.elements import atomic_number, elements_by_mass
+from gdynet_tf.trajectory.readers.compression import first_bytes
 from gdynet_tf.trajectory.readers.text import Lines, Table, batches, floats, integer, open_lines
 from gdynet_tf.trajectory.source import Chunk, FrameSource
 
-__all__ = ["is_lammps", "open_lammps"]
+__all__ = ["data_columns", "is_lammps", "is_lammps_data", "open_lammps"]
 
 # Columns -> scaled, unwrapped; the first set that is there is used.
 _COORDINATES: dict[tuple[str, ...], tuple[bool, bool]] = {
@@ -23,6 +25,12 @@ _COORDINATES: dict[tuple[str, ...], tuple[bool, bool]] = {
     ("xs", "ys", "zs"): (True, False),
 }
 _IMAGES = ("ix", "iy", "iz")
+_STYLES = {  # of LAMMPS data, where MDAnalysis guesses by the number of columns
+    "atomic": "id type x y z",
+    "charge": "id type charge x y z",
+    "full": "id resid type charge x y z",
+} | dict.fromkeys(("molecular", "bond", "angle"), "id resid type x y z")
+_SECTIONS = 2**20  # bytes of a data file in which its atoms begin
 
 
 class _Units(NamedTuple):
@@ -261,6 +269,7 @@ def _chunks(
             lattices=lattices * units.length,
             times=np.array([header.time for header in headers], np.float64) * units.time if timed else None,
             steps=np.array([header.timestep for header in headers], np.int64),
+            charges=values["q"] * units.charge if "q" in values else None,
         )
 
 
@@ -312,3 +321,46 @@ def _attributes(atoms: dict[str, np.ndarray], units: _Units) -> dict[str, np.nda
     if "mass" in atoms:
         found["masses"] = atoms["mass"][0] * units.mass
     return found
+
+
+def is_lammps_data(head: bytes) -> bool:
+    """Whether a file that begins like this is a LAMMPS data file."""
+    return re.search(rb"^\s*\d+\s+atoms\s*$", head[:2000], re.MULTILINE) is not None and b"xlo xhi" in head
+
+
+def data_columns(path: str | Path) -> str | None:
+    """Columns of the atoms in a data file, as MDAnalysis calls them.
+
+    By the style that it names, or else by their number and whether the third is a charge, not a type.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    str or None
+        None where MDAnalysis may find out.
+
+    Raises
+    ------
+    InputError
+        If it names a style whose columns are not known.
+    """
+    lines = iter(first_bytes(path, _SECTIONS).split(b"\n")[:-1])  # the last one may be cut
+    told = next(filter(None, (re.match(rb"\s*Atoms\s*(?:#\s*(\w+)|$)", line) for line in lines)), None)
+    if told is None:
+        return None
+    if told[1]:
+        style = told[1].decode()
+        if style not in _STYLES:
+            raise InputError(f"{path}: atoms of style {style}: is not known; known are {', '.join(_STYLES)}")
+        return _STYLES[style]
+    words = (line.split(b"#")[0].split() for line in lines)
+    rows = list(takewhile(lambda row: row[0].isdigit(), filter(None, words)))
+    if not rows:
+        return None
+    images = len(rows[0]) > 7 and b"." not in b"".join(rows[0][-3:])
+    charged = any(b"." in row[2] for row in rows if len(row) > 2)
+    names = {5: "atomic", 6: "charge" if charged else "molecular", 7: "full"}
+    return _STYLES.get(names.get(len(rows[0]) - 3 * images, ""))

@@ -1,14 +1,18 @@
-"""What the readers of other libraries have in common: their errors as those of the file."""
+"""What the readers of other libraries have in common: their errors as those of the file, their crashes too."""
 
+import subprocess
+import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar, cast
+
+import numpy as np
 
 from gdynet_tf.errors import InputError, TruncatedFile
 
-__all__ = ["guarded", "needed", "said"]
+__all__ = ["guarded", "needed", "records", "said"]
 
 _T = TypeVar("_T")
 
@@ -62,3 +66,39 @@ def guarded(frames: Iterator[_T], path: str | Path, library: str) -> Iterator[_T
         yield frame
     if not n:
         raise InputError(f"{path}: holds no frame")
+
+
+def records(program: str, file: Path, dtype: np.dtype, path: str | Path) -> Generator[np.void]:
+    """What a library reads in a process of its own, where it may crash on damaged data.
+
+    Parameters
+    ----------
+    program : str
+        Python that writes records to its standard output; ``sys.argv[1]`` is the file.
+    file : Path
+    dtype : numpy.dtype
+        Of one record.
+    path : path-like
+        For the messages.
+
+    Raises
+    ------
+    InputError
+        At the end, if it crashed: any of the records may be wrong.
+    TruncatedFile
+        At the end, if it ended with another error.
+    """
+    command = [sys.executable, "-W", "ignore", "-c", program, str(file)]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, stdin=quiet, stdout=subprocess.PIPE, stderr=quiet) as process:
+        stdout = cast(BinaryIO, process.stdout)
+        try:
+            while len(record := stdout.read(dtype.itemsize)) == dtype.itemsize:
+                yield np.frombuffer(record, dtype)[0]
+            code = process.wait()
+        finally:
+            process.kill()
+    if code == 1:
+        raise TruncatedFile(f"{path}: cannot be read to its end; the file is truncated or damaged")
+    if code:
+        raise InputError(f"{path}: is damaged: the library that reads it crashes")

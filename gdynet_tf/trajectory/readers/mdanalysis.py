@@ -2,7 +2,8 @@
 
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from io import StringIO
 from itertools import chain
 from pathlib import Path
@@ -13,26 +14,31 @@ import numpy as np
 from gdynet_tf.errors import InputError, TruncatedFile
 from gdynet_tf.findings import Finding
 from gdynet_tf.trajectory.objects import time_step
-from gdynet_tf.trajectory.readers.compression import SUFFIXES, open_binary, plain_file
-from gdynet_tf.trajectory.readers.library import guarded, needed, said
+from gdynet_tf.trajectory.readers.compression import SUFFIXES, first_bytes, plain_file
+from gdynet_tf.trajectory.readers.lammps import data_columns, is_lammps_data
+from gdynet_tf.trajectory.readers.library import guarded, needed, records, said
 from gdynet_tf.trajectory.readers.text import floats, integer, open_lines
 from gdynet_tf.trajectory.source import Frame, FrameSource, gathered
 from gdynet_tf.trajectory.universe import atoms_of_mdanalysis
 
-__all__ = ["Atoms", "is_dlpoly", "is_gro", "is_lammps_data", "is_pdb", "open_mdanalysis", "read_topology"]
+__all__ = ["Atoms", "is_dlpoly", "is_gro", "is_pdb", "open_mdanalysis", "read_topology"]
 
 Atoms = tuple[np.ndarray, dict[str, np.ndarray], tuple[Finding, ...]]
 """Atomic numbers, attributes and findings."""
 
-_HEAD = 2**14  # bytes by which a format is recognised
 _NEEDS_TOPOLOGY = ("XTC", "TRR", "DCD", "NCDF", "H5MD")
 _REMEDY = "; a `topology` that has them tells them"
 _SLAB = 6  # DL_POLY's key for boundaries that are not periodic along z
-_STYLES = {  # of LAMMPS data, where MDAnalysis guesses by the number of columns
-    "atomic": "id type x y z",
-    "charge": "id type charge x y z",
-    "full": "id resid type charge x y z",
-} | dict.fromkeys(("molecular", "bond", "angle"), "id resid type x y z")
+_XTC = """
+import sys
+import numpy as np
+from MDAnalysis.lib.formats.libmdaxdr import XTCFile
+with XTCFile(sys.argv[1]) as file:
+    for frame in file:
+        parts = np.array(frame.time, "<f4"), np.array(frame.step, "<i8"), frame.box.astype("<f4"), frame.x.astype("<f4")
+        sys.stdout.buffer.write(b"".join(part.tobytes() for part in parts))
+sys.stdout.buffer.flush()
+"""
 _PDB = (b"HEADER", b"TITLE ", b"REMARK", b"CRYST1", b"MODEL ", b"ATOM  ", b"HETATM", b"COMPND", b"EXPDTA")
 
 
@@ -55,11 +61,6 @@ def is_dlpoly(head: bytes) -> bool:
     """Whether a file that begins like this is a HISTORY of DL_POLY."""
     lines = head.split(b"\n")
     return len(lines) > 2 and lines[2].startswith(b"timestep") and lines[1].replace(b" ", b"").isdigit()
-
-
-def is_lammps_data(head: bytes) -> bool:
-    """Whether a file that begins like this is a LAMMPS data file."""
-    return re.search(rb"^\s*\d+\s+atoms\s*$", head[:2000], re.MULTILINE) is not None and b"xlo xhi" in head
 
 
 def open_mdanalysis(
@@ -122,27 +123,25 @@ def read_topology(path: str | Path, kind: str | None = None, species: Sequence[s
     from MDAnalysis import Universe
     from MDAnalysis.topology.core import get_parser_for
 
-    with open_binary(path) as file:
-        head = file.read(_HEAD)
+    head, own, atoms = first_bytes(path), kind is not None, None
     by_content = next((name for name, fits in _TOPOLOGIES.items() if fits(head)), None)
     suffixes = [suffix for suffix in Path(path).suffixes if suffix not in SUFFIXES]
     kind = kind or by_content or "".join(suffixes[-1:]).lstrip(".").upper() or Path(path).name.upper()
-    style = _lammps_style(head) if kind == "DATA" else None
+    style = data_columns(path) if kind == "DATA" else None
     try:
         with warnings.catch_warnings():  # about what it does not find, which is found out here
             warnings.simplefilter("ignore")
-            with plain_file(path) as plain, get_parser_for(str(plain), format=kind)(str(plain)) as parser:
-                atoms = Universe(parser.parse(**({"atom_style": style} if style else {})), to_guess=()).atoms
+            try:
+                with plain_file(path) as plain, get_parser_for(str(plain), format=kind)(str(plain)) as parser:
+                    atoms = Universe(parser.parse(**({"atom_style": style} if style else {})), to_guess=()).atoms
+            except TruncatedFile:  # which its frames tell
+                if atoms is None or not own:
+                    raise
             return atoms_of_mdanalysis(atoms, str(path), _REMEDY, species)
     except InputError:
         raise
     except Exception as error:  # MDAnalysis raises many kinds for a malformed file
         raise InputError(f"{path}: cannot be read by MDAnalysis as a topology: {said(error)}") from None
-
-
-def _lammps_style(head: bytes) -> str | None:
-    told = re.search(rb"^\s*Atoms\s*#\s*(\w+)", head, re.MULTILINE)
-    return _STYLES.get(told[1].decode()) if told else None
 
 
 def _of_atoms(frames: Iterator[Frame], path: str | Path, topology: str | Path | None, n_atoms: int) -> Iterator[Frame]:
@@ -166,25 +165,35 @@ def _lattice(dimensions: np.ndarray | None) -> np.ndarray | None:
 
 def _xdr_frames(path: str | Path, kind: str, n_atoms: int) -> Iterator[Frame]:
     """XTC and TRR one frame after another: MDAnalysis' own readers scan the file first and write what they find."""
-    from MDAnalysis.lib.formats.libmdaxdr import TRRFile, XTCFile
-
     with plain_file(path) as plain:
         sound = _sound_frames(plain, kind, n_atoms, path)
         first = next(sound)  # before the library sees the file
-        with (XTCFile if kind == "XTC" else TRRFile)(str(plain)) as file:
+        with closing(_xtc_frames(plain, n_atoms, path) if kind == "XTC" else _trr_frames(plain)) as frames:
             for _ in chain([first], sound):
-                yield from _xdr_frame(file.read(), kind)
+                frame = next(frames)
+                if frame is not None:
+                    yield Frame(
+                        positions=frame["x"].astype(np.float64) * 10,
+                        lattice=_box(frame["box"].astype(np.float64) * 10),
+                        time=float(frame["time"]),
+                        step=int(frame["step"]),
+                    )
+            next(frames, None)  # which tells how it ended
 
 
-def _xdr_frame(frame: Any, kind: str) -> Iterator[Frame]:
-    """None where a TRR file has velocities or forces alone."""
-    if kind == "XTC" or frame.hasx:
-        yield Frame(
-            positions=frame.x.astype(np.float64) * 10,
-            lattice=_box(frame.box.astype(np.float64) * 10),
-            time=float(frame.time),
-            step=int(frame.step),
-        )
+def _xtc_frames(plain: Path, n_atoms: int, path: str | Path) -> Generator[np.void]:
+    """In a process of its own: damage within a compressed frame makes the library write where it must not."""
+    of_atoms = [("time", "<f4"), ("step", "<i8"), ("box", "<f4", (3, 3)), ("x", "<f4", (n_atoms, 3))]
+    return records(_XTC, plain, np.dtype(of_atoms), path)
+
+
+def _trr_frames(plain: Path) -> Generator[dict[str, Any] | None]:
+    """None for frames that have velocities or forces alone."""
+    from MDAnalysis.lib.formats.libmdaxdr import TRRFile
+
+    with TRRFile(str(plain)) as file:
+        for frame in file:
+            yield {"time": frame.time, "step": frame.step, "box": frame.box, "x": frame.x} if frame.hasx else None
 
 
 def _sound_frames(plain: Path, kind: str, n_atoms: int, path: str | Path) -> Iterator[int]:
@@ -193,7 +202,7 @@ def _sound_frames(plain: Path, kind: str, n_atoms: int, path: str | Path) -> Ite
     with open(plain, "rb") as file:
         while at < size:
             file.seek(at)
-            head = np.frombuffer(file.read(92) + b"\0" * 92, ">i4")
+            head = np.frombuffer((file.read(92) + bytes(92))[:92], ">i4")
             length = (_xtc_length if kind == "XTC" else _trr_length)(head, n_atoms, path)
             if length is None or at + length > size:
                 what = "is cut" if length is not None or size - at < 92 else "is damaged"
@@ -322,10 +331,9 @@ def _library_frames(path: str | Path, kind: str, n_atoms: int) -> Iterator[Frame
     from MDAnalysis.coordinates.core import get_reader_for
 
     options: dict[str, Any] = {"n_atoms": n_atoms}
-    with open_binary(path) as file:
-        head = file.read(_HEAD)
+    head = first_bytes(path)
     if kind == "DATA":
-        options["atom_style"] = _lammps_style(head)
+        options["atom_style"] = data_columns(path)
     constant = _cryst1(head) if kind == "PDB" else None
     with plain_file(path) as plain, get_reader_for(str(plain), format=kind)(str(plain), **options) as reader:
         timed = kind not in ("PDB", "DATA") and _tells_times(reader)

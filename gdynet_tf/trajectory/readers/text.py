@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -21,6 +22,7 @@ _LARGEST_FRAME = 2**30
 _PIECE = 10_000  # lines
 _BATCH = 2**20  # bytes of text parsed at once
 _MOST_HEADERS = 4096  # of small frames
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")  # in no text
 _Header = TypeVar("_Header")
 
 
@@ -121,10 +123,12 @@ class Lines:
         return line
 
     def _text(self, line: bytes) -> str:
+        if _CONTROL.search(line):
+            raise InputError(f"{self.path}: not a text file: line {self.number} holds control characters")
         try:
             return line.decode("utf-8").rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            raise InputError(f"{self.path}: not a text file: {error.reason} in line {self.number}") from None
+        except UnicodeDecodeError:  # an old comment, in which only letters beyond ASCII may be taken for others
+            return line.decode("latin-1").rstrip("\r\n")
 
 
 @contextmanager

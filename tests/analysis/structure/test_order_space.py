@@ -155,6 +155,22 @@ def test_density(slab):
     np.testing.assert_allclose(found.lattice, np.diag([8, 8, 10]))
 
 
+@pytest.mark.parametrize("kind", ["sites", "liquid"])
+def test_densities_of_two_halves(kind):
+    """Many targets that hop between sites, and many that wander; in segments, of which one ends within the halves."""
+    rng = np.random.default_rng(2)
+    if kind == "sites":
+        sites = np.stack(np.meshgrid(*[np.arange(3) * 3.0] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+        place = sites[rng.integers(0, 27, (40, 20)).repeat(10, axis=0)]
+        x = place + rng.normal(0, 0.3, (400, 20, 3)) + 9 * rng.integers(-2, 3, (1, 20, 3))
+    else:
+        x = rng.random((20, 3)) * 9 + rng.normal(0, 0.5, (400, 20, 3)).cumsum(axis=0)
+    parts = np.split(x, [150])
+    cells = [np.tile(np.eye(3) * 9, (len(part), 1, 1)) for part in parts]
+    found = ga.density_correlation(ga.System(parts, cells, np.full(20, 3), np.arange(20)[:, None]))
+    assert found > 0.7 if kind == "sites" else abs(found) < 0.3
+
+
 def test_state_trajectory_is_read_back(slab, tmp_path):
     from ase.io import read
 

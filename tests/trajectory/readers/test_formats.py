@@ -1,5 +1,6 @@
 """Each format, from a file that its program or its reference library has written."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from gdynet_tf.errors import InputError, TruncatedFile
 from gdynet_tf.trajectory.readers import open_source
+from gdynet_tf.trajectory.readers.library import records
 
 DATA = Path(__file__).parents[2] / "data" / "formats"
 ASE_DATA = Path(ase.test.__file__).parent
@@ -143,6 +145,16 @@ def test_gro(tmp_path, opened):
     assert "guessed from the atom names: Li0 Li" in found.source.findings[0].text
 
 
+def test_names_that_stand_for_two(tmp_path, opened):
+    """A protein's CA beside a calcium ion: both are told, before the names that are clear."""
+    rows = [("ALA", "N", 1), ("ALA", "CA", 1), ("ALA", "CB", 1), ("CA", "CA", 2)]
+    lines = [f"{r:5d}{res:<5s}{name:>5s}{n:5d}{n:8.3f}{0:8.3f}{0:8.3f}\n" for n, (res, name, r) in enumerate(rows, 1)]
+    (tmp_path / "t.gro").write_text(f"protein\n{len(rows)}\n{''.join(lines)}   5.0 5.0 5.0\n")
+    found = opened(tmp_path / "t.gro")
+    np.testing.assert_array_equal(found.source.atomic_numbers, [7, 6, 6, 20])
+    assert "guessed from the atom names: CA C and Ca, N N, CB C;" in found.source.findings[0].text
+
+
 def test_lammps_data(tmp_path, opened):
     made = universe()
     made.atoms.write(str(tmp_path / "t.data"))
@@ -150,6 +162,45 @@ def test_lammps_data(tmp_path, opened):
     same(found, 1e-5, path_of()[:1])
     assert found.source.findings[0].kind == "elements by mass"
     np.testing.assert_allclose(found.source.attributes["charges"], made.atoms.charges)
+
+
+LAMMPS_ROWS = {
+    "full": "{i} {mol} {kind} {q} {x} {y} {z}",
+    "charge": "{i} {kind} {q} {x} {y} {z}",
+    "molecular": "{i} {mol} {kind} {x} {y} {z}",
+    "atomic": "{i} {kind} {x} {y} {z}",
+}
+
+
+@pytest.mark.parametrize("images", ["", " 0 0 0", " 1 -1 0  # a"])
+@pytest.mark.parametrize("hint", [True, False])
+@pytest.mark.parametrize("style", LAMMPS_ROWS)
+def test_styles_of_lammps_data(tmp_path, opened, style, hint, images):
+    """With the name of the style or without, atoms in any order, and other numbers than from 1 on."""
+    numbers, rng = np.array([8, 1, 1, 3]), np.random.default_rng(0)
+    x, charges = rng.random((4, 3)) * 10, np.array([-0.8, 0.4, 0.4, 1.0])
+    rows = [
+        LAMMPS_ROWS[style].format(i=i + 11, mol=1 + i // 3, kind=[1, 2, 2, 3][i], q=charges[i], x=a, y=b, z=c) + images
+        for i, (a, b, c) in enumerate(x)
+    ]
+    head = "data\n\n4 atoms\n3 atom types\n\n0 10 xlo xhi\n0 10 ylo yhi\n0 10 zlo zhi\n\n"
+    text = f"{head}Masses\n\n1 15.9994\n2 1.008\n3 6.94\n\nAtoms{'  # ' + style if hint else ''}\n\n"
+    (tmp_path / "t.data").write_text(text + "".join(f"{rows[i]}\n" for i in (2, 0, 3, 1)))
+    found = opened(tmp_path / "t.data")
+    np.testing.assert_array_equal(found.source.atomic_numbers, numbers)
+    np.testing.assert_allclose(found.positions[0], x, atol=1e-6)
+    if "{q}" in LAMMPS_ROWS[style]:
+        np.testing.assert_allclose(found.source.attributes["charges"], charges)
+    if "{mol}" in LAMMPS_ROWS[style]:
+        np.testing.assert_array_equal(found.source.attributes["resids"], [1, 1, 1, 2])
+
+
+def test_a_style_that_is_not_known(tmp_path):
+    """Its columns would be taken for others: 7 of spheres for those of full."""
+    head = "data\n\n1 atoms\n1 atom types\n\n0 10 xlo xhi\n0 10 ylo yhi\n0 10 zlo zhi\n\n"
+    (tmp_path / "t.data").write_text(f"{head}Masses\n\n1 15.9994\n\nAtoms  # sphere\n\n1 1 1 1 2 2 2\n")
+    with pytest.raises(InputError, match=r"t\.data: atoms of style sphere: is not known; known are atomic, charge"):
+        open_source(tmp_path / "t.data")
 
 
 @pytest.mark.parametrize("kind", ["XTC", "TRR", "DCD", "NCDF", "H5MD", "PDB"])
@@ -530,6 +581,34 @@ def test_damaged_header_does_not_reach_the_library(tmp_path, topology, opened, k
     found = opened(path, topology=topology)
     assert len(found.positions) == 1
     assert f"frame 1 is damaged at byte {second} of {len(content)}" in str(found.cut)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_damage_within_a_compressed_frame(opened, tmp_path, seed):
+    """GROMACS' library may write where it must not; this process goes on, and damaged coordinates or an error come."""
+    content = bytearray((DATA / "water.xtc").read_bytes())
+    second = content.index(content[:4], 4)
+    content[92:second] = np.random.default_rng(seed).integers(0, 256, second - 92, dtype=np.uint8).tobytes()
+    (tmp_path / "t.xtc").write_bytes(content)
+    with contextlib.suppress(InputError):
+        opened(tmp_path / "t.xtc", topology=DATA / "water.tpr")
+
+
+@pytest.mark.parametrize(
+    ("end", "error", "message"),
+    [
+        ("", None, ""),
+        ("raise OSError", TruncatedFile, "t: cannot be read to its end; the file is truncated or damaged"),
+        ("os.abort()", InputError, "t: is damaged: the library that reads it crashes"),
+    ],
+)
+def test_a_library_that_crashes(end, error, message):
+    """Its records come first."""
+    program = f"import os, sys; os.write(1, sys.argv[1].encode()); {end}"
+    found = records(program, Path("abcd"), np.dtype([("letters", "S2")]), "t")
+    assert [next(found)["letters"], next(found)["letters"]] == [b"ab", b"cd"]
+    with pytest.raises(error, match=message) if error else contextlib.nullcontext():
+        assert next(found, None) is None
 
 
 def test_vasprun_that_ends_early(tmp_path, opened):

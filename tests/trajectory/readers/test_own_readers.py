@@ -253,6 +253,68 @@ def test_blank_lines_between_frames(tmp_path, opened):
     assert len(opened(tmp_path / "t.xyz").positions) == 3
 
 
+def test_comments_before_utf8(tmp_path, opened):
+    """A title in Latin-1; bytes that are in no text are refused."""
+    (tmp_path / "t.xyz").write_bytes("1\nenergie (\xe9V) à 300 K\nLi 0 0 0\n".encode("latin-1") * 2)
+    assert len(opened(tmp_path / "t.xyz").positions) == 2
+    (tmp_path / "t.xyz").write_bytes(b"1\n\x00\xff\nLi 0 0 0\n")
+    with pytest.raises(InputError, match=r"t\.xyz: not a text file: line 2 holds control characters"):
+        open_source(tmp_path / "t.xyz")
+
+
+BOHR = 0.529177210903
+IPI = "# CELL(abcABC):   20.00000    10.00000    10.00000    90.00000    90.00000    60.00000  "
+
+
+@pytest.mark.parametrize(
+    ("rest", "length", "cell"),
+    [
+        (
+            "Step:          {}  Bead:       0 positions{{atomic_unit}}  cell{{atomic_unit}}",
+            BOHR,
+            BOHR,
+        ),
+        ("Traj: positions{{angstrom}} Step:          {}  Bead:       0 cell{{atomic_unit}}", 1, BOHR),
+        ("Traj: x_centroid{{angstrom}} Step:  {}  Bead:       0 cell{{angstrom}}", 1, 1),
+        ("Step:  {}  Bead: 0", BOHR, BOHR),
+    ],
+)
+def test_ipi(tmp_path, opened, rest, length, cell):
+    """Units in braces, atomic ones where there are none, as i-PI does."""
+    (tmp_path / "t.xyz").write_text("".join(f"1\n{IPI}{rest.format(10 * n)}\nLi 1 2 3\n" for n in range(3)))
+    found = opened(tmp_path / "t.xyz")
+    np.testing.assert_allclose(found.positions[2], [np.array([1, 2, 3]) * length])
+    np.testing.assert_allclose(found.lattices[0], [[20 * cell, 0, 0], [5 * cell, 75**0.5 * cell, 0], [0, 0, 10 * cell]])
+    np.testing.assert_array_equal(found.steps, [0, 10, 20])
+    assert [finding.kind for finding in found.source.findings] == ["converted units"] * (length != 1)
+
+
+@pytest.mark.parametrize(
+    ("comment", "message"),
+    [
+        (IPI + "Traj: velocities{atomic_unit} Step: 0", "frame 0: holds velocities, not positions"),
+        (IPI + "positions{furlong}", "frame 0: unit furlong: is not known; known are atomic_unit, angstrom, nano"),
+        (IPI.replace("abcABC", "H"), r"frame 0: CELL\(H\): only cells by abcABC are read"),
+        (IPI.replace("20.00000    ", ""), "frame 0: CELL: 5 values where 6 are needed"),
+        (
+            "positions{atomic_unit}",
+            r"frame 0: positions\{atomic_unit\} without the `# CELL\(abcABC\):` that",
+        ),
+    ],
+)
+def test_other_comments_of_ipi(tmp_path, comment, message):
+    (tmp_path / "t.xyz").write_text(f"1\n{comment}\nLi 1 2 3\n")
+    with pytest.raises(InputError, match=rf"t\.xyz: {message}"):
+        open_source(tmp_path / "t.xyz")
+
+
+def test_units_of_ipi_that_change(tmp_path):
+    text = "".join(f"1\n{IPI}positions{{{unit}}}\nLi 1 2 3\n" for unit in ("angstrom", "atomic_unit"))
+    (tmp_path / "t.xyz").write_text(text)
+    with pytest.raises(InputError, match=r"t\.xyz: the unit changes in frame 1"):
+        list(open_source(tmp_path / "t.xyz").chunks)
+
+
 @pytest.mark.parametrize(
     ("comment", "cell", "periodic"),
     [

@@ -93,6 +93,39 @@ def test_cut_gzip_gives_its_whole_frames(tmp_path, opened):
     assert "ends within its gzip data" in str(found.cut)
 
 
+@pytest.mark.parametrize("suffix", ["gz", "xz"])
+@pytest.mark.parametrize(
+    ("name", "topology"),
+    [("water.xtc", "water.tpr"), ("water.trr", "water.tpr"), ("nacl.dcd", "nacl.data"), ("water.pdb", None)],
+)
+def test_cut_copies_give_their_whole_frames(tmp_path, opened, suffix, name, topology):
+    """Of what a library must have as a file, too; smaller files than the head by which formats are recognised."""
+    given = {"topology": DATA / topology} if topology else {}
+    whole, packed = opened(DATA / name, **given).positions, PACKERS[suffix]((DATA / name).read_bytes())
+    (tmp_path / f"t.{suffix}").write_bytes(packed[: 2 * len(packed) // 3])
+    found = opened(tmp_path / f"t.{suffix}", **given)
+    assert 2 <= len(found.positions) < len(whole)
+    np.testing.assert_array_equal(found.positions, whole[: len(found.positions)])
+    assert "truncated" in str(found.cut)
+
+
+def test_cut_before_anything(tmp_path):
+    (tmp_path / "t.xtc").write_bytes(lzma.compress((DATA / "water.xtc").read_bytes())[:40])
+    with pytest.raises(InputError, match=r"t\.xtc: frame 0 is cut at byte 0 of 7; the file is truncated"):
+        open_source(tmp_path / "t.xtc", topology=DATA / "water.tpr")
+    (tmp_path / "t.tpr").write_bytes(gzip.compress((DATA / "water.tpr").read_bytes())[:-20])
+    with pytest.raises(InputError, match=r"t\.tpr: "):
+        open_source(DATA / "water.xtc", topology=tmp_path / "t.tpr")
+
+
+@pytest.mark.parametrize("name", ["nacl.lammpstrj", "nacl.extxyz", "water.gro", "water.pdb"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_mark_of_utf8(tmp_path, opened, name, pack):
+    """With which editors of Windows begin a file."""
+    (tmp_path / name).write_bytes(pack(b"\xef\xbb\xbf" + (DATA / name).read_bytes()))
+    np.testing.assert_array_equal(opened(tmp_path / name).positions, opened(DATA / name).positions)
+
+
 def test_zstd(tmp_path, opened):
     """Two frames of zstd one after another, as pzstd writes them."""
     zstandard = pytest.importorskip("zstandard")
