@@ -21,9 +21,10 @@ from pathlib import Path
 
 import numpy as np
 from scipy.linalg import expm
-from scipy.special import stdtr
+from scipy.special import ndtr, stdtr
 
 import gdynet_tf.analysis as ga
+from gdynet_tf.analysis.kinetics.koopman import constrained_of
 
 TAU, STEPS = 10, 5
 _TABLES = "<!-- tables of benchmarks/calibration.py -->"
@@ -183,11 +184,15 @@ class Chain:
 
     def koopman(self, lag):
         """Koopman matrix of infinitely many such data sets."""
+        return np.linalg.solve(*self.moments(lag))
+
+    def moments(self, lag):
+        """C00 and C0t of infinitely many such data sets."""
         if self.frozen is not None:
             variance = 1 / (4 * (2 * self.frozen + 1))
             second = np.array([[0.25 + variance, 0.25 - variance], [0.25 - variance, 0.25 + variance]])
             decay = np.exp(-lag / 50)
-            return decay * np.eye(2) + (1 - decay) * second / 0.5
+            return 0.5 * np.eye(2), 0.5 * decay * np.eye(2) + (1 - decay) * second
         if "moments" not in self.cache:
             rng, n = np.random.default_rng(5), 400_000 if self.blur else 1
             shown = [self.show(np.full(n, s), rng).astype(float) for s in range(len(self.P))]
@@ -196,7 +201,7 @@ class Chain:
         weights = sum(self.occupied(length - lag) for length in self.lengths if length > lag)
         weights = weights / weights.sum()
         c00 = sum(w * s for w, s in zip(weights, second, strict=True))
-        return np.linalg.solve(c00, first.T @ np.diag(weights) @ np.linalg.matrix_power(self.P, lag) @ first)
+        return c00, first.T @ np.diag(weights) @ np.linalg.matrix_power(self.P, lag) @ first
 
     def occupied(self, n_frames):
         """Frames expected in each hidden state."""
@@ -214,8 +219,9 @@ class Chain:
             answers = {"populations": weights / weights.sum() @ self.cache["moments"][0]}
         else:
             answers = {"populations": np.array([0.5, 0.5])}
-        answers |= {"K": K, "residence times": ga.residence_times(K, TAU)}
-        passage = np.stack([ga.mean_first_passage_times(K, j, TAU) for j in range(len(K))], axis=1)
+        nearest = constrained_of(*self.moments(TAU))  # without negative entries, of which times are
+        answers |= {"K": K, "residence times": ga.residence_times(nearest, TAU)}
+        passage = np.stack([ga.mean_first_passage_times(nearest, j, TAU) for j in range(len(K))], axis=1)
         answers["first passage times"] = np.where(np.eye(len(K), dtype=bool), np.nan, passage)  # zero has no interval
         values = np.array([ga.eigenvalues(self.koopman(lag))[1:] for lag in self.lags]).T
         answers["eigenvalues"] = np.abs(values)
@@ -227,6 +233,29 @@ class Chain:
         """Largest difference of K(tau)^n and K(n tau)."""
         K = self.koopman(TAU)
         return max(np.abs(np.linalg.matrix_power(K, n) - self.koopman(n * TAU)).max() for n in range(2, STEPS + 1))
+
+
+@dataclass(frozen=True)
+class Coordinate(Chain):
+    """Targets that follow a coordinate; chi is a function of it, (grid points, n_states)."""
+
+    table: np.ndarray | None = None
+
+    @property
+    def n_states(self):
+        return self.table.shape[1]
+
+    def show(self, path, rng):
+        return self.table[path].astype(np.float32)
+
+
+def diffusing(cuts, width, n_frames, n_targets):
+    """A coordinate in a harmonic well, with a relaxation of 60 frames, cut into states with borders of some width."""
+    x, decay = np.linspace(-4, 4, 121), np.exp(-1 / 60)
+    P = np.exp(-np.square(x - decay * x[:, None]) / (2 * (1 - decay**2)))
+    beyond = np.column_stack([np.ones(len(x)), *(ndtr((x - cut) / width) for cut in cuts), np.zeros(len(x))])
+    table = -np.diff(beyond, axis=1)
+    return Coordinate(P / P.sum(axis=1, keepdims=True), (n_frames,), n_targets, table=table)
 
 
 @dataclass(frozen=True)
@@ -315,6 +344,7 @@ TWO = exchange([0.5, 0.5], {(0, 1): 50.0})
 CYCLE = 0.97 * np.eye(3) + 0.028 * np.roll(np.eye(3), 1, axis=1) + 0.002 * np.roll(np.eye(3), -1, axis=1)
 RARE = exchange([0.98, 0.02], {(0, 1): 30.0})
 TRACE = exchange([0.01, 0.55, 0.44], {(0, 1): 40.0, (0, 2): 40.0, (1, 2): 60.0})
+MIXING = exchange([0.5, 0.3, 0.2], {(0, 1): 60.0, (0, 2): 60.0, (1, 2): 1.5})  # 60 and 3 frames
 LUMPED = (0, 0, 1, 1)
 
 CHAINS = {
@@ -343,6 +373,12 @@ CHAINS = {
     "threefold degenerate, many targets": Chain(FOUR, (500,), 40),
     "fuzzy": Chain(THREE, (20_000,), 1, blur=0.3),
     "fuzzy, many targets": Chain(THREE, (400,), 50, blur=0.3),
+    "diffusing": diffusing((-0.5, 0.5), 1 / 3, 20_000, 1),
+    "diffusing, many targets": diffusing((-0.5, 0.5), 1 / 3, 500, 40),
+    "diffusing, four states": diffusing((-1, 0, 1), 1 / 4, 4000, 10),
+    "diffusing, crisp": diffusing((-0.5, 0.5), 0.01, 2000, 10),
+    "over within the lag": Chain(MIXING, (20_000,), 1),
+    "over within the lag, many targets": Chain(MIXING, (400,), 40),
     "oscillating": Chain(CYCLE, (10_000,), 1),
     "not in equilibrium": Chain(THREE, (200,), 100, start=0),
     "targets that differ": Chain(TWO, (3000,), 40, frozen=2.0),
@@ -361,7 +397,7 @@ CHAINS = {
     "a field that all feel, short": field_of(0.05, 300.0, 20.0, 3000, 50),
     "a field that all feel, hardly": field_of(0.02, 150.0, 20.0, 3000, 50),
 }
-_MEMORY = ("bursts", "a field", "memory", "fuzzy", "targets that differ")  # K(n tau) is not K(tau)^n
+_MEMORY = ("bursts", "a field", "memory", "diffusing", "fuzzy", "targets that differ")  # K(n tau) is not K(tau)^n
 CASES = {
     name: Case(draw=chain.draw, truth=chain.truth, measure=measured, markovian=not name.startswith(_MEMORY))
     for name, chain in CHAINS.items()

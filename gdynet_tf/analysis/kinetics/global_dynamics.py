@@ -37,7 +37,7 @@ def global_transition_matrix(
         Rate at which a target on a site of each kind jumps to another site of the same kind, per unit of time: the
         local model cannot see such jumps. Needed where ``neighbors`` has ways between sites of one kind.
     tolerance : float
-        Uncertainty of the elements of K.
+        Uncertainty of the elements of K: what its rates may miss.
 
     Returns
     -------
@@ -51,9 +51,14 @@ def global_transition_matrix(
         Markovian. If a site has no neighbour of a kind that its rates lead to, or neighbours of its own kind and no
         rate to them is given.
     """
-    found = rate_matrix(K, lag_time, tolerance)
+    found = rate_matrix(K, lag_time)
     if not found.is_generator:
         raise ValueError(f"no rates lead to the local matrix: {found.reason}")
+    if found.deviation > tolerance:
+        raise ValueError(
+            f"no rates lead to the local matrix: the nearest rates miss it by {found.deviation:.3g}, the "
+            f"uncertainty is {tolerance:.3g}: the lag time is too long, or the states are not Markovian"
+        )
     rates, kinds, neighbors = found.rates.copy(), np.asarray(kinds), np.asarray(neighbors, np.float64)
     n, n_sites = len(rates), len(kinds)
     if kinds.ndim != 1 or kinds.min() < 0 or kinds.max() >= n:

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from gdynet_tf.analysis.blocks import Blocks
 from gdynet_tf.analysis.chi import ChiLike, as_chi
 from gdynet_tf.analysis.independence import independent_blocks
 from gdynet_tf.analysis.kinetics.covariances import covariances, covariances_without
 from gdynet_tf.analysis.kinetics.koopman import constrained_of
-from gdynet_tf.analysis.kinetics.rates import RateMatrix, rate_matrix, rate_to_time
+from gdynet_tf.analysis.kinetics.rates import FARTHEST, RateMatrix, rate_matrix, rate_to_time
 from gdynet_tf.analysis.kinetics.spectral import stationary_distribution
 from gdynet_tf.analysis.uncertainty import POSITIVE, Estimate, estimate_from_copies, estimate_table
 from gdynet_tf.findings import Finding
@@ -52,10 +53,10 @@ def _sets(
     return sets
 
 
-def residence_times(K: np.ndarray, lag_time: float = 1.0, tolerance: float = 0.01) -> np.ndarray:
+def residence_times(K: np.ndarray, lag_time: float = 1.0) -> np.ndarray:
     """Mean time spent in each state before it is left, -1 / Q_ii with the generator Q = ln K / lag_time.
 
-    Where K has no generator (`rate_matrix` tells), lag_time / (1 - K_ii): visits elsewhere that are over within the lag
+    Where there is none (`rate_matrix` tells), lag_time / (1 - K_ii): visits elsewhere that are over within the lag
     time then go unseen, and the times are too long.
 
     Parameters
@@ -63,19 +64,17 @@ def residence_times(K: np.ndarray, lag_time: float = 1.0, tolerance: float = 0.0
     K : (n, n) array
         Rows are probabilities.
     lag_time : float
-    tolerance : float
-        Uncertainty of the elements of K.
 
     Returns
     -------
     (n,) float64
         In the unit of ``lag_time``; inf for a state that is never left.
     """
-    return rate_to_time(-np.diag(rate_matrix(K, lag_time, tolerance).rates))
+    return rate_to_time(-np.diag(rate_matrix(K, lag_time).rates))
 
 
 def mean_first_passage_times(
-    K: np.ndarray, target: int | Sequence[int] | np.ndarray, lag_time: float = 1.0, tolerance: float = 0.01
+    K: np.ndarray, target: int | Sequence[int] | np.ndarray, lag_time: float = 1.0
 ) -> np.ndarray:
     """Mean time to reach the target states for the first time from each state.
 
@@ -87,15 +86,13 @@ def mean_first_passage_times(
         Rows are probabilities.
     target : int or sequence of int
     lag_time : float
-    tolerance : float
-        Uncertainty of the elements of K.
 
     Returns
     -------
     (n,) float64
         Zero on the target; inf where it cannot be reached.
     """
-    return _first_passage(rate_matrix(K, lag_time, tolerance).rates, target)
+    return _first_passage(rate_matrix(K, lag_time).rates, target)
 
 
 def _first_passage(rates: np.ndarray, target: int | Sequence[int] | np.ndarray) -> np.ndarray:
@@ -121,7 +118,6 @@ def committor(
     source: int | Sequence[int] | np.ndarray,
     target: int | Sequence[int] | np.ndarray,
     lag_time: float = 1.0,
-    tolerance: float = 0.01,
 ) -> np.ndarray:
     """Probability of reaching the target states before the source states, from each state.
 
@@ -134,15 +130,13 @@ def committor(
         Rows are probabilities.
     source, target : int or sequence of int
     lag_time : float
-    tolerance : float
-        Uncertainty of the elements of K.
 
     Returns
     -------
     (n,) float64
         NaN for states from which neither can be reached.
     """
-    return _committor(rate_matrix(K, lag_time, tolerance).rates, source, target)
+    return _committor(rate_matrix(K, lag_time).rates, source, target)
 
 
 def _committor(
@@ -162,7 +156,6 @@ def reactive_flux(
     source: int | Sequence[int] | np.ndarray,
     target: int | Sequence[int] | np.ndarray,
     lag_time: float = 1.0,
-    tolerance: float = 0.01,
 ) -> tuple[np.ndarray, float]:
     """Net flux of transition paths from source to target, and their rate.
 
@@ -176,8 +169,6 @@ def reactive_flux(
         Rows are probabilities, with one stationary distribution.
     source, target : int or sequence of int
     lag_time : float
-    tolerance : float
-        Uncertainty of the elements of K.
 
     Returns
     -------
@@ -186,7 +177,7 @@ def reactive_flux(
     rate : float
         From source to target, per unit of time.
     """
-    rates = rate_matrix(K, lag_time, tolerance).rates
+    rates = rate_matrix(K, lag_time).rates
     source, target = _sets(len(rates), source, target)
     pi = stationary_distribution(np.asarray(K, np.float64))
     if (pi <= 0).any():
@@ -213,12 +204,18 @@ class PathTimes:
         (n, n), from row to column.
     rates : RateMatrix
         What the times follow from, and whether they count what is over within the lag time.
+    uncertainty : float
+        Half the widest interval of the elements of the matrix, at least 0.01: what its rates may miss.
+    is_certain : bool
+        Whether the data tell if there is a generator. Otherwise the times may be of another kind, and have no interval.
     time_unit : str
     """
 
     residence: Estimate
     first_passage: Estimate
     rates: RateMatrix
+    uncertainty: float
+    is_certain: bool
     time_unit: str
 
     def to_dataframe(self) -> Any:
@@ -236,13 +233,30 @@ class PathTimes:
     @property
     def findings(self) -> list[Finding]:
         """What must be said of the way the times were found."""
-        if self.rates.is_generator:
-            return []
-        text = (
-            "The Koopman matrix has no generator at this lag time: residence and first passage times are those of a "
-            f"process that moves once in each lag time, and too long ({self.rates.reason})."
-        )
-        return [Finding(kind="no generator", severity="warning", text=text)]
+        found = []
+        if not self.rates.is_generator:
+            text = (
+                "The Koopman matrix has no generator at this lag time: residence and first passage times are those of "
+                f"a process that moves once in each lag time, and too long ({self.rates.reason})."
+            )
+            found.append(Finding(kind="no generator", severity="warning", text=text))
+        elif self.rates.deviation > self.uncertainty:
+            text = (
+                "Residence and first passage times are those of the nearest matrix of rates, which misses the Koopman "
+                f"matrix by {self.rates.deviation:.2g} (its uncertainty is {self.uncertainty:.2g}): the states are not "
+                "Markovian at this lag time, and the times depend on it."
+            )
+            numbers = {"deviation": self.rates.deviation, "uncertainty": self.uncertainty}
+            found.append(Finding(kind="nearest generator", severity="warning", text=text, numbers=numbers))
+        if not self.is_certain:
+            text = (
+                "Residence and first passage times have no intervals: the data do not tell whether there are rates "
+                f"behind the Koopman matrix (its lowest eigenvalue is {self.rates.lowest_eigenvalue:.2g}; zero or less "
+                "has none, and near zero they may be anything). Try a shorter lag time, or fewer states."
+            )
+            numbers = {"lowest_eigenvalue": self.rates.lowest_eigenvalue, "deviation": self.rates.deviation}
+            found.append(Finding(kind="rates uncertain", severity="warning", text=text, numbers=numbers))
+        return found
 
 
 def path_times(
@@ -267,17 +281,19 @@ def path_times(
     blocks, lag_time = independent_blocks(chi, tau), tau * frame_interval
     moments = covariances_without(chi, [tau], blocks)[:, 0] if blocks else np.array([covariances(chi, tau)])
     matrices = [constrained_of(c00, c0t) for c00, c0t, _ in moments]
-    # What noise may have done to the rates: the scatter of the elements of the matrix.
+    # What noise may have done to the rates.
     scatter = estimate_from_copies(np.array(matrices), blocks)
-    tolerance = float(np.nanmax([0.01, *np.ravel(scatter.upper - scatter.value)]))
-    whole = rate_matrix(matrices[0], lag_time, tolerance)
+    uncertainty = float(np.nanmax([0.01, *np.ravel(scatter.upper - scatter.value)]))
+    found = [rate_matrix(K, lag_time) for K in matrices]
+    whole = found[0]
     residence, passage = (np.full((len(moments), *shape), np.nan) for shape in ((chi.n_states,), (chi.n_states,) * 2))
-    for copy, K in enumerate(matrices):
-        # The copies say how the estimate varies, so they are made as it was, whatever their own rates would be.
-        found = rate_matrix(K, lag_time, tolerance=np.inf if whole.is_generator else -1.0)
-        if found.is_generator == whole.is_generator:
-            residence[copy] = rate_to_time(-np.diag(found.rates))
-            passage[copy] = np.stack([_first_passage(found.rates, j) for j in range(chi.n_states)], axis=1)
+    for copy, rates in enumerate(found):
+        if rates.is_generator == whole.is_generator:
+            residence[copy] = rate_to_time(-np.diag(rates.rates))
+            passage[copy] = np.stack([_first_passage(rates.rates, j) for j in range(chi.n_states)], axis=1)
+    is_certain = _is_certain(found, blocks)
+    if not is_certain:
+        residence[1:] = passage[1:] = np.nan
     visited = np.diagonal(moments[:, 0], axis1=1, axis2=2) > _NEVER
     residence[~visited] = np.nan
     passage[~(visited[:, :, None] & visited[:, None, :])] = np.nan
@@ -285,5 +301,22 @@ def path_times(
         residence=estimate_from_copies(residence, blocks, POSITIVE),
         first_passage=estimate_from_copies(passage, blocks, POSITIVE),
         rates=whole,
+        uncertainty=uncertainty,
+        is_certain=is_certain,
         time_unit=time_unit,
+    )
+
+
+def _is_certain(copies: list[RateMatrix], blocks: Blocks) -> bool:
+    """Whether what decides about a generator is far enough from where it is decided, beside its scatter.
+
+    The logarithm of the lowest eigenvalue must be known as well, so that this is kept away from zero by twice as much.
+    """
+    lowest, deviation = (
+        estimate_from_copies(np.array([getattr(rates, name) for rates in copies]), blocks)
+        for name in ("lowest_eigenvalue", "deviation")
+    )
+    return not (
+        lowest.upper - lowest.value > abs(lowest.value) / 2
+        or deviation.upper - deviation.value > abs(deviation.value - FARTHEST)
     )

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from scipy.linalg import expm, logm
 
-__all__ = ["RateMatrix", "count_slow", "rate_matrix", "rate_to_time", "transition_matrix"]
+__all__ = ["FARTHEST", "RateMatrix", "count_slow", "rate_matrix", "rate_to_time", "transition_matrix"]
 
+FARTHEST = 0.1  # by how much rates may miss an element of K
 _STOCHASTIC = 1e-6  # by how much a row may miss the sum of one
 _NEVER = 1e-12  # rounding, not a transition: no data hold 10^12 pairs
 _ROUNDING = 1e-9  # of an eigenvalue or of a matrix logarithm
@@ -29,12 +30,14 @@ class RateMatrix:
     rates : (n, n) float64
         Per unit of time; off the diagonal from row to column, rows add up to zero.
     is_generator : bool
-        Whether exp(rates lag_time) is K, so that jumps within the lag time are counted. Otherwise ``rates`` is
-        (K - 1) / lag_time: times that follow from it are too long, by up to the lag time and more, and mean "as seen
+        Whether they follow from the logarithm of K, so that jumps within the lag time are counted. Otherwise ``rates``
+        is (K - 1) / lag_time: times that follow from it are too long, by up to the lag time and more, and mean "as seen
         once in a lag time".
     deviation : float
-        Largest element of exp(rates lag_time) - K: zero, or what had to be changed to have no negative rate; NaN where
-        K has no real logarithm.
+        Largest element by which the rates of the logarithm miss K: zero, or what had to be changed to have no negative
+        rate; NaN where K has no real logarithm.
+    lowest_eigenvalue : float
+        The smallest real one of K, which must be positive for that.
     reason : str
         Why there is no generator; empty otherwise.
     """
@@ -42,6 +45,7 @@ class RateMatrix:
     rates: np.ndarray
     is_generator: bool
     deviation: float
+    lowest_eigenvalue: float
     reason: str = ""
 
     def to_dataframe(self) -> Any:
@@ -80,54 +84,51 @@ def transition_matrix(K: np.ndarray) -> np.ndarray:
     return K / K.sum(axis=1, keepdims=True)
 
 
-def rate_matrix(K: np.ndarray, lag_time: float = 1.0, tolerance: float = 0.01) -> RateMatrix:
-    """The generator Q = ln K / lag_time, or the nearest one that has no negative rate.
+def rate_matrix(K: np.ndarray, lag_time: float = 1.0) -> RateMatrix:
+    """The generator Q = ln K / lag_time, or the one beside it that has no negative rate.
 
-    Noise turns rates near zero negative. They are set to zero and what they took is given back to the other rates of
-    the row in proportion (Israel, Rosenthal and Wei, Math. Finance 11, 245 (2001), weighted adjustment), as long as
-    exp(Q lag_time) then misses K by no more than ``tolerance``.
+    Where the logarithm has negative rates, by noise or because what changes between the states is not Markovian, they
+    are set to zero and what they took is given back to the other rates of the row in proportion (Israel, Rosenthal and
+    Wei, Math. Finance 11, 245 (2001), weighted adjustment), as long as exp(Q lag_time) then misses K by no more than
+    0.1. That limit is no matter of the uncertainty of K: with it the rates would jump from one meaning to another as
+    data are added.
 
     Parameters
     ----------
     K : (n, n) array
         Rows are probabilities.
     lag_time : float
-    tolerance : float
-        Uncertainty of the elements of K.
 
     Returns
     -------
     RateMatrix
     """
     K = transition_matrix(K)
-    n = len(K)
-    steps = (K - np.eye(n)) / lag_time
+    steps = (K - np.eye(len(K))) / lag_time
     values, right = np.linalg.eig(K)
-    if ((values.real < _ROUNDING) & (np.abs(values.imag) < _ROUNDING)).any():
-        lowest = values.real.min()
+    lowest = float(values.real[np.abs(values.imag) < _ROUNDING].min())
+    if lowest < _ROUNDING:
         reason = f"an eigenvalue of K is not positive ({lowest:.3g}): the lag time is too long for the fastest process"
-        return RateMatrix(rates=steps, is_generator=False, deviation=np.nan, reason=reason)
+        return RateMatrix(steps, is_generator=False, deviation=np.nan, lowest_eigenvalue=lowest, reason=reason)
     if np.linalg.cond(right) < _CONDITION:  # forty times faster than scipy's logm, and as exact
         rates = np.real(right * np.log(values.astype(complex)) @ np.linalg.inv(right)) / lag_time
     else:
         rates = np.real(logm(K)) / lag_time
-    off = rates * (1 - np.eye(n))
+    off = rates * (1 - np.eye(len(K)))
     taken = np.clip(-off, 0, None).sum(axis=1)  # (n,)
+    off = np.clip(off, 0, None)
     if taken.max() > _ROUNDING * np.abs(rates).max():
-        positive = np.clip(off, 0, None)
-        scale = np.abs(np.diag(rates)) + positive.sum(axis=1)
-        off = positive * (1 - taken / np.maximum(scale, 1e-300))[:, None]
-    else:
-        off = np.clip(off, 0, None)
+        scale = np.abs(np.diag(rates)) + off.sum(axis=1)
+        off = off * (1 - taken / np.maximum(scale, 1e-300))[:, None]
     rates = off - np.diag(off.sum(axis=1))
     deviation = float(np.abs(expm(rates * lag_time) - K).max())
-    if deviation > tolerance:
+    if deviation > FARTHEST:
         reason = (
-            f"no matrix of rates comes nearer to K than {deviation:.3g}, the uncertainty is {tolerance:.3g}: the lag "
-            "time is too long, or the states are not Markovian"
+            f"no matrix of rates comes nearer to K than {deviation:.3g}: the lag time is too long, or the states are "
+            "not Markovian"
         )
-        return RateMatrix(rates=steps, is_generator=False, deviation=deviation, reason=reason)
-    return RateMatrix(rates=rates, is_generator=True, deviation=deviation)
+        return RateMatrix(steps, is_generator=False, deviation=deviation, lowest_eigenvalue=lowest, reason=reason)
+    return RateMatrix(rates, is_generator=True, deviation=deviation, lowest_eigenvalue=lowest)
 
 
 def rate_to_time(rate: np.ndarray) -> np.ndarray:

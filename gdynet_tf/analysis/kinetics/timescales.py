@@ -220,10 +220,19 @@ def _eigenvalue_bounds(copies: np.ndarray, vectors: Eigenvectors, blocks: Blocks
 
 
 def _modulus_bounds(values: np.ndarray, blocks: Blocks) -> np.ndarray:
-    """Intervals between 0 and 1, or only below 1 where a copy is not positive."""
-    within = [estimate_from_copies(values, blocks, scale) for scale in (PROBABILITY, BELOW_ONE)]
-    positive = (values > 0).all(axis=0)
-    return np.stack([np.where(positive, getattr(within[0], b), getattr(within[1], b)) for b in ("lower", "upper")])
+    """Intervals between 0 and 1, or only below 1 where a copy is not positive; both where zero is within the scatter.
+
+    Of what is as near to zero as that, the scale of (0, 1) says that it is above zero, which nobody knows.
+    """
+    between, below = (estimate_from_copies(values, blocks, scale) for scale in (PROBABILITY, BELOW_ONE))
+    positive, near = (values > 0).all(axis=0), below.lower < 0
+    lower, upper = np.minimum(between.lower, below.lower), np.maximum(between.upper, below.upper)
+    return np.stack(
+        [
+            np.where(~positive, below.lower, np.where(near, lower, between.lower)),
+            np.where(~positive, below.upper, np.where(near, upper, between.upper)),
+        ]
+    )
 
 
 def flat_within_interval(result: ImpliedTimescales, first: float, last: float, process: int = 0) -> bool | None:
