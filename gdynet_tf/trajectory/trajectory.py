@@ -18,6 +18,8 @@ from gdynet_tf.trajectory.objects import fields_of_ase, fields_of_mdanalysis
 
 __all__ = ["Trajectory", "check_spacing", "concatenate", "gathered"]
 
+_SAME_INTERVAL = 1e-3  # relative: times may be rounded
+
 
 @dataclass(frozen=True)
 class Trajectory:
@@ -323,7 +325,18 @@ def _time_scale(frame_interval: float | None, time_unit: str | None) -> dict[str
 
 
 def check_spacing(first: Trajectory, other: Trajectory) -> None:
-    """InputError where the time steps say that frames of two trajectories are not equally far apart."""
+    """InputError where times or time steps say that frames of two trajectories are not equally far apart."""
+    known = [t.frame_interval for t in (first, other) if t.frame_interval is not None]
+    differ = len(known) == 1 or (len(known) == 2 and not np.isclose(*known, rtol=_SAME_INTERVAL, atol=0))
+    if differ or first.time_unit != other.time_unit:
+        shown = [
+            f"{t.frame_interval:.7g} {t.time_unit or 'frames'}" if t.frame_interval else "not known"
+            for t in (other, first)
+        ]
+        raise InputError(
+            f"{other.origin}: frame interval {shown[0]} differs from that of {first.origin}, {shown[1]}; they are no "
+            "trajectories of one set"
+        )
     here, there = other.frame_steps, first.frame_steps
     if here is not None and there is not None and here != there:
         raise InputError(
@@ -355,7 +368,7 @@ def concatenate(trajectories: Sequence[Trajectory]) -> Trajectory:
         if len(other.atomic_numbers) != len(first.atomic_numbers):
             n, expected = len(other.atomic_numbers), len(first.atomic_numbers)
             raise InputError(f"{other.origin}: {n} atoms where {first.origin} has {expected}")
-        for field_ in ("atomic_numbers", "periodic", "frame_interval", "time_unit"):
+        for field_ in ("atomic_numbers", "periodic"):
             if not np.array_equal(getattr(first, field_), getattr(other, field_)):
                 raise InputError(f"{other.origin}: {field_.replace('_', ' ')} differ from those of {first.origin}")
         check_spacing(first, other)
