@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import isclose
 from typing import Any
 
 import numpy as np
@@ -327,7 +328,7 @@ def _time_scale(frame_interval: float | None, time_unit: str | None) -> dict[str
 def check_spacing(first: Trajectory, other: Trajectory) -> None:
     """InputError where times or time steps say that frames of two trajectories are not equally far apart."""
     known = [t.frame_interval for t in (first, other) if t.frame_interval is not None]
-    differ = len(known) == 1 or (len(known) == 2 and not np.isclose(*known, rtol=_SAME_INTERVAL, atol=0))
+    differ = len(known) == 1 or (len(known) == 2 and not isclose(*known, rel_tol=_SAME_INTERVAL))
     if differ or first.time_unit != other.time_unit:
         shown = [
             f"{t.frame_interval:.7g} {t.time_unit or 'frames'}" if t.frame_interval else "not known"
