@@ -272,7 +272,8 @@ class Assembly:
             unwrapped=True,
             sources=tuple(str(path) for source in self._sources for path in source.sources or (source.path,)),
             findings=tuple(said),
-            attributes=first.attributes if charges is None else {**first.attributes, "charges": charges},
+            # Zeros stand for charges that were not told, and leave those of a topology.
+            attributes={**first.attributes, **({} if charges is None or not charges.any() else {"charges": charges})},
         )
 
     def _label(self, frame: int) -> str:

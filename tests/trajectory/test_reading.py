@@ -448,6 +448,14 @@ class TestCharges:
             "used."
         )
 
+    def test_those_of_a_topology(self, tmp_path):
+        """The charges of the frames go before them, unless they are zero."""
+        head = "data\n\n2 atoms\n1 atom types\n\n0 10 xlo xhi\n0 10 ylo yhi\n0 10 zlo zhi\n\nMasses\n\n1 6.94\n\n"
+        (tmp_path / "t.data").write_text(f"{head}Atoms  # charge\n\n1 1 1.0 0 0 0\n2 1 -1.0 1 1 1\n")
+        for told, kept in (((0.5, -0.5), [0.5, -0.5]), ((0, 0), [1, -1])):
+            found = read(self.dump(tmp_path / "q.dump", [told] * 2), tmp_path / "t.data")
+            np.testing.assert_array_equal(found.attributes["charges"], kept)
+
     def test_several_trajectories(self, tmp_path, caplog):
         """Weighted by their frames; told where they differ, or where some alone tell charges."""
         one = read(self.dump(tmp_path / "a.dump", [(0.5, -0.5)] * 3))
