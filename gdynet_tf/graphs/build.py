@@ -254,7 +254,7 @@ def _check(
             f"`frame_interval={first.frame_interval:g}`: must be from 1e-12 to 1e12; another `time_unit` makes it so"
         )
     for other in trajectories[1:]:
-        for field in ("atomic_numbers", "periodic", "frame_interval", "time_unit"):
+        for field in ("atomic_numbers", "periodic"):
             if not np.array_equal(getattr(first, field), getattr(other, field)):
                 shown = [_short(getattr(t, field)) for t in (first, other)]
                 raise InputError(

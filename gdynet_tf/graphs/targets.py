@@ -1,10 +1,13 @@
 """Which atoms, or groups of atoms, are asked for their states."""
 
+from __future__ import annotations
+
+import logging
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.sparse import coo_matrix
@@ -17,7 +20,12 @@ from gdynet_tf.trajectory.elements import atomic_number, symbol
 from gdynet_tf.trajectory.readers.library import needed
 from gdynet_tf.trajectory.universe import residue_numbers, universe_of
 
+if TYPE_CHECKING:
+    from pymatgen.core import Composition
+
 __all__ = ["find_targets", "select_targets"]
+
+logger = logging.getLogger(__name__)
 
 _BOND_FACTOR = 1.25  # two atoms are bonded when closer than this times the sum of their covalent radii
 _MAX_BONDS = 12
@@ -113,7 +121,7 @@ def select_targets(
             if bonds is None
             else _components(np.asarray(bonds)[:, 0], np.asarray(bonds)[:, 1], len(atomic_numbers))
         )
-        return _molecules(selection.removeprefix("molecules ").strip(), atomic_numbers, label)
+        return _molecules(selection.removeprefix("molecules ").strip(), atomic_numbers, label, bonds is None)
     if selection.startswith("residues "):
         return _residues(selection.removeprefix("residues ").strip(), atomic_numbers, known)
     names = np.array([symbol(z) for z in atomic_numbers])
@@ -214,7 +222,7 @@ def _from_file(path: str, n_atoms: int) -> np.ndarray:
     return np.array(groups, np.int32)
 
 
-def _molecules(formula: str, atomic_numbers: np.ndarray, label: np.ndarray) -> np.ndarray:
+def _molecules(formula: str, atomic_numbers: np.ndarray, label: np.ndarray, by_distance: bool) -> np.ndarray:
     """Molecules of the wanted composition, atoms ordered by element and index; ``label`` numbers those of all atoms."""
     from pymatgen.core import Composition
 
@@ -226,11 +234,24 @@ def _molecules(formula: str, atomic_numbers: np.ndarray, label: np.ndarray) -> n
     members = [np.flatnonzero(label == i) for i in range(label.max() + 1)]
     found = [Composition(Counter(names[atoms].tolist())) for atoms in members]
     chosen = [atoms for atoms, composition in zip(members, found, strict=True) if composition == wanted]
+    several = [c for c in found if by_distance and c != wanted and _is_multiple(c, wanted)]
+    if chosen and several:
+        left_out = round(sum(c.num_atoms for c in several) / wanted.num_atoms)
+        logger.warning(
+            f"molecules {formula}: {left_out} more are too close to others to be told apart, and left out; a topology "
+            "with bonds tells them"
+        )
     if not chosen:
         counts = Counter(composition.hill_formula.replace(" ", "") for composition in found).most_common(8)
         there = ", ".join(f"{name} ({n})" for name, n in counts)
         raise InputError(f"`targets='molecules {formula}'`: there is none; bonds give {there}")
     return np.array([atoms[np.lexsort((atoms, atomic_numbers[atoms]))] for atoms in chosen], np.int32)
+
+
+def _is_multiple(composition: Composition, wanted: Composition) -> bool:
+    """Whether it is that of some whole molecules together."""
+    k = composition.num_atoms / wanted.num_atoms
+    return k == int(k) and composition == wanted * int(k)
 
 
 def _bonded_components(

@@ -14,7 +14,7 @@ from gdynet_tf.findings import Finding
 from gdynet_tf.spool import Spool
 from gdynet_tf.trajectory.cells import completed_lattices
 from gdynet_tf.trajectory.following import Follower, MeanCharges, check_frames, check_lattices
-from gdynet_tf.trajectory.joins import Clock, SeenFrames, impossible_jumps, read_clock
+from gdynet_tf.trajectory.joins import Clock, SeenFrames, impossible_jumps, read_clock, too_coarse
 from gdynet_tf.trajectory.readers.compression import stem
 from gdynet_tf.trajectory.source import Chunk, FrameSource
 from gdynet_tf.trajectory.trajectory import Trajectory, gathered
@@ -272,7 +272,8 @@ class Assembly:
             unwrapped=True,
             sources=tuple(str(path) for source in self._sources for path in source.sources or (source.path,)),
             findings=tuple(said),
-            attributes=first.attributes if charges is None else {**first.attributes, "charges": charges},
+            # Zeros stand for charges that were not told, and leave those of a topology.
+            attributes={**first.attributes, **({} if charges is None or not charges.any() else {"charges": charges})},
         )
 
     def _label(self, frame: int) -> str:
@@ -284,6 +285,8 @@ class Assembly:
         """Cuts that time stamps tell, and the frame interval with its unit where it is known."""
         options, source = self.options, self._sources[0]
         times, steps = _joined(self._times), _joined(self._steps)
+        if times is not None and (options.frame_interval or options.timestep) and too_coarse(times):
+            times = None
         if options.timestep is not None and steps is None:
             raise InputError(f"`timestep={options.timestep:g}`: {source.path} does not number its time steps")
         known = [_Stamps(times, 1.0, source.time_unit)] if times is not None else []

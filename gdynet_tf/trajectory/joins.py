@@ -11,13 +11,14 @@ from gdynet_tf.errors import InputError
 from gdynet_tf.findings import Finding
 from gdynet_tf.trajectory.elements import symbol
 
-__all__ = ["Clock", "SeenFrames", "impossible_jumps", "read_clock"]
+__all__ = ["Clock", "SeenFrames", "impossible_jumps", "read_clock", "too_coarse"]
 
 _SHOWN = 3  # places that a message names
 _NO_CHANCE = 30  # coordinates that vary, from which on two frames are not equal by chance
 _JUMP = 3.0  # times the longest step around
 _SHORTEST_JUMP = 0.5  # Å
 _SAME_TIME = 0.01  # of a step, by which times in a text file may be rounded
+_MOST_ROUNDING = 0.05  # of the time from the first frame to the last
 _LONELY = 0.1  # share of frames that may stand alone between two cuts
 
 
@@ -157,7 +158,7 @@ def read_clock(origin: str, stamps: np.ndarray, unit: str, label: Callable[[int]
     Raises
     ------
     InputError
-        If all stamps are equal, or frames are not equally spaced for the most part.
+        If all stamps are equal or too coarse, or frames are not equally spaced for the most part.
     """
     n_frames = len(stamps)
     if n_frames < 2:
@@ -188,6 +189,11 @@ def read_clock(origin: str, stamps: np.ndarray, unit: str, label: Callable[[int]
     longest = int(np.argmax(lengths))
     first, last = starts[longest], starts[longest] + lengths[longest] - 1
     mean = float(stamps[last] - stamps[first]) / (last - first) if last > first else float(usual)
+    if too_coarse(stamps):
+        raise InputError(
+            f"{origin}: times about {stamps[last]:g} {unit} are kept in steps of {_rounding(stamps):.2g} {unit}, too "
+            "coarse to tell the time between frames; `frame_interval` does, or `timestep` where steps are numbered"
+        )
     findings = tuple(
         _cut_finding(kind, text, [c for c in cuts if (spacings[c - 1] > 0) == forwards], stamps, unit, label)
         for kind, text, forwards in (
@@ -196,10 +202,34 @@ def read_clock(origin: str, stamps: np.ndarray, unit: str, label: Callable[[int]
         )
     )
     return Clock(
-        interval=float(f"{mean:.7g}"),
+        interval=_plainest(mean, _rounding(stamps) / max(last - first, 1)),
         starts=tuple(int(s) for s in starts),
         findings=tuple(finding for finding in findings if finding),
     )
+
+
+def too_coarse(stamps: np.ndarray) -> bool:
+    """Whether times are rounded by more than a small part of what lies between the frames.
+
+    Parameters
+    ----------
+    stamps : (F,) array
+    """
+    return len(stamps) > 1 and _rounding(stamps) > _MOST_ROUNDING * float(np.ptp(stamps))
+
+
+def _rounding(stamps: np.ndarray) -> float:
+    """Distance between neighbouring times as the file keeps them: binary formats do in single precision."""
+    if np.issubdtype(stamps.dtype, np.integer):
+        return 0.0
+    single = stamps.astype(np.float32)
+    return float(np.spacing(np.abs(single).max() if (single == stamps).all() else np.abs(stamps).max()))
+
+
+def _plainest(value: float, error: float) -> float:
+    """The number of fewest digits within the error, of seven at most."""
+    rounded = (float(f"{value:.{digits}g}") for digits in range(1, 7))
+    return next((number for number in rounded if abs(number - value) <= error), float(f"{value:.7g}"))
 
 
 def _cut_finding(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import isclose
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from gdynet_tf.trajectory.following import Follower, check_frames, check_lattice
 from gdynet_tf.trajectory.objects import fields_of_ase, fields_of_mdanalysis
 
 __all__ = ["Trajectory", "check_spacing", "concatenate", "gathered"]
+
+_SAME_INTERVAL = 1e-3  # relative: times may be rounded
 
 
 @dataclass(frozen=True)
@@ -323,7 +326,18 @@ def _time_scale(frame_interval: float | None, time_unit: str | None) -> dict[str
 
 
 def check_spacing(first: Trajectory, other: Trajectory) -> None:
-    """InputError where the time steps say that frames of two trajectories are not equally far apart."""
+    """InputError where times or time steps say that frames of two trajectories are not equally far apart."""
+    known = [t.frame_interval for t in (first, other) if t.frame_interval is not None]
+    differ = len(known) == 1 or (len(known) == 2 and not isclose(*known, rel_tol=_SAME_INTERVAL))
+    if differ or first.time_unit != other.time_unit:
+        shown = [
+            f"{t.frame_interval:.7g} {t.time_unit or 'frames'}" if t.frame_interval else "not known"
+            for t in (other, first)
+        ]
+        raise InputError(
+            f"{other.origin}: frame interval {shown[0]} differs from that of {first.origin}, {shown[1]}; they are no "
+            "trajectories of one set"
+        )
     here, there = other.frame_steps, first.frame_steps
     if here is not None and there is not None and here != there:
         raise InputError(
@@ -355,7 +369,7 @@ def concatenate(trajectories: Sequence[Trajectory]) -> Trajectory:
         if len(other.atomic_numbers) != len(first.atomic_numbers):
             n, expected = len(other.atomic_numbers), len(first.atomic_numbers)
             raise InputError(f"{other.origin}: {n} atoms where {first.origin} has {expected}")
-        for field_ in ("atomic_numbers", "periodic", "frame_interval", "time_unit"):
+        for field_ in ("atomic_numbers", "periodic"):
             if not np.array_equal(getattr(first, field_), getattr(other, field_)):
                 raise InputError(f"{other.origin}: {field_.replace('_', ' ')} differ from those of {first.origin}")
         check_spacing(first, other)

@@ -222,7 +222,10 @@ def test_output_without_a_name():
             {"trajectories": [walk(), walk("b", n_atoms=4)]},
             "b: atomic numbers of 4 atoms differ .* of 6 atoms",
         ),
-        ({"trajectories": [walk(), walk("b", frame_interval=2.0)]}, "b: frame interval 2.0 differ .* None"),
+        (
+            {"trajectories": [walk(), walk("b", frame_interval=2.0)]},
+            "b: frame interval 2 frames differs from .* not known",
+        ),
     ],
 )
 def test_bad_settings(build, tmp_path, options, message):

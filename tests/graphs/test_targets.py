@@ -34,6 +34,18 @@ def test_molecules_across_the_border(select):
     np.testing.assert_array_equal(select("molecules Li"), [[9]])
 
 
+def test_molecules_that_touch_are_told(caplog):
+    """Two waters whose hydrogens are 0.5 Å apart count as one molecule by distances; bonds of a topology tell them."""
+    numbers, positions = water_and_lithium()
+    positions[3:6] += positions[0] + [0.5, 0, 0] - positions[5]
+    assert len(select_targets("molecules H2O", numbers, positions % 10, CELL)) == 1
+    assert "molecules H2O: 2 more are too close to others to be told apart, and left out;" in caplog.text
+    caplog.clear()
+    bonds = {"bonds": np.array([[0, 1], [1, 2], [3, 4], [4, 5], [6, 7], [7, 8]])}
+    assert len(select_targets("molecules H2O", numbers, positions % 10, CELL, attributes=bonds)) == 3
+    assert not caplog.text
+
+
 def test_ion_in_its_solvation_shell_is_no_part_of_the_molecule():
     """Li-O 1.95 Å: closer than 1.25 times the covalent radii (2.4 Å), yet no bond."""
     numbers, positions = water_and_lithium()

@@ -319,6 +319,35 @@ class TestTimes:
         assert found.segments == (50,)
         assert found.frame_interval == pytest.approx(0.1, rel=0.02)
 
+    def test_files_that_continue_each_other(self, tmp_path):
+        """In single precision their times give 0.1, 0.09999999 and 0.1000061 ps."""
+        x = walk(300) % 10
+        files = []
+        for a in (0, 100, 200):
+            times = (10.0 * a + np.arange(100) * 0.1).astype(np.float32).astype(float)
+            files.append(dump(tmp_path / f"{a}.dump", x[a : a + 100], times=times))
+        found = read(files)
+        assert [part.frame_interval for part in found] == [0.1, 0.1, 0.1]
+        assert concatenate(found).segments == (100, 100, 100)
+
+    def test_intervals_that_differ_by_rounding(self, tmp_path):
+        one = read(dump(tmp_path / "t.dump", walk(4) % 10), frame_interval=0.1)
+        assert concatenate([one, replace(one, frame_interval=0.10001)]).frame_interval == 0.1
+        for other in ({"frame_interval": 0.11}, {"time_unit": "fs"}, {"frame_interval": None, "time_unit": None}):
+            with pytest.raises(InputError, match=r"t\.dump: frame interval .* differs from that of .*t\.dump, 0.1 ps"):
+                concatenate([one, replace(one, **other)])
+
+    def test_times_that_are_too_coarse(self, tmp_path):
+        """Steps of 2 fs after two microseconds, in single precision; integers are not rounded."""
+        times = (2e6 + np.arange(100) * 0.002).astype(np.float32).astype(float)
+        file = dump(tmp_path / "t.dump", walk(100) % 10, times=times)
+        with pytest.raises(InputError, match=r"times about 2e\+06 ps are kept in steps of 0.12 ps, too coarse to tell"):
+            read(file)
+        assert read(file, frame_interval=0.002).frame_interval == 0.002
+        assert read(file, timestep=2e-5).frame_interval == 0.002
+        file = dump(tmp_path / "s.dump", walk(4) % 10, 2**31 + 128 * np.arange(4))
+        assert read(file, timestep=0.001).frame_interval == 0.128
+
     @pytest.mark.parametrize(
         ("steps", "segments", "kind", "text"),
         [
@@ -418,6 +447,14 @@ class TestCharges:
             "Charges change with time, that of atom 0 (Li) from 0.4 to 0.7 e: the mean of each atom over the frames is "
             "used."
         )
+
+    def test_those_of_a_topology(self, tmp_path):
+        """The charges of the frames go before them, unless they are zero."""
+        head = "data\n\n2 atoms\n1 atom types\n\n0 10 xlo xhi\n0 10 ylo yhi\n0 10 zlo zhi\n\nMasses\n\n1 6.94\n\n"
+        (tmp_path / "t.data").write_text(f"{head}Atoms  # charge\n\n1 1 1.0 0 0 0\n2 1 -1.0 1 1 1\n")
+        for told, kept in (((0.5, -0.5), [0.5, -0.5]), ((0, 0), [1, -1])):
+            found = read(self.dump(tmp_path / "q.dump", [told] * 2), tmp_path / "t.data")
+            np.testing.assert_array_equal(found.attributes["charges"], kept)
 
     def test_several_trajectories(self, tmp_path, caplog):
         """Weighted by their frames; told where they differ, or where some alone tell charges."""

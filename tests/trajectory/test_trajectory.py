@@ -90,7 +90,7 @@ def test_concatenate():
         concatenate([a, make(3, atomic_numbers=[3, 8, 8])])
     with pytest.raises(InputError, match=r"t\.xyz: 2 atoms where t\.xyz has 3"):
         concatenate([a, make(3, positions=np.zeros((3, 2, 3)), atomic_numbers=[3, 8])])
-    with pytest.raises(InputError, match="frame interval differ"):
+    with pytest.raises(InputError, match="frame interval 1 frames differs from that of"):
         concatenate([a, make(3, frame_interval=1.0)])
 
 

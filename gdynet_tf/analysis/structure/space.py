@@ -22,6 +22,7 @@ __all__ = ["PopulationProfile", "StateDensity", "density_correlation", "populati
 
 _FRAMES = 5000  # in which it is looked how fast targets change their place
 _PARTS = 3  # of the cell, between which they do
+_AT_ONCE = 2**18  # targets x frames
 _SPREAD = 0.5  # Å, by which places are smeared out before two densities are compared
 
 
@@ -243,10 +244,13 @@ def _grid(system: System, spacing: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _places(system: System, shape: np.ndarray) -> Iterator[np.ndarray]:
-    """Voxel of each target, (F, n_targets) int, of each segment."""
+    """Voxel of each target, (F, n_targets) int32, of each segment; worked out some megabytes at a time."""
     for x, cell in zip(system.target_positions(), system.lattices, strict=True):
-        voxel = np.minimum((_fractional(x, cell, system.periodic) * shape).astype(int), shape - 1)
-        yield np.ravel_multi_index(tuple(np.moveaxis(voxel, -1, 0)), tuple(shape))
+        places, n = np.empty(x.shape[:2], np.int32), max(1, _AT_ONCE // x.shape[1])
+        for part in (slice(start, start + n) for start in range(0, len(x), n)):
+            voxel = np.minimum((_fractional(x[part], cell[part], system.periodic) * shape).astype(int), shape - 1)
+            places[part] = np.ravel_multi_index(tuple(np.moveaxis(voxel, -1, 0)), tuple(shape))
+        yield places
 
 
 def state_density(chi: Chi | Sequence[np.ndarray], system: System, spacing: float = 0.25) -> StateDensity:

@@ -5,6 +5,7 @@ import codecs
 import gzip
 import io
 import lzma
+import re
 import shutil
 import zlib
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from typing import Any, BinaryIO
 
 from gdynet_tf.errors import InputError, TruncatedFile
 
-__all__ = ["HEAD", "SUFFIXES", "compression", "first_bytes", "open_binary", "plain_file", "stem"]
+__all__ = ["CONTROL", "HEAD", "SUFFIXES", "compression", "first_bytes", "open_binary", "plain_file", "stem"]
 
 _MAGIC = {"gzip": b"\x1f\x8b", "bzip2": b"BZh", "xz": b"\xfd7zXZ\x00", "zstd": b"\x28\xb5\x2f\xfd"}
 SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
@@ -23,6 +24,9 @@ SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 
 HEAD = 2**14
 """Bytes by which a format is recognised."""
+
+CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
+"""Bytes that are in no text."""
 
 _MARK = codecs.BOM_UTF8  # with which editors of Windows begin a text
 _PIECE = 2**24  # bytes
@@ -108,9 +112,18 @@ def first_bytes(path: str | Path, size: int = HEAD) -> bytes:
     return head
 
 
+def _is_latin(head: bytes) -> bool:
+    """Whether a text begins like this that is not UTF-8."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return CONTROL.search(head) is None
+    return False
+
+
 @contextmanager
 def plain_file(path: str | Path) -> Iterator[Path]:
-    """The file itself, or a temporary copy of what is compressed in it, for libraries that need a file.
+    """The file itself, or a temporary copy of what is compressed in it or no UTF-8, for libraries that need a file.
 
     Parameters
     ----------
@@ -125,7 +138,8 @@ def plain_file(path: str | Path) -> Iterator[Path]:
     """
     with open(path, "rb") as file:
         marked = file.read(len(_MARK)) == _MARK
-    if compression(path) is None and not marked:
+    old = _is_latin(first_bytes(path))
+    if compression(path) is None and not marked and not old:
         yield Path(path)
         return
     with TemporaryDirectory(prefix="gdynet") as folder:
@@ -137,7 +151,7 @@ def plain_file(path: str | Path) -> Iterator[Path]:
                         raise InputError(
                             f"{path}: does not fit decompressed into {folder}; set TMPDIR to a larger disk"
                         )
-                    file.write(piece)
+                    file.write(piece.decode("latin-1").encode() if old else piece)
         except TruncatedFile as error:
             if not copy.stat().st_size:
                 raise

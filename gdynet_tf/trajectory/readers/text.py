@@ -2,7 +2,6 @@
 
 import csv
 import io
-import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -13,7 +12,7 @@ from typing import BinaryIO, TypeVar
 import numpy as np
 
 from gdynet_tf.errors import InputError, TruncatedFile
-from gdynet_tf.trajectory.readers.compression import compression, open_binary
+from gdynet_tf.trajectory.readers.compression import CONTROL, compression, open_binary
 
 __all__ = ["Lines", "Table", "batches", "floats", "integer", "open_lines"]
 
@@ -22,7 +21,6 @@ _LARGEST_FRAME = 2**30
 _PIECE = 10_000  # lines
 _BATCH = 2**20  # bytes of text parsed at once
 _MOST_HEADERS = 4096  # of small frames
-_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")  # in no text
 _Header = TypeVar("_Header")
 
 
@@ -123,7 +121,7 @@ class Lines:
         return line
 
     def _text(self, line: bytes) -> str:
-        if _CONTROL.search(line):
+        if CONTROL.search(line):
             raise InputError(f"{self.path}: not a text file: line {self.number} holds control characters")
         try:
             return line.decode("utf-8").rstrip("\r\n")

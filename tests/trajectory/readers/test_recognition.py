@@ -126,6 +126,14 @@ def test_mark_of_utf8(tmp_path, opened, name, pack):
     np.testing.assert_array_equal(opened(tmp_path / name).positions, opened(DATA / name).positions)
 
 
+@pytest.mark.parametrize("name", ["water.gro", "water.pdb", "nacl.data"])
+def test_titles_before_utf8(tmp_path, opened, name):
+    """MDAnalysis, which takes UTF-8 alone, gets a copy."""
+    title, rest = (DATA / name).read_bytes().split(b"\n", 1)
+    (tmp_path / name).write_bytes(title + b" \xe9\n" + rest)
+    np.testing.assert_array_equal(opened(tmp_path / name).positions, opened(DATA / name).positions)
+
+
 def test_zstd(tmp_path, opened):
     """Two frames of zstd one after another, as pzstd writes them."""
     zstandard = pytest.importorskip("zstandard")
