@@ -85,8 +85,8 @@ def commands(work: Path) -> list[Command]:
     training = Command(
         name="training",
         main=eager_train,
-        words=f"--graphs {work / 'graphs'} --run out --n-states 2 --tau 1 --n-conv 1 --n-features 4 --epochs 3 "
-        "--n-restarts 2 --seed 1",
+        words=f"--graphs {work / 'graphs'} --run out --n-states 2 --tau 1 --model vampnet --n-conv 1 --n-features 8 "
+        "--epochs 3 --n-restarts 2 --seed 1",
         inputs={},
         opens=load_run,
         resumed=resumed,

@@ -234,7 +234,7 @@ def interrupts(command: Command, work: Path, n: int, draw: random.Random) -> Ite
     for _ in range(n):
         here = command.stage(work, f"{command.name}_interrupts")
         process = Process(command.main, command.words, here)
-        ended = process.end(draw.uniform(0, command.seconds), Process.interrupt)
+        ended = process.end(draw.uniform(0.1, 1) * command.seconds, Process.interrupt)
         wrong = [*ended.faults, *command.wrong_now(here)]
         if ended.code not in (0, 130):
             wrong.append(f"exit code {ended.code}: {ended.err[-300:]}")

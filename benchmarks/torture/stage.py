@@ -43,10 +43,14 @@ class Process:
     ) -> None:
         self.folder, self.begun = folder, time.monotonic()
         self._err = os.pipe()  # a limit on files is none on pipes
+        self._ready = os.pipe()
         self.pid = os.fork()
         if not self.pid:
             self._run(main, words.split(), prepare)
         os.close(self._err[1])
+        os.close(self._ready[1])
+        os.read(self._ready[0], 1)
+        os.close(self._ready[0])
 
     def _run(self, main: Callable, words: list[str], prepare: Callable[[], Any] | None) -> None:
         code = 70
@@ -56,6 +60,9 @@ class Process:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             os.dup2(self._err[1], 2)
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            os.close(self._ready[0])
+            os.write(self._ready[1], b"r")
+            os.close(self._ready[1])
             if prepare is not None:
                 prepare()
             code = main(words)
@@ -88,7 +95,8 @@ class Process:
 
     def interrupt(self) -> None:
         """Ctrl-C goes to the workers, too."""
-        os.killpg(self.pid, signal.SIGINT)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGINT)
 
     def end(self, after: float | None = None, strike: Callable[["Process"], None] = kill) -> Ended:
         """Wait for the end, and strike when it still runs after so many seconds."""
@@ -116,7 +124,7 @@ class Process:
             err = pipe.read()
         code = os.waitstatus_to_exitcode(status)
         if "Traceback" in err or "Error:" in err:
-            faults.append("traceback")
+            faults.append(f"traceback: {err.strip().splitlines()[-1]}")
         elif code > 0 and sum(line.startswith("error: ") for line in err.splitlines()) != 1:
             faults.append("not one line")
         if code < 0 and code != -signal.SIGKILL:

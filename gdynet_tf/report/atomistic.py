@@ -18,6 +18,7 @@ __all__ = ["AtomisticResults", "ReportOptions", "analyse_atoms", "write_files"]
 _R_MAX = 8.0  # Å
 _TARGETS_TO_COUNT = 50_000  # targets x frames of distributions, within 200 to 10,000 frames
 _FEW_TARGETS = 10  # for which a density in space is more than a cloud
+_VOXEL, _VOXELS = 0.25, 5e7  # Å; of all states
 _REACH, _FARTHEST = 4.0, 5.0  # Å about a target that its picture shows
 _TOGETHER = 1.25  # of the radius of the narrowest first shell, up to which another one is drawn as one with it
 _ATOMS_TO_EXPORT = 200_000  # atoms x frames of the coloured trajectory
@@ -169,6 +170,9 @@ def _structure(found: AtomisticResults, chi: Chi) -> None:
     if all(system.periodic):
         found.rdf = ga.radial_distribution(chi, system, _R_MAX, max_frames=_n_frames(system))
         found.shells = ga.first_shell(found.rdf, ga.populations(chi))
+        if not np.isfinite(found.rdf.g).any():
+            found.rdf = found.shells = None
+            found.say("no radial distribution", "No radial distribution functions: there are no other atoms.", "note")
     else:
         text = "No radial distribution functions: the system is not periodic in all directions."
         found.say("no radial distribution", text, "note")
@@ -255,7 +259,13 @@ def _space(found: AtomisticResults, chi: Chi) -> None:
         ga.population_profile(chi, system, axis, _bin_width(system, axis)) for axis in range(3) if system.periodic[axis]
     ]
     if len(system.targets) <= _FEW_TARGETS and all(system.periodic):
-        found.density = ga.state_density(chi, system)
+        edges = np.linalg.norm(np.asarray(system.lattices[0][:1])[0], axis=1)
+        spacing = min(_VOXEL, float(edges.min()))
+        if (edges / spacing).prod() * chi.n_states <= _VOXELS:
+            found.density = ga.state_density(chi, system, spacing)
+        else:
+            text = f"No densities in space: the cell of {' x '.join(f'{edge:.4g}' for edge in edges)} Å is too large."
+            found.say("no density", text, "note")
 
 
 def _bin_width(system: ga.System, axis: int) -> float:
