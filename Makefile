@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint docs notebooks clean
+.PHONY: demo test fuzz mutants lint docs notebooks clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python preprocess/build_graphs.py --edges distance --out graphs.demo --overwrite
@@ -13,6 +13,17 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov=gdynet_tf --cov-report=term --cov-fail-under=90
+
+# Any input: results against brute force (hypothesis), and damaged files of every format. About two hours on one core.
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest tests/test_properties.py --hypothesis-profile=fuzz
+	$(BIN)/python benchmarks/fuzz.py
+
+# Would the tests notice a fault? Small faults put into the core modules one at a time; `mutmut results` names those
+# that no test saw, `mutmut show NAME` shows one.
+mutants: $(VENV)/.installed-dev
+	$(BIN)/pip install --quiet mutmut
+	$(BIN)/python -m mutmut run
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

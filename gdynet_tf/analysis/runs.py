@@ -206,8 +206,9 @@ def load_run(path: str | Path) -> Run:
             raise InputError(f"{path}: not a run directory ({hint}{unfinished})")
     check_manifest(path)
     config, scores = read_json(path / "config.json"), read_json(path / "scores.json")
-    check_schema(config, Config, path / "config.json")
-    check_schema(scores, Scores, path / "scores.json")
+    known = check_schema(config, Config, path / "config.json")
+    config |= {"data": known.data.model_dump(), "versions": known.versions}  # with what older versions did not tell
+    scores = check_schema(scores, Scores, path / "scores.json").model_dump()
     return Run(path=path, config=config, scores=scores)
 
 
@@ -235,4 +236,7 @@ def load_chi(run: str | Path | Run, split: str = "all") -> Chi:
     blocks = run.blocks(split)
     if not blocks:
         raise InputError(f"{run.path / 'config.json'}: altered, no block of frames for {split}")
-    return chi_of_blocks(arrays, blocks, run.tau, run.frame_interval, run.time_unit)
+    try:
+        return chi_of_blocks(arrays, blocks, run.tau, run.frame_interval, run.time_unit)
+    except ValueError as error:
+        raise InputError(f"{run.path / 'chi'}: altered, {error}") from None

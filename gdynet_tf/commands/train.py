@@ -14,7 +14,14 @@ from gdynet_tf.files import discard
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.graphs.store import open_inputs
 from gdynet_tf.learning.pairs import lagged_pairs
-from gdynet_tf.learning.settings import TrainingSettings, check_run_directory, is_begun, new_config, resume_config
+from gdynet_tf.learning.settings import (
+    TrainingSettings,
+    check_run_directory,
+    draw_seed,
+    is_begun,
+    new_config,
+    resume_config,
+)
 from gdynet_tf.learning.splits import Split, split_by_name, split_by_time
 from gdynet_tf.locks import locked
 from gdynet_tf.manifest import NAME as MANIFEST
@@ -38,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         "the command line says goes first",
     )
     parser.add_argument("--graphs", default="graphs", help="graph directory (default: %(default)s)")
-    parser.add_argument("--run", help="run directory to write (default: runs/GRAPHS_nN_tauT)")
+    parser.add_argument("--run", help="run directory to write (default: runs/GRAPHS_nN_tauT_seedS)")
     parser.add_argument("--n-states", type=int, metavar="N", help="number of states")
     parser.add_argument("--tau", type=int, metavar="T", help="lag time in frames")
     parser.add_argument(
@@ -126,8 +133,11 @@ def _start(args: argparse.Namespace) -> None:
         split = args.split.split(graphs, args.tau)
     else:
         split = split_by_time(graphs.segments, args.tau, tuple(args.split))
+    if args.seed is None:
+        args.seed = draw_seed()
     kind = "" if args.model == "gdynet" else f"_{args.model}"
-    run = Path(args.run or f"runs/{Path(args.graphs).resolve().name}{kind}_n{args.n_states}_tau{args.tau}")
+    name = f"{Path(args.graphs).resolve().name}{kind}_n{args.n_states}_tau{args.tau}_seed{args.seed}"
+    run = Path(args.run or f"runs/{name}")
     with locked(run):
         _train(args, settings, graphs, split, run)
 

@@ -18,6 +18,7 @@ from gdynet_tf.files import digest
 __all__ = ["CoordinateDataset", "FrameRange", "GraphDataset", "as_inputs"]
 
 _MAPPED = 1 << 26  # bytes of a file that may stay in memory
+_CHANGED = "replaced or altered while it was in use; its results are worth nothing"
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +45,8 @@ class GraphDataset:
 
     def __post_init__(self) -> None:
         if self.path is not None:
-            folders = {"": self.meta, **{f"{entry['name']}/": entry for entry in self.meta["trajectories"]}}
-            names = [f"{folder}{name}.npy" for folder, entry in folders.items() for name in entry["arrays"]]
-            self._seen.update({name: self._identity(name) for name in ("meta.json", *names)})
+            names = ("meta.json", *(file for file, _ in self._digests()))
+            self._seen.update({name: self._identity(name) for name in names})
 
     def _identity(self, file: str) -> tuple[int, int]:
         """Size and time of the last change. (Inodes are not the same for ever on some network file systems.)"""
@@ -59,9 +59,7 @@ class GraphDataset:
         except FileNotFoundError:
             same = False
         if not same:
-            raise InputError(
-                f"{self.path}/{file}: replaced or altered while it was in use; its results are worth nothing"
-            )
+            raise InputError(f"{self.path}/{file}: {_CHANGED}")
 
     def check_unchanged(self) -> None:
         """Make sure that all files are still those that were opened.
@@ -76,13 +74,27 @@ class GraphDataset:
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
-        """A context that ends with `check_unchanged`, whatever error a change has led to."""
+        """A context that ends with `check_unchanged`, whatever error a change has led to.
+
+        If nothing else was wrong, the arrays are read once more, whole, and compared with their digests: a file may be
+        exchanged for one of the same size and time, and damaged by what sets no time.
+        """
         try:
             yield
         except Exception:
             self.check_unchanged()
             raise
         self.check_unchanged()
+        if self.path is not None and self.meta["format_version"] > 1:  # which sampled long files
+            for file, expected in self._digests():
+                if digest(self.path / file) != expected:
+                    raise InputError(f"{self.path}/{file}: {_CHANGED}")
+
+    def _digests(self) -> Iterator[tuple[str, str]]:
+        """Path of each array below the directory, and its SHA-256."""
+        for folder, entry in (("", self.meta), *((f"{entry['name']}/", entry) for entry in self.meta["trajectories"])):
+            for name, array in entry["arrays"].items():
+                yield f"{folder}{name}.npy", array["sha256"]
 
     @property
     def names(self) -> list[str]:

@@ -45,6 +45,12 @@ def check_output(out: Path, overwrite: bool, resume: bool) -> None:
     if overwrite:
         if out.exists() and not ((out / "meta.json").is_file() or (out.is_dir() and not any(out.iterdir()))):
             raise InputError(f"{out}: exists and is no graph directory; it is not overwritten")
+    elif out.exists() and partial.exists():  # only overwriting begins beside what exists
+        if not resume:
+            raise InputError(
+                f"{partial}: left by an interrupted build that was to replace {out}; `resume=True` continues it, "
+                "`overwrite=True` starts afresh"
+            )
     elif out.exists():
         raise InputError(f"{out}: exists; `overwrite=True` replaces it, `out` names another")
     elif partial.exists() and not resume:

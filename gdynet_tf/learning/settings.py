@@ -24,6 +24,7 @@ __all__ = [
     "TrainingSettings",
     "check_run_directory",
     "default_batch_size",
+    "draw_seed",
     "graphs_reference",
     "is_begun",
     "new_config",
@@ -135,6 +136,11 @@ def default_batch_size(n_targets: int, n_pairs: int) -> int:
     return min(-(-_SAMPLES_PER_BATCH // n_targets), n_pairs)
 
 
+def draw_seed() -> int:
+    """A seed for a training that is given none."""
+    return secrets.randbelow(_MAX_SEED + 1)
+
+
 def new_config(
     graphs: GraphDataset,
     split: Split,
@@ -173,7 +179,7 @@ def new_config(
 
     packages = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn")
     return {
-        "seed": secrets.randbelow(_MAX_SEED + 1) if seed is None else seed,
+        "seed": draw_seed() if seed is None else seed,
         "n_restarts": n_restarts,
         **asdict(settings),
         "split": split.to_dict(),

@@ -19,7 +19,7 @@ _R_MAX = 8.0  # Å
 _TARGETS_TO_COUNT = 50_000  # targets x frames of distributions, within 200 to 10,000 frames
 _FEW_TARGETS = 10  # of which a density in space is shown in any case
 _PLACES = 0.5  # correlation of the densities in two halves of the data, from which on it is more than a cloud
-_VOXELS = 250_000  # of a density
+_VOXEL, _VOXELS, _MOST_VOXELS = 0.25, 250_000, 5e7  # Å; of a density; of all states, in cells that are flat
 _REACH, _FARTHEST = 4.0, 5.0  # Å about a target that its picture shows
 _TOGETHER = 1.25  # of the radius of the narrowest first shell, up to which another one is drawn as one with it
 _ATOMS_TO_EXPORT = 200_000  # atoms x frames of the coloured trajectory
@@ -171,6 +171,9 @@ def _structure(found: AtomisticResults, chi: Chi) -> None:
     if all(system.periodic):
         found.rdf = ga.radial_distribution(chi, system, _R_MAX, max_frames=_n_frames(system))
         found.shells = ga.first_shell(found.rdf, ga.populations(chi))
+        if not np.isfinite(found.rdf.g).any():
+            found.rdf = found.shells = None
+            found.say("no radial distribution", "No radial distribution functions: there are no other atoms.", "note")
     else:
         text = "No radial distribution functions: the system is not periodic in all directions."
         found.say("no radial distribution", text, "note")
@@ -260,8 +263,14 @@ def _space(found: AtomisticResults, chi: Chi) -> None:
         return
     # Ions on the sites of a crystal have one, however many they are; molecules of a liquid have none.
     if len(system.targets) <= _FEW_TARGETS or ga.density_correlation(system) >= _PLACES:
-        volume = abs(np.linalg.det(np.asarray(system.lattices[0][0])))
-        found.density = ga.state_density(chi, system, max(0.25, (volume / _VOXELS) ** (1 / 3)))
+        cell = np.asarray(system.lattices[0][:1])[0]
+        edges = np.linalg.norm(cell, axis=1)
+        spacing = min(max(_VOXEL, (abs(np.linalg.det(cell)) / _VOXELS) ** (1 / 3)), float(edges.min()))
+        if (edges / spacing).prod() * chi.n_states <= _MOST_VOXELS:
+            found.density = ga.state_density(chi, system, spacing)
+        else:
+            text = f"No densities in space: the cell of {' x '.join(f'{edge:.4g}' for edge in edges)} Å is too large."
+            found.say("no density", text, "note")
 
 
 def _bin_width(system: ga.System, axis: int) -> float:

@@ -177,8 +177,8 @@ def test_train_and_what_can_be_resumed(graphs, here, capsys):
     assert "training 2 of 2, seed 4" in out
     assert "VAMP-2: train" in out
     assert "restarts: canonical correlations at least" in out
-    assert "next: python analysis/report.py runs/graphs_n2_tau2" in out
-    run = here / "runs" / "graphs_n2_tau2"
+    assert "next: python analysis/report.py runs/graphs_n2_tau2_seed3" in out
+    run = here / "runs" / "graphs_n2_tau2_seed3"
     ends_with(capsys, train.main, f"--resume --run {run}", "is finished, there is nothing to resume")
     ends_with(capsys, train.main, f"--resume --run {run} --tau 3", "--tau 3: ")
     scores = (run / "scores.json").read_text()
@@ -260,7 +260,7 @@ def written_by_another(output):
     ("main", "words", "output"),
     [
         (build_graphs.main, "md.xyz --targets Li --n-neighbors 4 --n-workers 1 --out g", "g"),
-        (train.main, "--n-states 2 --tau 2", "runs/graphs_n2_tau2"),
+        (train.main, "--n-states 2 --tau 2 --seed 3", "runs/graphs_n2_tau2_seed3"),
         (train.main, "--resume --run r", "r"),
         (select_model.main, "--tau 2", "selection"),
         (report.main, "r", "r"),

@@ -90,3 +90,19 @@ def test_altered_description(tmp_path):
 
 def test_graphs_in_memory_cannot_change(tmp_path):
     build(None).check_unchanged()
+
+
+def test_the_same_size_and_time_do_not_hide_other_content(tmp_path):
+    """As a copy that keeps times makes it, or a disk that lost a block: the digests tell before scores are written."""
+    graphs = build(tmp_path / "g")
+    file = tmp_path / "g" / "a" / "distances.npy"
+    found = file.stat()
+
+    def zeroed_meanwhile():
+        with graphs.unchanged():
+            zero(tmp_path / "g")
+            os.utime(file, ns=(found.st_atime_ns, found.st_mtime_ns))
+            graphs.check_unchanged()  # sees nothing
+
+    with pytest.raises(InputError, match=rf"distances\.npy: {MESSAGE}"):
+        zeroed_meanwhile()

@@ -243,3 +243,32 @@ def test_the_journal_names_each_piece(interrupted):
     first, *pieces = (interrupted / "journal.jsonl").read_text().splitlines()
     assert set(json.loads(first)) == {"meta", "arrays"}
     assert [list(json.loads(piece)) for piece in pieces] == [[f"a:{k}:{k + 1}"] for k in range(5)]
+
+
+def test_an_interrupted_overwriting_is_resumed(build, monkeypatch, computed, tmp_path):
+    """The old graphs are there until then; nothing of what was done is lost."""
+    build(walk(seed=1))
+    before = (tmp_path / "graphs" / "meta.json").read_bytes()
+    real = module.write_chunk
+
+    def stopping(folder, start, *args):
+        if start == 5:
+            raise KeyboardInterrupt
+        return real(folder, start, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "write_chunk", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            build(overwrite=True)
+    assert (tmp_path / "graphs" / "meta.json").read_bytes() == before
+    with pytest.raises(
+        InputError, match=r"graphs.partial: left by an interrupted build that was to replace .*graphs; "
+    ):
+        build()
+    computed.clear()
+    graphs = build(resume=True)
+    assert computed == [5, 6, 7, 8]
+    assert same_files(build(out=tmp_path / "at_once").path, graphs.path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["at_once", "graphs"]
+    with pytest.raises(InputError, match="graphs: exists; `overwrite=True` replaces it"):
+        build(resume=True)

@@ -10,6 +10,8 @@ import gdynet_tf.analysis as ga
 from gdynet_tf.report.plots.style import COLORS, MARKERS, NARROW, WIDE, bars, heat_map, new_axes, state_color, time_axis
 from gdynet_tf.times import readable_unit
 
+_MOST_STATES = 10  # of which all pairs can be seen in a figure
+
 __all__ = ["chapman_kolmogorov", "committor", "eigenvectors", "first_passage", "koopman_matrix", "timescales"]
 
 
@@ -48,7 +50,7 @@ def timescales(result: ga.ImpliedTimescales, ax: Axes | None = None) -> Axes:
 
 
 def chapman_kolmogorov(result: ga.ChapmanKolmogorovTest, axes: np.ndarray | None = None) -> np.ndarray:
-    """Predicted and estimated transition probabilities, a panel for each pair of states.
+    """Predicted and estimated transition probabilities, a panel for each pair of the first ten states.
 
     Parameters
     ----------
@@ -59,7 +61,7 @@ def chapman_kolmogorov(result: ga.ChapmanKolmogorovTest, axes: np.ndarray | None
     -------
     (n, n) array of matplotlib Axes
     """
-    n = result.predicted.shape[1]
+    n = min(result.predicted.shape[1], _MOST_STATES)
     if axes is None:
         size = min(max(1.7 * n, NARROW), WIDE)
         options: dict[str, Any] = {"layout": "constrained", "figsize": (size, 0.85 * size + 0.5), "squeeze": False}

@@ -98,16 +98,17 @@ class Lines:
             If they are longer than any frame should be.
         """
         self.check_count(n, what)
-        rows: list[bytes] = []
-        size = 0
+        rows: list[bytes] = []  # joined piece by piece: a line of its own takes 40 bytes more than it has
+        size = found = 0
         lines = iter(partial(self._file.readline, _LONGEST_LINE), b"")
-        while len(rows) < n:
-            piece = list(islice(lines, min(n - len(rows), _PIECE)))
-            rows += piece
-            size += sum(map(len, piece))
+        while found < n:
+            piece = list(islice(lines, min(n - found, _PIECE)))
+            rows.append(b"".join(piece))
+            size += len(rows[-1])
+            found += len(piece)
             if not piece or not piece[-1].endswith(b"\n"):
-                found = len(rows) - bool(piece)
-                raise TruncatedFile(f"{self.path}: {what} has {found} of {n} atoms; the file is truncated")
+                whole = found - bool(piece)
+                raise TruncatedFile(f"{self.path}: {what} has {whole} of {n} atoms; the file is truncated")
             if size > _LARGEST_FRAME:
                 raise InputError(f"{self.path}: {what} is longer than {_LARGEST_FRAME} bytes")
         self.number += n

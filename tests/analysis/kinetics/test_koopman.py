@@ -6,6 +6,8 @@ from deeptime.covariance import Covariance
 from deeptime.decomposition import VAMP
 
 from gdynet_tf import analysis as ga
+from gdynet_tf.analysis.kinetics import koopman as module
+from gdynet_tf.analysis.kinetics.covariances import covariances
 
 
 def one_hot(states, n):
@@ -194,3 +196,26 @@ def test_stationary_distribution():
         ga.stationary_distribution(ga.koopman_matrix(stuck, 1))
     with pytest.raises(ValueError, match=r"must be square and finite, got shape \(2, 3\)"):
         ga.stationary_distribution(np.ones((2, 3)))
+
+
+def test_constrained_matrix_of_many_states_is_that_of_few():
+    """The quick solver, where the general one can be asked too: of fuzzy states, one of which hardly occurs."""
+    rng = np.random.default_rng(0)
+    chi = rng.dirichlet([0.3] * 6, size=(400, 2)) * [1, 1, 1, 1, 1, 1e-3]
+    chi = chi / chi.sum(axis=2, keepdims=True)
+    chi[1:] = 0.7 * chi[:-1] + 0.3 * chi[1:]
+    c00, c0t, _ = covariances([chi], 1)
+    quick = module._projected(c00, c0t)
+    assert quick.min() >= 0
+    np.testing.assert_allclose(quick.sum(axis=1), 1, atol=1e-12)
+    general = module._constrained(c00, c0t, module.koopman_of(c00, c0t))
+    distances = [np.sum(K * (c00 @ K)) - 2 * np.sum(K * c0t) for K in (quick, general)]
+    assert distances[0] <= distances[1] + 1e-9
+    np.testing.assert_allclose(quick[:5], general[:5], atol=1e-3)
+
+
+def test_a_state_that_was_not_visited_goes_anywhere():
+    chi = np.eye(4)[np.random.default_rng(0).integers(0, 3, (50, 2))]
+    K = module.constrained_of(*covariances([chi], 1)[:2])
+    np.testing.assert_array_equal(K[3], 0.25)
+    np.testing.assert_allclose(K[:3], module.koopman_of(*covariances([chi], 1)[:2])[:3], atol=1e-12)
