@@ -298,6 +298,8 @@ def integer(path: str | Path, what: str, word: str, least: int | None = None) ->
         value = int(word)
     except ValueError:
         raise InputError(f"{path}: {what} {word.strip()!r} is not an integer") from None
+    if abs(value) >= 1 << 62:
+        raise InputError(f"{path}: {what} {value} is larger than any that a program writes")
     if least is not None and value < least:
         raise InputError(f"{path}: {what} {value} is less than {least}")
     return value

@@ -10,7 +10,7 @@ import numpy as np
 
 from gdynet_tf.errors import InputError, TruncatedFile
 from gdynet_tf.trajectory.elements import atomic_number
-from gdynet_tf.trajectory.readers.text import Lines, Table, batches, floats, open_lines
+from gdynet_tf.trajectory.readers.text import Lines, Table, batches, floats, integer, open_lines
 from gdynet_tf.trajectory.source import Chunk, FrameSource
 
 __all__ = ["is_xdatcar", "open_xdatcar"]
@@ -70,7 +70,8 @@ def _frames(path: str | Path) -> Iterator[tuple[_Header, np.ndarray, bytes]]:
                 raise InputError(f"{path}: line {lines.number}: a configuration before the lattice")
             if configuration[1].lower() == "cartesian":
                 raise InputError(f"{path}: line {lines.number}: Cartesian configurations are not written by VASP")
-            last = int(configuration[2] or last + 1)  # stars, once its six places are full
+            # Stars, once its six places are full.
+            last = integer(path, "configuration", configuration[2]) if configuration[2] else last + 1
             yield _Header(last, lattice), numbers, lines.rows(len(numbers), f"configuration {last}")
     if not last:
         raise InputError(f"{path}: holds no configuration")
