@@ -119,7 +119,8 @@ def attack(queue, name, files, given, place, seed):
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_DATA, (BYTES, BYTES))
     signal.signal(signal.SIGALRM, _late)
-    content = name.read_bytes()
+    content, said = name.read_bytes(), []
+    sys.unraisablehook = said.append  # tracebacks of destructors
     for number in files:
         place.write_bytes(damaged(content, np.random.default_rng([seed, number])))
         queue.put((number, "begun"))
@@ -134,6 +135,9 @@ def attack(queue, name, files, given, place, seed):
             result = f"{type(error).__name__}: {str(error)[:100]}"
         finally:
             signal.alarm(0)
+        if said:
+            result = f"a destructor says {said[0].exc_value!r}"
+            said.clear()
         queue.put((number, result))
 
 

@@ -54,18 +54,30 @@ def guarded(frames: Iterator[_T], path: str | Path, library: str) -> Iterator[_T
         except InputError:
             raise
         except Exception as error:  # libraries raise many kinds for a malformed file, and ask for any memory
+            text = said(error)
+            _let_go(error)
             if n:
                 raise TruncatedFile(
-                    f"{path}: cannot be read beyond its first {n} frames, where it is truncated or damaged "
-                    f"({said(error)})"
+                    f"{path}: cannot be read beyond its first {n} frames, where it is truncated or damaged ({text})"
                 ) from None
-            raise InputError(f"{path}: cannot be read by {library}: {said(error)}") from None
+            raise InputError(f"{path}: cannot be read by {library}: {text}") from None
         if frame is None:
             break
         n += 1
         yield frame
     if not n:
         raise InputError(f"{path}: holds no frame")
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Free what a library had begun to make: its destructors fail too, and would say so with a traceback."""
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        while error is not None:
+            error.__traceback__ = None
+            error = error.__cause__ or error.__context__
+    finally:
+        sys.unraisablehook = hook
 
 
 def records(program: str, file: Path, dtype: np.dtype, path: str | Path) -> Generator[np.void]:

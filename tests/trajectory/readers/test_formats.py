@@ -723,3 +723,17 @@ def test_without_mdanalysis(tmp_path, topology, monkeypatch):
     monkeypatch.setattr("gdynet_tf.trajectory.readers.library.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"top\.pdb: needs MDAnalysis: pip install 'gdynet_tf\[io\]'"):
         open_source(path, topology=topology)
+
+
+def test_half_made_readers_end_in_silence(tmp_path, topology, monkeypatch):
+    """MDAnalysis' readers have destructors that fail where the constructor did."""
+    said = []
+    monkeypatch.setattr("sys.unraisablehook", said.append)
+    for name, kind in (("t.dcd", "DCD"), ("t.h5md", "H5MD"), ("t.ncdf", "NCDF")):
+        write(tmp_path / name, kind, **({"dt": INTERVAL} if kind == "DCD" else {}))
+        content = bytearray((tmp_path / name).read_bytes())
+        content[8:60] = bytes(52)
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=name):
+            list(open_source(tmp_path / name, topology=topology, format=kind.lower()).chunks)
+    assert not said

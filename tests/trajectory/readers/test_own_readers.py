@@ -244,9 +244,7 @@ def test_configuration_numbers_that_are_rewound_or_full(tmp_path, opened):
     (tmp_path / "XDATCAR").write_text(text.replace("n= 2", "n=******"))
     np.testing.assert_array_equal(opened(tmp_path / "XDATCAR").steps, [999999, 1000000, 1000001])
     (tmp_path / "XDATCAR").write_text(text.replace("n= 2", "n=" + "9" * 20))
-    with pytest.raises(
-        InputError, match="XDATCAR: configuration 99999999999999999999 is larger than"
-    ):
+    with pytest.raises(InputError, match="XDATCAR: configuration 99999999999999999999 is larger than"):
         opened(tmp_path / "XDATCAR")
 
 
