@@ -53,7 +53,9 @@ def positive(p):
 def slow_coordinates(start, end, resolved=True):
     """Coefficients of the kinetic map, of the processes that count or of all."""
     values, coefficients = identification.kinetic_map(np.stack([start.T @ start, start.T @ end, end.T @ end]))
-    return coefficients[:, : identification._resolved(values, len(start))] if resolved else coefficients
+    if not resolved:
+        return coefficients
+    return coefficients[:, identification._resolved(values, identification._above_noise(coefficients, start, end))]
 
 
 def barycentric(coefficients, corners):

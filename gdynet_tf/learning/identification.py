@@ -41,6 +41,7 @@ _SAMPLES = 2_000_000  # pairs of frames that the map rests on
 _CLUSTERED = 20_000  # of them for the centres of the microstates
 _RANK = 1e-9  # variance, relative to the largest, below which a function is not there
 _NEGLIGIBLE = 0.005  # of the score, for what is left out of the kinetic map
+_NOISE = 1.0  # standard errors above the largest eigenvalue of noise
 _TOLERANCE = 0.02  # of the score, for what identification may lose
 _VISITS = 20  # of a microstate at least
 _SOFT = 3.0  # variance of the interpolation in variances within microstates: half the distance of even ones
@@ -139,8 +140,10 @@ def find_state_map(start: np.ndarray, end: np.ndarray) -> StateMapResult:
     n = start.shape[1]
     covariances = _covariances(start, end)
     values, coefficients = kinetic_map(covariances)
-    coefficients = coefficients[:, : _resolved(values, len(start))]
-    score = _vamp2(covariances)
+    above_noise = _above_noise(coefficients, start, end)
+    kept = np.column_stack([np.ones(n), coefficients[:, above_noise]])
+    score, to_keep = _vamp2(covariances), _vamp2(kept.T @ covariances @ kept)
+    coefficients = coefficients[:, _resolved(values, above_noise)]
     identity = StateMapResult(
         projection=np.zeros((n, n - 1)),
         centers=np.zeros((N_MICROSTATES, n - 1)),
@@ -157,7 +160,7 @@ def find_state_map(start: np.ndarray, end: np.ndarray) -> StateMapResult:
     for result in _candidates(identity, start, end, coefficients):
         mapped = result(start)
         after = _vamp2(_covariances(mapped, result(end)))
-        lost.append(score - after)
+        lost.append(to_keep - after)  # noise has a score of its own
         if lost[-1] <= _TOLERANCE:
             return replace(
                 result,
@@ -215,15 +218,23 @@ def _vamp2(covariances: np.ndarray) -> float:
     return float(np.square(whitened[0].T @ c0t @ whitened[1]).sum())
 
 
-def _resolved(eigenvalues: np.ndarray, n_samples: int) -> int:
-    """Number of processes, without the stationary one, that count in the score and stand out of the noise.
+def _above_noise(coefficients: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """(r - 1,) bool: which processes, without the stationary one, stand out of the noise.
 
-    White noise has sample autocorrelations of 1/sqrt(n_samples), so that leaving out what is less than twice that costs
-    at most 4/n_samples of the score.
+    The standard error of an eigenvalue is that of the mean of psi(t) psi(t + tau): of noise that splits a rare state,
+    it rests on the few pairs in that state. Of m functions that are white noise, the largest eigenvalue is about
+    sqrt(2 m) standard errors (E. P. Wigner, Ann. Math. 67, 325 (1958)).
     """
-    processes = np.maximum(eigenvalues[1:], 0)
-    left_out = np.cumsum(np.square(processes)[::-1])[::-1]
-    return int(np.sum((left_out > _NEGLIGIBLE) & (processes > 2 / np.sqrt(n_samples))))
+    products = (start @ coefficients) * (end @ coefficients)
+    error = np.sqrt(np.square(products).mean(axis=0) / len(start))
+    largest = np.sqrt(2 * np.arange(len(error), 0, -1))
+    return products.mean(axis=0) > (largest + _NOISE) * error
+
+
+def _resolved(eigenvalues: np.ndarray, above_noise: np.ndarray) -> np.ndarray:
+    """(r - 1,) bool: which of the processes that stand out of the noise count in the score."""
+    left_out = np.cumsum(np.where(above_noise, np.square(eigenvalues[1:]), 0)[::-1])[::-1]
+    return above_noise & (left_out > _NEGLIGIBLE)
 
 
 def _interpolate(points: np.ndarray, centers: np.ndarray, memberships: np.ndarray) -> np.ndarray:

@@ -135,6 +135,22 @@ def test_a_state_of_few_frames_among_many_outputs():
     np.testing.assert_allclose(result(chi)[..., 1].sum(), 40, rtol=0.1)
 
 
+def test_noise_that_splits_a_rare_state_is_not_resolved():
+    """100 of 5,000 frames: noise in them has autocorrelations of 0.1, far above 1/sqrt(5,000)."""
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        states = np.zeros((500, 10), int)
+        states[200:, :4], states[100:150, 7], states[300:350, 9] = 1, 2, 2
+        chi = np.eye(3)[states]
+        share = rng.random((500, 10, 2))
+        chi = np.concatenate([chi, chi[..., 2:] * share / 2], axis=2)
+        chi[..., 2] -= chi[..., 3:].sum(axis=2)
+        result = find_state_map(chi[:-10].reshape(-1, 5), chi[10:].reshape(-1, 5))
+        assert result.n_resolved == 3
+        assert [finding.kind for finding in result.findings] == ["superfluous states"]
+        np.testing.assert_allclose(result(chi).mean(axis=(0, 1)), [0.74, 0.24, 0.02, 0, 0], atol=1e-3)
+
+
 def test_blur_does_not_shorten_the_relaxation():
     """Noise in chi raises C00 alone, so linear states forget too quickly; the memberships do not."""
     chi, states = two_states(0.05, 1, 0.1, seed=3)
