@@ -19,7 +19,7 @@ _R_MAX = 8.0  # Å
 _TARGETS_TO_COUNT = 50_000  # targets x frames of distributions, within 200 to 10,000 frames
 _FEW_TARGETS = 10  # of which a density in space is shown in any case
 _PLACES = 0.5  # correlation of the densities in two halves of the data, from which on it is more than a cloud
-_VOXELS = 250_000  # of a density
+_VOXELS = 500_000  # of the densities of all states, as many as the three-dimensional view shows
 _REACH, _FARTHEST = 4.0, 5.0  # Å about a target that its picture shows
 _TOGETHER = 1.25  # of the radius of the narrowest first shell, up to which another one is drawn as one with it
 _ATOMS_TO_EXPORT = 200_000  # atoms x frames of the coloured trajectory
@@ -261,7 +261,7 @@ def _space(found: AtomisticResults, chi: Chi) -> None:
     # Ions on the sites of a crystal have one, however many they are; molecules of a liquid have none.
     if len(system.targets) <= _FEW_TARGETS or ga.density_correlation(system) >= _PLACES:
         volume = abs(np.linalg.det(np.asarray(system.lattices[0][0])))
-        found.density = ga.state_density(chi, system, max(0.25, (volume / _VOXELS) ** (1 / 3)))
+        found.density = ga.state_density(chi, system, max(0.25, (volume * chi.n_states / _VOXELS) ** (1 / 3)))
 
 
 def _bin_width(system: ga.System, axis: int) -> float:
