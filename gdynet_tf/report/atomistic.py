@@ -19,7 +19,8 @@ _R_MAX = 8.0  # Å
 _TARGETS_TO_COUNT = 50_000  # targets x frames of distributions, within 200 to 10,000 frames
 _FEW_TARGETS = 10  # of which a density in space is shown in any case
 _PLACES = 0.5  # correlation of the densities in two halves of the data, from which on it is more than a cloud
-_VOXEL, _VOXELS, _MOST_VOXELS = 0.25, 250_000, 5e7  # Å; of a density; of all states, in cells that are flat
+_VOXEL, _MOST_VOXELS = 0.25, 5e7  # Å; of all states, in cells that are flat
+_VOXELS = 500_000  # of the densities of all states, as many as the three-dimensional view shows
 _REACH, _FARTHEST = 4.0, 5.0  # Å about a target that its picture shows
 _TOGETHER = 1.25  # of the radius of the narrowest first shell, up to which another one is drawn as one with it
 _ATOMS_TO_EXPORT = 200_000  # atoms x frames of the coloured trajectory
@@ -264,8 +265,8 @@ def _space(found: AtomisticResults, chi: Chi) -> None:
     # Ions on the sites of a crystal have one, however many they are; molecules of a liquid have none.
     if len(system.targets) <= _FEW_TARGETS or ga.density_correlation(system) >= _PLACES:
         cell = np.asarray(system.lattices[0][:1])[0]
-        edges = np.linalg.norm(cell, axis=1)
-        spacing = min(max(_VOXEL, (abs(np.linalg.det(cell)) / _VOXELS) ** (1 / 3)), float(edges.min()))
+        edges, volume = np.linalg.norm(cell, axis=1), abs(np.linalg.det(cell))
+        spacing = min(max(_VOXEL, (volume * chi.n_states / _VOXELS) ** (1 / 3)), float(edges.min()))
         if (edges / spacing).prod() * chi.n_states <= _MOST_VOXELS:
             found.density = ga.state_density(chi, system, spacing)
         else:

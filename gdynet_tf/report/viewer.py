@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["scene"]
 
-_VOXELS = 200_000  # of all states together, a byte each
+_VOXELS = 600_000  # of all states together, a byte each
 _INSIDE = 0.7  # share of the targets within the surface
 _SMOOTHING = 0.25  # Å, standard deviation; a surface through counts would be ragged
 _HOST = 2000  # atoms of the cell that are shown around the densities, at most

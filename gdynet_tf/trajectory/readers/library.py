@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Generator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import BinaryIO, TypeVar, cast
 
 import numpy as np
@@ -100,9 +101,13 @@ def records(program: str, file: Path, dtype: np.dtype, path: str | Path) -> Gene
     TruncatedFile
         At the end, if it ended with another error.
     """
-    command = [sys.executable, "-W", "ignore", "-c", program, str(file)]
-    quiet = subprocess.DEVNULL
-    with subprocess.Popen(command, stdin=quiet, stdout=subprocess.PIPE, stderr=quiet) as process:
+    # Not from the folder that the user is in, where a module may be called like one that is needed.
+    program = "import sys\nsys.path = [folder for folder in sys.path if folder]\n" + program
+    command = [sys.executable, "-W", "ignore", "-c", program, str(file.resolve())]
+    with (
+        TemporaryFile() as complaint,
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaint) as process,
+    ):
         stdout = cast(BinaryIO, process.stdout)
         try:
             while len(record := stdout.read(dtype.itemsize)) == dtype.itemsize:
@@ -110,7 +115,9 @@ def records(program: str, file: Path, dtype: np.dtype, path: str | Path) -> Gene
             code = process.wait()
         finally:
             process.kill()
+        complaint.seek(0)
+        told = complaint.read().decode("utf-8", "replace").split("\n")[-2:-1]
     if code == 1:
-        raise TruncatedFile(f"{path}: cannot be read to its end; the file is truncated or damaged")
+        raise TruncatedFile(f"{path}: cannot be read to its end, where it is truncated or damaged ({''.join(told)})")
     if code:
         raise InputError(f"{path}: is damaged: the library that reads it crashes")

@@ -594,17 +594,23 @@ def test_damage_within_a_compressed_frame(opened, tmp_path, seed):
         opened(tmp_path / "t.xtc", topology=DATA / "water.tpr")
 
 
+def test_a_folder_with_modules_of_the_same_name(opened, tmp_path, monkeypatch):
+    (tmp_path / "numpy.py").write_text("raise SystemExit(5)")
+    monkeypatch.chdir(tmp_path)
+    assert len(opened(DATA / "water.xtc", topology=DATA / "water.tpr").positions) == 6
+
+
 @pytest.mark.parametrize(
     ("end", "error", "message"),
     [
         ("", None, ""),
-        ("raise OSError", TruncatedFile, "t: cannot be read to its end; the file is truncated or damaged"),
+        ("raise OSError('no')", TruncatedFile, r"t: cannot be read to its end, .* damaged \(OSError: no\)"),
         ("os.abort()", InputError, "t: is damaged: the library that reads it crashes"),
     ],
 )
 def test_a_library_that_crashes(end, error, message):
     """Its records come first."""
-    program = f"import os, sys; os.write(1, sys.argv[1].encode()); {end}"
+    program = f"import os, sys; os.write(1, sys.argv[1][-4:].encode()); {end}"
     found = records(program, Path("abcd"), np.dtype([("letters", "S2")]), "t")
     assert [next(found)["letters"], next(found)["letters"]] == [b"ab", b"cd"]
     with pytest.raises(error, match=message) if error else contextlib.nullcontext():
