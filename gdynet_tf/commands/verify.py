@@ -17,8 +17,8 @@ logger = logging.getLogger(__name__)
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="verify.py",
-        description="Read every file of graph directories, runs, reports and selections, whole, and compare it with the digest that was "
-        "taken when it was written. Exit code 1 when one differs.",
+        description="Read every file of graph directories, runs, reports and selections, whole, and compare it with "
+        "the digest that was taken when it was written. Exit code 1 when one differs.",
     )
     parser.add_argument("directories", nargs="+", metavar="DIR", help="graph directory, run or selection")
     return parser
