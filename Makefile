@@ -1,10 +1,11 @@
-# make demo: the shipped example from trajectory to report; make test: all tests; make docs: the site, in site/.
+# make demo: the shipped example from trajectory to report; make test: all tests; make docs: the site, in site/; make torture: the
+# promises of docs/reliability.md put to the test.
 # Each installs what it needs.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test fuzz mutants lint docs notebooks clean
+.PHONY: demo test torture fuzz mutants lint docs notebooks clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python preprocess/build_graphs.py --edges distance --out graphs.demo --overwrite
@@ -13,6 +14,10 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov=gdynet_tf --cov-report=term --cov-fail-under=90
+
+# Commands killed, starved and crowded, and what they leave: 15 minutes on two idle cores; see docs/reliability.md.
+torture: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/torture
 
 # Any input: results against brute force (hypothesis), and damaged files of every format. About two hours on one core.
 fuzz: $(VENV)/.installed-dev

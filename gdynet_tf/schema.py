@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from gdynet_tf.errors import InputError
 from gdynet_tf.files import is_single_component
 
-__all__ = ["Config", "Meta", "Scores", "check_schema"]
+__all__ = ["Config", "Meta", "Scores", "SelectionConfig", "check_schema"]
 
 
 def _component(name: str) -> str:
@@ -180,6 +180,19 @@ class Config(_Part):
         return self
 
 
+class SelectionConfig(_Part):
+    """``config.json`` of a selection."""
+
+    n_states: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)]
+    tau: Count
+    lags: Annotated[list[Count], Field(min_length=1)]
+    n_splits: Annotated[int, Field(ge=2)]
+    n_restarts: Count
+    epochs: Count
+    seed: Index
+    graphs: _Reference
+
+
 class _Agreement(_Part):
     n_restarts: Count
     canonical_correlations: list[float]
@@ -211,13 +224,13 @@ def check_schema(content: Any, schema: type[Model], file: str | Path) -> Model:
     content : object
         As ``json.loads`` gives it.
     schema : type
-        `Meta`, `Config` or `Scores`.
+        `Meta`, `Config`, `Scores` or `SelectionConfig`.
     file : path-like
         For the message.
 
     Returns
     -------
-    Meta, Config or Scores
+    Meta, Config, Scores or SelectionConfig
 
     Raises
     ------

@@ -12,9 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gdynet_tf._version import __version__
 from gdynet_tf.commands.console import run_command, tell
 from gdynet_tf.errors import InputError
+from gdynet_tf.files import read_json, write_json
+from gdynet_tf.graphs.store import open_graphs
+from gdynet_tf.learning.settings import is_begun
 from gdynet_tf.locks import locked
+from gdynet_tf.manifest import NAME as MANIFEST
+from gdynet_tf.manifest import write_manifest
 from gdynet_tf.networks.backend import load_tensorflow
 from gdynet_tf.times import readable_unit
 
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+_DEFAULTS = {"n_states": [2, 3, 4], "n_splits": 3, "n_restarts": 2, "epochs": 30}
 logger = logging.getLogger(__name__)
 
 
@@ -34,20 +41,44 @@ def _parser() -> argparse.ArgumentParser:
         "equation on data that were not trained on; none where the data could not have shown a failure.",
     )
     parser.add_argument("--graphs", default="graphs", help="graph directory (default: %(default)s)")
-    parser.add_argument("--n-states", type=int, nargs="+", default=[2, 3, 4], metavar="N", help="(default: 2 3 4)")
-    parser.add_argument("--tau", type=int, required=True, metavar="T", help="lag time of the trainings in frames")
+    parser.add_argument("--n-states", type=int, nargs="+", metavar="N", help="(default: 2 3 4)")
+    parser.add_argument("--tau", type=int, metavar="T", help="lag time of the trainings in frames")
     parser.add_argument("--lags", type=int, nargs="+", metavar="T", help="lag times to test (default: around --tau)")
-    parser.add_argument("--n-splits", type=int, default=3, help="folds of the cross-validation (default: %(default)s)")
-    parser.add_argument(
-        "--n-restarts", type=int, default=2, help="trainings of each fold, from different seeds (default: %(default)s)"
-    )
-    parser.add_argument("--epochs", type=int, default=30, help="of each training, at most (default: %(default)s)")
+    parser.add_argument("--n-splits", type=int, help="folds of the cross-validation (default: 3)")
+    parser.add_argument("--n-restarts", type=int, help="trainings of each fold, from different seeds (default: 2)")
+    parser.add_argument("--epochs", type=int, help="of each training, at most (default: 30)")
     parser.add_argument("--seed", type=int, help="of weights and shuffling (default: drawn)")
     parser.add_argument("--out", default="selection", help="directory to write (default: %(default)s)")
+    parser.add_argument("--resume", action="store_true", help="continue an interrupted selection, with its settings")
     return parser
 
 
+def _take_up(args: argparse.Namespace) -> None:
+    """Set the options to those of an interrupted selection."""
+    from gdynet_tf.schema import SelectionConfig, check_schema
+
+    out = Path(args.out)
+    for name in (*_DEFAULTS, "tau", "lags", "seed"):
+        if getattr(args, name) is not None:
+            raise InputError(f"--{name.replace('_', '-')}: --resume goes on with the settings of {out}")
+    if not (out / "config.json").is_file():
+        raise InputError(f"{out}: no config.json in it, there is nothing to resume; without --resume it begins")
+    if (out / MANIFEST).is_file():
+        raise InputError(f"{out}: is finished, there is nothing to resume")
+    config = check_schema(read_json(out / "config.json"), SelectionConfig, out / "config.json")
+    for name in (*_DEFAULTS, "tau", "lags", "seed"):
+        setattr(args, name, getattr(config, name))
+    args.graphs = config.graphs.path
+    if open_graphs(args.graphs).sha256 != config.graphs.sha256:
+        raise InputError(f"{args.graphs}: is not the graph directory that {out} was begun with")
+
+
 def _check(args: argparse.Namespace) -> None:
+    if args.tau is None:
+        raise InputError("`tau` is needed")
+    for name, default in _DEFAULTS.items():
+        if getattr(args, name) is None:
+            setattr(args, name, default)
     if min(args.n_states) < 2 or len(set(args.n_states)) < len(args.n_states):
         raise InputError(f"--n-states {_words(args.n_states)}: different numbers of at least 2 are needed")
     if args.tau < 1:
@@ -61,8 +92,8 @@ def _check(args: argparse.Namespace) -> None:
             raise InputError(f"--{option.replace('_', '-')} {value}: must be at least 1")
     if args.seed is not None and not 0 <= args.seed < 2**31:
         raise InputError(f"--seed {args.seed}: must be from 0 to {2**31 - 1}")
-    if Path(args.out).exists():
-        raise InputError(f"{args.out}: exists; --out names another directory")
+    if is_begun(Path(args.out)) and not args.resume:
+        raise InputError(f"{args.out}: exists; --resume continues it, --out names another directory")
 
 
 def _words(numbers: Sequence[int]) -> str:
@@ -75,9 +106,10 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _select(args: argparse.Namespace) -> int:
+    if args.resume:
+        _take_up(args)
     _check(args)
     from gdynet_tf.analysis import default_lags
-    from gdynet_tf.graphs.store import open_graphs
     from gdynet_tf.learning.pairs import lagged_pairs
     from gdynet_tf.learning.splits import time_folds
 
@@ -104,6 +136,7 @@ def _select(args: argparse.Namespace) -> int:
     n_trainings = len(args.n_states) * args.n_splits * args.n_restarts
     logger.info(f"graphs: {graphs.path}, seed {seed}, {n_trainings} trainings at tau {args.tau}")
     out = Path(args.out)
+    _write_config(out, args, lags, seed, graphs)
     with graphs.unchanged():
         selection = select_model(
             graphs=graphs,
@@ -114,10 +147,11 @@ def _select(args: argparse.Namespace) -> int:
             n_restarts=args.n_restarts,
             seed=seed,
             folder=out / "trainings",
+            resume=args.resume,
             progress=not args.quiet,
         )
     _print_result(selection, graphs)
-    _write(selection, graphs, args, lags, seed, out)
+    _write(selection, out)
     logger.info(f"written: {out}")
     return 0 if selection.recommended else 1
 
@@ -148,30 +182,26 @@ def _print_result(selection: Selection, graphs: GraphDataset) -> None:
         logger.info(f"next: python train.py --graphs {graphs.path} --n-states {chosen.n_states} --tau {chosen.lag}")
 
 
-def _write(
-    selection: Selection,
-    graphs: GraphDataset,
-    args: argparse.Namespace,
-    lags: Sequence[int],
-    seed: int,
-    out: Path,
-) -> None:
-    """config.json, the table, the figure and the recommendation."""
-    os.environ.setdefault("MPLBACKEND", "Agg")
-    from gdynet_tf._version import __version__
-    from gdynet_tf.analysis import plots
-    from gdynet_tf.files import write_json
-
+def _write_config(out: Path, args: argparse.Namespace, lags: Sequence[int], seed: int, graphs: GraphDataset) -> None:
+    """What the result follows from, and a resumed selection goes on with."""
+    out.mkdir(parents=True, exist_ok=True)
     write_json(
         out / "config.json",
         {
             "seed": seed,
             **{name: getattr(args, name) for name in ("n_states", "tau", "n_splits", "n_restarts", "epochs")},
-            "lags": lags,
+            "lags": list(lags),
             "graphs": {"path": str(Path(args.graphs).resolve()), "sha256": graphs.sha256},
             "versions": {"gdynet_tf": __version__, "numpy": np.__version__},
         },
     )
+
+
+def _write(selection: Selection, out: Path) -> None:
+    """The table, the figure, the recommendation, and the manifest, which says that all is there."""
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    from gdynet_tf.analysis import plots
+
     axes = plots.selection(selection)
     plots.save_figure(axes[0].figure, out / "selection", selection.to_dataframe())
     chosen = selection.recommended
@@ -184,6 +214,7 @@ def _write(
             "findings": [finding.to_dict() for finding in (selection.finding, *selection.findings)],
         },
     )
+    write_manifest(out, leave_out=("trainings",))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

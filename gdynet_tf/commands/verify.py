@@ -17,10 +17,10 @@ logger = logging.getLogger(__name__)
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="verify.py",
-        description="Read every file of graph directories and runs, whole, and compare it with the digest that was "
-        "taken when it was written. Exit code 1 when one differs.",
+        description="Read every file of graph directories, runs, reports and selections, whole, and compare it with "
+        "the digest that was taken when it was written. Exit code 1 when one differs.",
     )
-    parser.add_argument("directories", nargs="+", metavar="DIR", help="graph directory or run")
+    parser.add_argument("directories", nargs="+", metavar="DIR", help="graph directory, run or selection")
     return parser
 
 
@@ -29,7 +29,7 @@ def _run(args: argparse.Namespace) -> int:
     for folder in map(Path, args.directories):
         if not folder.is_dir():
             raise InputError(f"{folder}: no such directory")
-        parts = [folder, *([folder / "graphs"] if (folder / "graphs" / NAME).is_file() else [])]
+        parts = [folder, *sorted(file.parent for file in folder.glob(f"*/{NAME}"))]
         for part in parts:
             n_files, problems = verify_files(part, progress=not args.quiet)
             for problem in problems:

@@ -1,5 +1,6 @@
 """Pieces of work done one after the other, or on several processes of this machine."""
 
+import logging
 import os
 import signal
 import threading
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 
 __all__ = ["available_cores", "run_jobs"]
 
+logger = logging.getLogger(__name__)
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -36,7 +38,8 @@ def run_jobs(
     finished : callable
     n_workers : int
         Processes; with 1 everything is done in this one. They are spawned: a script that asks for more needs the usual
-        ``if __name__ == "__main__":``. They end with this process, however it ends.
+        ``if __name__ == "__main__":``. They end with this process, however it ends. Where the system lets none be had,
+        everything is done in this one, with a warning.
 
     Raises
     ------
@@ -49,7 +52,13 @@ def run_jobs(
         return
     # Forked children of a process with threads, as TensorFlow's, may hang.
     context = get_context("spawn")
-    with ProcessPoolExecutor(min(n_workers, len(jobs)), mp_context=context, initializer=_end_with_parent) as pool:
+    try:
+        pool = ProcessPoolExecutor(min(n_workers, len(jobs)), mp_context=context, initializer=_end_with_parent)
+    except OSError as error:  # semaphores need a /dev/shm that can be written
+        logger.warning(f"other processes cannot be used ({error.strerror}): all is done in this one")
+        run_jobs(function, jobs, finished)
+        return
+    with pool:
         with _without_interrupts():
             futures = {pool.submit(function, *arguments): key for key, arguments in jobs.items()}
         try:

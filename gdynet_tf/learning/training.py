@@ -166,6 +166,7 @@ class _Checkpoint:
                 f"{file}: cannot be read, the training cannot go on from it: {error}; `overwrite=True` starts afresh"
             ) from None
         checkpoint._write_results(models[checkpoint.best + 1])
+        checkpoint._forget_others()
         return checkpoint, models[len(history)]
 
     def _model_file(self, epoch: int) -> Path:
@@ -186,7 +187,12 @@ class _Checkpoint:
         model.save(self._model_file(last))
         write_json(states / "state.json", {"history": self.history})
         self._write_results(model if is_best else None)
-        for file in set(states.glob("epoch_*")) - {self._model_file(last), self._model_file(self.best + 1)}:
+        self._forget_others()
+
+    def _forget_others(self) -> None:
+        """Remove the models of other epochs than the last and the best one."""
+        last = self._model_file(len(self.history))
+        for file in set(last.parent.glob("epoch_*")) - {last, self._model_file(self.best + 1)}:
             file.unlink()
 
     def _write_results(self, best: keras.Model | None) -> None:

@@ -15,6 +15,7 @@ import gdynet_tf.analysis as ga
 from gdynet_tf.errors import as_options
 from gdynet_tf.files import whole_folder
 from gdynet_tf.locks import locked
+from gdynet_tf.manifest import write_manifest
 from gdynet_tf.report import tables
 from gdynet_tf.report.analyse import analyse
 from gdynet_tf.report.atomistic import ReportOptions, write_files
@@ -77,6 +78,7 @@ def write_report(path: str | Path, split: str = "test", options: ReportOptions |
             files = write_files(analysis.atomistic, analysis.chi, new) if analysis.atomistic else []
             write_summary(analysis, new / "summary.json")
             html = _render(analysis, figures, files, folder.name)
+            write_manifest(new)
         temporary = report.with_suffix(".tmp")
         temporary.write_text(html, encoding="utf-8")
         os.replace(temporary, report)

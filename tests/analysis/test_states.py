@@ -120,6 +120,16 @@ def test_agreement_of_restarts(states):
         ga.state_agreement(runs[0], runs[0][:5])
 
 
+def test_from_which_f1_score_on_a_state_is_found_again():
+    """Of ten frames of state 0, the other run gives six, seven or eight to it, and none of another state's."""
+    states = np.repeat([0, 1], 10)
+    for shared, found in ((6, False), (7, True), (8, True)):  # F1 is 12/16, 14/17, 16/18
+        other = np.where(np.arange(20) < shared, 0, 1)
+        result = ga.restart_agreement([np.eye(2)[s][:, None] for s in (states, other)])
+        assert result.f1[0] == pytest.approx(2 * shared / (10 + shared))
+        assert result.found_again[0] == found
+
+
 def test_a_state_that_neither_has():
     chi = np.eye(3)[[0, 1, 0, 1]][:, None]
     np.testing.assert_array_equal(ga.state_agreement(chi, chi).f1, [1, 1, 0])

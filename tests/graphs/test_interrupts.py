@@ -1,5 +1,6 @@
 """Ctrl-C, which a terminal sends to all processes at once, is one line."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -8,6 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from gdynet_tf.graphs import executors
 
 SCRIPT = """
 import argparse
@@ -68,3 +71,16 @@ def test_one_line(tmp_path, after, seconds):
     while living(process.pid) and time.monotonic() < until:
         time.sleep(0.1)
     assert living(process.pid) == []
+
+
+def test_where_no_other_processes_can_be_had(monkeypatch, caplog):
+    """A /dev/shm that cannot be written holds no semaphores: slower, but done."""
+
+    def refuse(*arguments, **options):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(executors, "ProcessPoolExecutor", refuse)
+    done = {}
+    executors.run_jobs(abs, {n: (-n,) for n in range(3)}, done.__setitem__, 2)
+    assert done == {0: 0, 1: 1, 2: 2}
+    assert caplog.messages == ["other processes cannot be used (Read-only file system): all is done in this one"]

@@ -160,6 +160,16 @@ def test_too_large_for_the_disk(build, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("edges", ["gaussian", "distance"])
+def test_the_last_byte_on_the_disk(build, tmp_path, monkeypatch, edges):
+    free = graph_size([walk()], 5, edges, {"dmin": 0.0, "dmax": 7.0, "step": 0.2, "sigma": 0.2})
+    monkeypatch.setattr(partial.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, free))
+    build(edges=edges)
+    free -= 1
+    with pytest.raises(InputError, match="do not fit on the disk"):
+        build(edges=edges, out=tmp_path / "other")
+
+
 def test_failure_leaves_nothing(build, tmp_path):
     with pytest.raises(InputError, match="`n_neighbors=6`: only 5 neighbours can be reached"):
         build([walk(periodic=(False,) * 3)], n_neighbors=6)

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from scipy.linalg import expm
 
 import gdynet_tf.analysis as ga
 from gdynet_tf.commands import select_model as command
+from gdynet_tf.commands import verify
 from gdynet_tf.graphs.build import build_graphs
 from gdynet_tf.learning.selection import Selection, disagreement, recommend
 from gdynet_tf.learning.selection.candidates import Candidate, Shortfall, scan_lags
@@ -247,7 +249,29 @@ def test_command_recommends_two_states(graphs, tmp_path, capsys):
     assert len(rows[0]["vamp2_folds"].split()) == 2
     assert (out / "selection.png").stat().st_size > 5000
     assert command.main([*words, "--out", str(out)]) == 2
-    assert capsys.readouterr().err == f"error: {out}: exists; --out names another directory\n"
+    said = capsys.readouterr().err
+    assert said == f"error: {out}: exists; --resume continues it, --out names another directory\n"
+    assert verify.main([str(out)]) == 0
+
+    def resume(*words):
+        code = command.main(["--resume", "--out", str(out), *words])
+        return code, capsys.readouterr().err
+
+    assert resume() == (2, f"error: {out}: is finished, there is nothing to resume\n")
+    table = (out / "selection.csv").read_text()
+    for name in ("manifest.json", "recommendation.json", "selection.csv"):
+        (out / name).unlink()
+    shutil.rmtree(out / "trainings" / "n3_fold2_seed1")
+    assert resume("--tau", "2") == (2, f"error: --tau: --resume goes on with the settings of {out}\n")
+    assert resume() == (0, "")
+    assert (out / "selection.csv").read_text() == table
+    (out / "manifest.json").unlink()
+    (out / "config.json").write_text(json.dumps(config | {"tau": 0}))
+    assert "config.json: altered, tau: Input should be greater than or equal to 1" in resume()[1]
+    (out / "config.json").write_text(json.dumps(config | {"graphs": config["graphs"] | {"sha256": "0"}}))
+    assert resume()[1] == f"error: {graphs}: is not the graph directory that {out} was begun with\n"
+    (out / "config.json").unlink()
+    assert "no config.json in it, there is nothing to resume; without --resume it begins" in resume()[1]
 
 
 def test_command_refuses(graphs, tmp_path, capsys):
@@ -265,6 +289,7 @@ def test_command_refuses(graphs, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        ("", "--tau is needed"),
         ("--tau 0", "--tau 0: must be at least 1"),
         ("--tau 2 --n-states 1 2", "--n-states 1 2: different numbers of at least 2 are needed"),
         ("--tau 2 --n-states 2 2", "--n-states 2 2: different numbers of at least 2 are needed"),

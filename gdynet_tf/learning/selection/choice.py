@@ -185,6 +185,7 @@ def select_model(
     n_restarts: int,
     seed: int,
     folder: str | Path,
+    resume: bool = False,
     progress: bool = True,
 ) -> Selection:
     """Cross-validate every number of states with several seeds, and scan the lags of the test data of all folds.
@@ -205,6 +206,8 @@ def select_model(
         Of the first.
     folder : path-like
         Gets a directory for each training.
+    resume : bool
+        Take up the trainings that are there.
     progress : bool
 
     Returns
@@ -226,6 +229,7 @@ def select_model(
                     replace(settings, n_states=n),
                     seed + restart,
                     Path(folder) / f"n{n}_fold{k + 1}_seed{seed + restart}",
+                    resume=resume,
                     progress=progress,
                 )
                 identify_states(model, graphs, fold.train, settings.tau)

@@ -1,6 +1,7 @@
 """Readers: against ASE, MDAnalysis and pymatgen, and every message about a damaged file."""
 
 import gzip
+import itertools
 from dataclasses import replace
 
 import ase
@@ -146,6 +147,21 @@ def test_lammps_triclinic_like_mdanalysis(tmp_path):
     for x, lattice, step in zip(t.positions, t.lattices, universe.trajectory, strict=True):
         np.testing.assert_allclose(x, step.positions, atol=1e-5)  # MDAnalysis keeps float32
         np.testing.assert_allclose(np.abs(np.linalg.det(lattice)), step.volume, rtol=1e-5)
+
+
+@pytest.mark.parametrize("signs", list(itertools.product((-1, 0, 1), repeat=3)))
+def test_bounds_of_a_triclinic_box_are_those_of_its_corners(tmp_path, signs):
+    lattice, origin = np.array([[5.0, 0, 0], [0, 6, 0], [0, 0, 7]]), np.array([1.0, -2, 3])
+    lattice[1, 0], lattice[2, 0], lattice[2, 1] = np.array(signs) * [1.1, 0.8, 1.4]
+    corners = origin + np.array(list(itertools.product((0, 1), repeat=3))) @ lattice
+    bounds = [
+        (corners[:, axis].min(), corners[:, axis].max(), tilt)
+        for axis, tilt in enumerate((lattice[1, 0], lattice[2, 0], lattice[2, 1]))
+    ]
+    at = origin + [0.5, 0.25, 0.125] @ lattice
+    t = read(dump(tmp_path / "t.dump", [[(1, 1, *at)]], bounds, tilt="xy xz yz "), species=["Li"])
+    np.testing.assert_allclose(t.lattices[0], lattice, atol=1e-12)
+    np.testing.assert_allclose(t.positions[0, 0] @ np.linalg.inv(lattice), [0.5, 0.25, 0.125], atol=1e-12)
 
 
 def test_lammps_general_triclinic_box(tmp_path):
