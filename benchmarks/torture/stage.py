@@ -123,8 +123,11 @@ class Process:
         with open(self._err[0], encoding="utf-8", errors="replace") as pipe:
             err = pipe.read()
         code = os.waitstatus_to_exitcode(status)
-        if "Traceback" in err or "Error:" in err:
-            faults.append(f"traceback: {err.strip().splitlines()[-1]}")
+        last = (err.strip().splitlines() or [""])[-1]
+        # Python's own words in a worker that was still starting when the command was killed; nothing here runs before.
+        unborn = code == -signal.SIGKILL and last.startswith(("EOFError", "_pickle.UnpicklingError"))
+        if ("Traceback" in err or "Error:" in err) and not unborn:
+            faults.append(f"traceback: {last}")
         elif code > 0 and sum(line.startswith("error: ") for line in err.splitlines()) != 1:
             faults.append("not one line")
         if code < 0 and code != -signal.SIGKILL:

@@ -20,6 +20,7 @@ from gdynet_tf.commands import report as command
 from gdynet_tf.errors import InputError
 from gdynet_tf.files import digest
 from gdynet_tf.graphs.build import build_graphs
+from gdynet_tf.manifest import verify_files
 from gdynet_tf.report import ReportOptions, analyse, plots, report_paths, write_report
 from gdynet_tf.report.atomistic import AtomisticResults, _space
 from gdynet_tf.report.composition import formula_text, targets_text
@@ -647,3 +648,55 @@ def test_panels_that_share_an_axis_share_its_unit(run):
     assert [ax.get_ylabel() for ax in axes] == ["timescale (ps)"] * 2
     shown = [label for label in axes[0].get_yticklabels() if label.get_text()]
     assert all(float(label.get_text()) == pytest.approx(label.get_position()[1], rel=1e-4) for label in shown)
+
+
+def altered_chi(run, change):
+    """A run whose chi has been changed, without a manifest that would tell."""
+    file = run / "chi" / "md.npy"
+    chi = np.load(file)
+    change(chi)
+    np.save(file, chi)
+    return run
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(np.nan, "not finite"), (np.inf, "not finite"), (-0.5, "holds -0.5"), (0.9, r"add up to|probabilities")],
+)
+def test_chi_that_are_no_probabilities(run, capsys, value, message):
+    altered_chi(run, lambda chi: chi.__setitem__((2900, 1, 0), value))
+    assert command.main([str(run)]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert re.search(rf"error: .*chi: altered, chi of segment 0.*({message})", err)
+
+
+def test_a_lone_atom_has_no_surroundings(tmp_path, few_figures):
+    rng = np.random.default_rng(0)
+    positions = np.cumsum(rng.normal(0, 0.1, (3000, 1, 3)), axis=0)
+    cells = np.repeat(np.eye(3)[None] * 4, 3000, axis=0)
+    trajectory = Trajectory("md", positions, cells, [3], frame_interval=0.1, time_unit="ps", unwrapped=True)
+    graphs = build_graphs(trajectory, "Li", n_neighbors=3, out=tmp_path / "g", progress=False)
+    run = write_run(tmp_path / "r", 2, n_targets=1, graphs=graphs.path)
+    _, analysis = write_report(run)
+    assert analysis.atomistic.rdf is None
+    assert "No radial distribution functions: there are no other atoms." in [f.text for f in analysis.findings]
+    assert verify_files(run / "analysis", progress=False)[1] == []
+
+
+def test_many_states_of_few_frames(tmp_path, few_figures):
+    """More states than targets x frames: no pair is estimated, nothing takes long."""
+    run = write_run(tmp_path / "r", 50, n_frames=500, tau=2)
+    _, analysis = write_report(run)
+    assert analysis.kinetics.residence.value.shape == (50,)
+    axes = plots.chapman_kolmogorov(analysis.ck)
+    assert axes.shape == (8, 8)
+    ax = plots.koopman_matrix(analysis.koopman.value)
+    assert not ax.texts
+
+
+def test_scores_that_tell_less(run, few_figures):
+    """As those of older versions: what is not there is not shown."""
+    (run / "scores.json").write_text("{}")
+    assert ga.load_run(run).scores["agreement"] is None
+    assert write_report(run)[0].is_file()

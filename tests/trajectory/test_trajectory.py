@@ -46,6 +46,11 @@ GOOD = make()
             r"lattice of frame 3 has no volume \(5 0 0 0 0 0 0 0 5\)",
         ),
         ({"lattices": _with(GOOD.lattices, (3, 1), [5, 0, 0])}, "lattice of frame 3 has no volume"),
+        (
+            {"lattices": GOOD.lattices * 1e-6},
+            r"lattice planes \d+e-06 Å apart; lengths must be in Å, from 0.5 to 100000",
+        ),
+        ({"lattices": GOOD.lattices * 1e6}, r"a lattice vector of \d+e\+06 Å; lengths must be in Å, from 0.5 to"),
         ({"frame_interval": 0.0}, "frame interval 0.0 is not a positive time"),
         ({"segments": (3, 4)}, r"segments \(3, 4\) do not add up to 6 frames"),
         ({"targets": [[3]]}, "target index 3 is not one of the 3 atoms"),

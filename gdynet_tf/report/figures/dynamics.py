@@ -58,7 +58,7 @@ DYNAMICS = (
             f"What the model at a lag time of {lag_time(a)} predicts for longer times, and what the data say. "
             f"Band and bars: 95 % confidence intervals, where there are any ({r.basis}). "
             "The verdict rests on the difference of the two, "
-            "whose interval is narrower than either. Of more than ten states the table has the others."
+            "whose interval is narrower than either. Of more than eight states the table has the others."
         ),
     ),
     FigureSpec(

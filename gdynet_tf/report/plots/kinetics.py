@@ -10,7 +10,7 @@ import gdynet_tf.analysis as ga
 from gdynet_tf.report.plots.style import COLORS, MARKERS, NARROW, WIDE, bars, heat_map, new_axes, state_color, time_axis
 from gdynet_tf.times import readable_unit
 
-_MOST_STATES = 10  # of which all pairs can be seen in a figure
+_MOST_STATES = 8  # of which all pairs can be seen in a figure
 
 __all__ = ["chapman_kolmogorov", "committor", "eigenvectors", "first_passage", "koopman_matrix", "timescales"]
 
@@ -50,7 +50,7 @@ def timescales(result: ga.ImpliedTimescales, ax: Axes | None = None) -> Axes:
 
 
 def chapman_kolmogorov(result: ga.ChapmanKolmogorovTest, axes: np.ndarray | None = None) -> np.ndarray:
-    """Predicted and estimated transition probabilities, a panel for each pair of the first ten states.
+    """Predicted and estimated transition probabilities, a panel for each pair of the first eight states.
 
     Parameters
     ----------

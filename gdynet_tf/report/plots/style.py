@@ -37,6 +37,7 @@ __all__ = [
 
 NARROW, WIDE = 4.4, 9.0  # inches: half of a page and all of it, at the size at which the letters are as intended
 RESOLUTION = 160  # of the PNG files, dots an inch
+_MOST_NUMBERS = 15  # beside each other that can be read
 _LETTERS = 9  # points, of every text in every figure
 _TEXTS = (
     "font.size",
@@ -131,10 +132,13 @@ def bars(ax: Axes, values: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> 
 def heat_map(
     values: np.ndarray, ax: Axes | None, form: str, label: str, vmin: float | None = None, vmax: float | None = None
 ) -> Axes:
-    """Annotated heat map of an (n, n) array of numbers; entries that are not finite stay white."""
+    """Heat map of an (n, n) array of numbers, annotated up to n = 15; entries that are not finite stay white."""
     n, values = len(values), np.asarray(values, np.float64)
     ax = new_axes(ax, width=min(max(3.4, 1.6 + 0.7 * n), WIDE), height=min(0.8 + 0.66 * n, 0.8 * WIDE))
     image = ax.imshow(np.ma.masked_invalid(values), cmap="cividis", vmin=vmin, vmax=vmax)
+    ax.figure.colorbar(image, ax=ax, label=label, shrink=0.9)
+    if n > _MOST_NUMBERS:
+        return ax
     low, high = image.get_clim()
     for (i, j), value in np.ndenumerate(values):
         dark = np.isfinite(value) and value < (low + high) / 2
@@ -144,7 +148,6 @@ def heat_map(
         ax.text(j, i, text, ha="center", va="center", color="white" if dark else "black")
     ax.set_xticks(range(n))
     ax.set_yticks(range(n))
-    ax.figure.colorbar(image, ax=ax, label=label, shrink=0.9)
     return ax
 
 

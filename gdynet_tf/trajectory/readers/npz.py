@@ -72,7 +72,7 @@ def open_npz(path: str | Path) -> FrameSource:
             _check_2019(archive, path, numbers.shape)
             chunks, unit = _chunks_2019(path), None
         else:
-            chunks, unit = _chunks_compact(path, archive), str(_whole(archive, path, "time_unit", "U"))
+            chunks, unit = _chunks_compact(path, archive, len(numbers)), str(_whole(archive, path, "time_unit", "U"))
     return FrameSource(
         path=str(path),
         atomic_numbers=numbers.astype(np.int32),
@@ -169,9 +169,20 @@ def _chunks_2019(path: str | Path) -> Iterator[Chunk]:
             yield Chunk(positions=x.astype(np.float64), lattices=lattices.astype(np.float64))
 
 
-def _chunks_compact(path: str | Path, archive: zipfile.ZipFile) -> Iterator[Chunk]:
+def _chunks_compact(path: str | Path, archive: zipfile.ZipFile, n_atoms: int) -> Iterator[Chunk]:
     first, lattice, interval = (_whole(archive, path, key, "iuf") for key in ("positions", "lattice", "frame_interval"))
-    mobile = _integers(archive, path, "mobile")
+    mobile = _integers(archive, path, "mobile").astype(np.int64)
+    with _member(archive, path, "fractional", "iu") as (_, header):
+        found = {"positions": first.shape, "lattice": lattice.shape, "frame_interval": interval.shape}
+        found |= {"mobile": mobile.shape, "fractional": header.shape}
+    n = mobile.size
+    needed = {"positions": (n_atoms, 3), "lattice": (3, 3), "frame_interval": (), "mobile": (n,)}
+    needed["fractional"] = (*header.shape[:1], n, 3)
+    for key, shape in needed.items():  # before frames are made of it
+        if found[key] != shape or not n_atoms:
+            raise InputError(f"{path}: {key} of shape {found[key]}, {shape} is needed")
+    if n and not 0 <= mobile.min() <= mobile.max() < n_atoms:
+        raise InputError(f"{path}: mobile names atoms {mobile.min()} to {mobile.max()} of {n_atoms}")
 
     def chunks() -> Iterator[Chunk]:
         n, start = max(1, _CHUNK // first.nbytes), 0

@@ -1,5 +1,6 @@
 """The package's own readers: what they hand over, in which pieces, and what they refuse."""
 
+import gzip
 import tracemalloc
 import zipfile
 
@@ -462,3 +463,57 @@ def test_npz_in_pieces(tmp_path):
     assert len(sizes) > 2
     assert max(sizes) <= 2**22
     assert sum(sizes) == 200_000 * 72
+
+
+# --- what unpacks to more than there is room for ------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"fractional": np.zeros((2, 1_000_000, 3), np.uint16)},
+            r"fractional of shape \(2, 1000000, 3\), \(2, 1, 3\) is",
+        ),
+        ({"fractional": np.zeros(2, np.uint16)}, r"fractional of shape \(2,\), \(2, 1, 3\) is needed"),
+        ({"positions": np.zeros((0, 3))}, r"positions of shape \(0, 3\), \(2, 3\) is needed"),
+        ({"positions": np.zeros((0, 3)), "atomic_numbers": np.zeros(0, int)}, "positions of shape"),
+        ({"lattice": np.eye(2)}, r"lattice of shape \(2, 2\), \(3, 3\) is needed"),
+        ({"frame_interval": np.ones(2)}, r"frame_interval of shape \(2,\), \(\) is needed"),
+        ({"mobile": np.array([7])}, "mobile names atoms 7 to 7 of 2"),
+        ({"mobile": np.array([-1])}, "mobile names atoms -1 to -1 of 2"),
+    ],
+)
+def test_compact_npz_whose_arrays_do_not_fit_together(tmp_path, changes, message):
+    given = {
+        "positions": np.zeros((2, 3)),
+        "lattice": np.eye(3) * 4,
+        "atomic_numbers": np.array([3, 16]),
+        "mobile": np.array([0]),
+        "fractional": np.zeros((2, 1, 3), np.uint16),
+        "frame_interval": 0.1,
+        "time_unit": "ps",
+    }
+    np.savez_compressed(tmp_path / "t.npz", **given)
+    assert len(next(open_source(tmp_path / "t.npz").chunks).positions) == 2
+    np.savez_compressed(tmp_path / "t.npz", **(given | changes))
+    with pytest.raises(InputError, match=rf"t\.npz: {message}"):
+        list(open_source(tmp_path / "t.npz").chunks)
+
+
+@pytest.mark.parametrize("name", ["t.xyz.gz", "XDATCAR.gz"])
+@pytest.mark.parametrize("count", [10**9, 4_000_000])
+def test_gz_bombs(tmp_path, name, count):
+    """Some kilobytes that unpack to millions of empty rows take no more memory than their text."""
+    cell = TEXTS["XDATCAR"].partition("1 1\n")[0]
+    head = f"{count}\n\n" if name == "t.xyz.gz" else f"{cell}{count} 1\nDirect configuration= 1\n"
+    with gzip.open(tmp_path / name, "wb", compresslevel=1) as file:
+        file.write(head.encode() + b"\n" * 3_999_999)
+    assert (tmp_path / name).stat().st_size < 50_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=r"the file is truncated"):
+            open_source(tmp_path / name)
+        assert tracemalloc.get_traced_memory()[1] < 5e7
+    finally:
+        tracemalloc.stop()
