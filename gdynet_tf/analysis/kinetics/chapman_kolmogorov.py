@@ -1,6 +1,6 @@
 """Chapman-Kolmogorov test: does K(tau)^n predict K(n tau)?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -172,8 +172,9 @@ def chapman_kolmogorov_test(
     vectors = eigenvectors(estimated[0, 1])
     steps = np.arange(n_steps + 1)
     # Visits of the row's state that are independent at each lag, times the probability of the element.
-    visits = populations(chi) * chi.n_frames * chi.n_targets  # (n,)
-    expected = visits[:, None] / (steps[2:, None, None] * tau) * np.minimum(predicted[0, 2:], 1 - predicted[0, 2:])
+    pairs = np.array([sum(max(len(segment) - n * tau, 0) for segment in chi) for n in steps[2:].tolist()])
+    visits = np.outer(pairs / (steps[2:] * tau), populations(chi) * chi.n_targets)  # (n_steps - 1, n)
+    expected = visits[..., None] * np.minimum(predicted[0, 2:], 1 - predicted[0, 2:])
     by_process, p_value, noticeable = _tested(predicted[:, 2:] - estimated[:, 2:], expected, vectors, blocks)
     rare = expected < _COUNTS
     numbers: dict[str, Any] = {
@@ -221,6 +222,7 @@ def _tested(
     """
     if not blocks or not differences.shape[1]:
         return None, np.nan, np.nan
+    blocks = _weighed_by_effect(blocks)
     left, right = vectors.left[1:], vectors.right[:, 1:]
     seen = np.einsum("ki,bsij,jk->bsk", left, differences, right)
     # Of a conjugate pair, one gives the real and one the imaginary part.
@@ -244,6 +246,17 @@ def _tested(
     largest = np.abs(np.outer(right[:, 0], left[0])).max()
     noticeable = float(np.median(critical * by_process.standard_error[:, 0]) * largest)
     return by_process, float(min(1.0, *candidates)), noticeable
+
+
+def _weighed_by_effect(blocks: Blocks) -> Blocks:
+    """Blocks for which the jackknife is (n - 1)/n sum over j of (x_(j) - x)², which needs no weights.
+
+    Trajectories of unequal length hold another share of the pairs at each lag, the short ones none at n tau: weighed by
+    their share of the frames, they would say that nothing varies, and the variance be too small.
+    """
+    if blocks.basis.kind != "trajectories":
+        return blocks
+    return replace(blocks, weights=np.full(len(blocks), 1 / len(blocks)))
 
 
 def _growth(estimated: np.ndarray, vectors: Eigenvectors) -> float:

@@ -124,3 +124,16 @@ def test_elements_that_were_hardly_ever_seen_are_told(chain):
     assert ck.finding.numbers["untested_deviation"] > ck.noticeable
     assert "rest on fewer than 10 transitions and say nothing by themselves; they deviate by up to" in ck.finding.text
     assert ck.finding.severity == "warning"
+
+
+def test_short_trajectories_weigh_by_their_pairs():
+    """Half of the trajectories hold no pair at the last step: the variance is that of the others, not half of it."""
+    rng, lengths = np.random.default_rng(0), [30] * 20 + [130] * 20
+    t_values, P = [], np.array([[0.97, 0.03], [0.03, 0.97]])
+    for _ in range(60):
+        changes = [np.cumsum(rng.random((n, 4)) < P[0, 1], axis=0) + rng.integers(0, 2, 4) for n in lengths]
+        chi = ga.Chi([np.eye(2)[c % 2] for c in changes], 10, trajectories=range(40))
+        test = ga.chapman_kolmogorov_test(chi, 10, 4)
+        assert test.basis.kind == "trajectories"
+        t_values.append(test.by_process.value / test.by_process.standard_error)
+    assert np.sqrt(np.square(t_values).mean()) < 1.15
