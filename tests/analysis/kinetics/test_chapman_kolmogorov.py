@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from gdynet_tf import analysis as ga
+from gdynet_tf.analysis.blocks import Basis, Blocks
+from gdynet_tf.analysis.kinetics import chapman_kolmogorov
+from gdynet_tf.analysis.uncertainty import jackknife
 
 K2 = np.array([[0.95, 0.05], [0.15, 0.85]])
 
@@ -126,14 +129,10 @@ def test_elements_that_were_hardly_ever_seen_are_told(chain):
     assert ck.finding.severity == "warning"
 
 
-def test_short_trajectories_weigh_by_their_pairs():
-    """Half of the trajectories hold no pair at the last step: the variance is that of the others, not half of it."""
-    rng, lengths = np.random.default_rng(0), [30] * 20 + [130] * 20
-    t_values, P = [], np.array([[0.97, 0.03], [0.03, 0.97]])
-    for _ in range(60):
-        changes = [np.cumsum(rng.random((n, 4)) < P[0, 1], axis=0) + rng.integers(0, 2, 4) for n in lengths]
-        chi = ga.Chi([np.eye(2)[c % 2] for c in changes], 10, trajectories=range(40))
-        test = ga.chapman_kolmogorov_test(chi, 10, 4)
-        assert test.basis.kind == "trajectories"
-        t_values.append(test.by_process.value / test.by_process.standard_error)
-    assert np.sqrt(np.square(t_values).mean()) < 1.15
+def test_trajectories_are_not_weighed_by_their_frames():
+    """The jackknife of the test is the classical one, whatever shares of the pairs they hold at each lag."""
+    basis = Basis("trajectories", n_blocks=3)
+    found = chapman_kolmogorov._weighed_by_effect(Blocks(basis, [[], [], []], np.array([0.1, 0.3, 0.6])))
+    copies = np.array([1.0, 0.9, 1.0, 1.4])
+    expected = 2 / 3 * np.square(copies[1:] - copies[1:].mean()).sum()
+    np.testing.assert_allclose(jackknife(copies, found, memory=False).standard_error ** 2, expected)
