@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["ChapmanKolmogorovTest", "chapman_kolmogorov_test"]
 
 _LEVEL = 0.05  # false alarms
+_TWICE = 10.0  # changes that are followed by another one in time, from which a test is made of them
 _COUNTS = 10.0  # transitions from which a single element is tested
 _PROCESSES = 0.8  # share of the level for the processes themselves, the rest for the single elements
 _POWER = 0.8416  # standard errors above the critical value: noticed in 80 % of the cases
@@ -175,8 +176,12 @@ def chapman_kolmogorov_test(
     pairs = np.array([sum(max(len(segment) - n * tau, 0) for segment in chi) for n in steps[2:].tolist()])
     visits = np.outer(pairs / (steps[2:] * tau), populations(chi) * chi.n_targets)  # (n_steps - 1, n)
     expected = visits[..., None] * np.minimum(predicted[0, 2:], 1 - predicted[0, 2:])
-    by_process, p_value, noticeable = _tested(predicted[:, 2:] - estimated[:, 2:], expected, vectors, blocks)
-    rare = expected < _COUNTS
+    twice = visits[..., None] * _changed_twice(predicted[0, 1], n_steps)
+    rare = (expected < _COUNTS) | (twice < _TWICE)
+    returns = _returns(vectors.eigenvalues[1:], steps[2:]) * (pairs / tau * chi.n_targets)[:, None]
+    by_process, p_value, noticeable = _tested(
+        predicted[:, 2:] - estimated[:, 2:], ~rare, returns >= _TWICE, vectors, blocks
+    )
     numbers: dict[str, Any] = {
         "p_value": p_value,
         "noticeable": noticeable,
@@ -213,12 +218,12 @@ def _interval(copies: np.ndarray, blocks: Blocks) -> np.ndarray:
 
 
 def _tested(
-    differences: np.ndarray, expected: np.ndarray, vectors: Eigenvectors, blocks: Blocks
+    differences: np.ndarray, elements: np.ndarray, processes: np.ndarray, vectors: Eigenvectors, blocks: Blocks
 ) -> tuple[Spread | None, float, float]:
     """Leave-one-out differences (n_blocks + 1, n_steps - 1, n, n) by process, p-value, the deviation to be noticed.
 
-    ``expected`` (n_steps - 1, n, n): transitions that elements rest on. With few of them the scatter between blocks,
-    of which most hold none, says nothing: such elements are left to the processes.
+    ``elements`` (n_steps - 1, n, n) and ``processes`` (n_steps - 1, n - 1): which rest on enough. With few transitions,
+    or few that are followed by another in time, the scatter between blocks, of which most hold none, says nothing.
     """
     if not blocks or not differences.shape[1]:
         return None, np.nan, np.nan
@@ -229,11 +234,11 @@ def _tested(
     second = (np.imag(vectors.eigenvalues[1:]) < 0)[None, None]
     by_process = jackknife(np.where(second, np.imag(seen), np.real(seen)), blocks, memory=False)
     by_element = jackknife(differences, blocks, memory=False)
-    n, often = differences.shape[-1], expected >= _COUNTS
+    n = differences.shape[-1]
     candidates = []
     for spread, share, number, among in (
-        (by_process, _PROCESSES, by_process.value.size, np.ones(by_process.value.shape, bool)),
-        (by_element, 1 - _PROCESSES, often.sum() * (n - 1) / n, often),  # rows sum to one
+        (by_process, _PROCESSES, processes.sum(), processes),
+        (by_element, 1 - _PROCESSES, elements.sum() * (n - 1) / n, elements),  # rows sum to one
     ):
         varies = (spread.standard_error > 1e-9) & among  # rounding
         t = np.abs(spread.corrected[varies]) / spread.standard_error[varies]
@@ -241,11 +246,45 @@ def _tested(
             candidates.append(2 * stdtr(spread.degrees[varies], -t).min() * number / share)
     if not candidates:
         return None, np.nan, np.nan
-    # What the slowest process would show in the element that shows it most, at the step in the middle.
-    critical = stdtrit(by_process.degrees[:, 0], 1 - _LEVEL * _PROCESSES / by_process.value.size / 2) + _POWER
-    largest = np.abs(np.outer(right[:, 0], left[0])).max()
-    noticeable = float(np.median(critical * by_process.standard_error[:, 0]) * largest)
+    # What the slowest process that is tested would show in the element that shows it most, at the step in the middle.
+    tested = np.flatnonzero(processes.any(axis=0))
+    if len(tested):
+        k = int(tested[0])
+        at, scale = processes[:, k], np.abs(np.outer(right[:, k], left[k])).max()
+        degrees, error, level = by_process.degrees[at, k], by_process.standard_error[at, k] * scale, _PROCESSES
+    else:
+        degrees, error, level = by_element.degrees[elements], by_element.standard_error[elements], 1 - _PROCESSES
+    critical = stdtrit(degrees, 1 - _LEVEL * level / (processes.sum() or elements.sum()) / 2) + _POWER
+    noticeable = float(np.median(critical * error))
     return by_process, float(min(1.0, *candidates)), noticeable
+
+
+def _changed_twice(K: np.ndarray, n_steps: int) -> np.ndarray:
+    """Probability that a target goes from i to j in n = 2, 3, ... steps and changes its state more than once.
+
+    K(tau)^n and K(n tau) of the same data differ by what such targets do: the rest is in both.
+
+    Parameters
+    ----------
+    K : (n, n) array
+    n_steps : int
+
+    Returns
+    -------
+    (n_steps - 1, n, n)
+    """
+    stay, change = np.diag(np.diag(K)), K - np.diag(np.diag(K))
+    never, once, power, found = stay, change, K, []
+    for _ in range(n_steps - 1):
+        never, once, power = never @ stay, once @ stay + never @ change, power @ K
+        found.append(np.clip(power - never - once, 0, None))
+    return np.array(found).reshape(-1, *K.shape)
+
+
+def _returns(eigenvalues: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """(n_steps - 1, n - 1) probability that a process changes in a step and once more in the n - 1 steps after it."""
+    keeps = np.clip(np.abs(eigenvalues), 0, 1)
+    return (1 - keeps) / 2 * (1 - keeps ** (steps[:, None] - 1)) / 2
 
 
 def _weighed_by_effect(blocks: Blocks) -> Blocks:
@@ -287,6 +326,8 @@ def _verdict(numbers: dict[str, Any], basis: Basis, n_steps: int, until: str) ->
         )
     if not np.isfinite(numbers["p_value"]):
         why = "a Chapman-Kolmogorov test of a single step holds by construction" if n_steps < 2 else str(basis)
+        if n_steps > 1 and basis.kind:
+            why = f"too few transitions are followed by another one within {until}: try a longer lag"
         return Finding(kind="untested", severity="warning", text=f"Not tested: {why}.", numbers=numbers)
     trend = ""
     if np.isfinite(growth) and abs(np.log(growth)) > np.log(1.1):

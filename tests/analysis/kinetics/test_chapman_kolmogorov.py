@@ -129,6 +129,30 @@ def test_elements_that_were_hardly_ever_seen_are_told(chain):
     assert ck.finding.severity == "warning"
 
 
+def test_transitions_that_nothing_follows_are_not_tested(two_states):
+    """K(tau)^n and K(n tau) differ by targets that change twice: in 6,000 frames that remember 60, none do in a few.
+
+    The scatter of what happened once or twice says little: 51 of 100 such data were refuted.
+    """
+    for seed in range(5):
+        found = ga.chapman_kolmogorov_test(two_states(60, 6000, 1, seed=seed), 1, 5).finding
+        assert found.kind == "untested"
+        assert "too few transitions are followed by another one within 5 frames" in found.text
+    tested = [ga.chapman_kolmogorov_test(two_states(60, 20_000, 1, seed=s), 10, 5).finding.kind for s in range(10)]
+    assert tested.count("not refuted") >= 8  # two or fewer of ten by chance: 0.99
+
+
+def test_probability_of_changing_twice():
+    """By going through all paths."""
+    K = np.array([[0.8, 0.15, 0.05], [0.1, 0.7, 0.2], [0.3, 0.1, 0.6]])
+    expected = np.zeros((2, 3, 3))
+    for i, j, k in np.ndindex(3, 3, 3):
+        expected[0, i, k] += K[i, j] * K[j, k] * (i != j and j != k)
+        for m in range(3):
+            expected[1, i, m] += K[i, j] * K[j, k] * K[k, m] * ((i != j) + (j != k) + (k != m) > 1)
+    np.testing.assert_allclose(chapman_kolmogorov._changed_twice(K, 3), expected, atol=1e-15)
+
+
 def test_trajectories_are_not_weighed_by_their_frames():
     """The jackknife of the test is the classical one, whatever shares of the pairs they hold at each lag."""
     basis = Basis("trajectories", n_blocks=3)
