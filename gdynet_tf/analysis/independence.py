@@ -37,7 +37,8 @@ def independent_blocks(chi: ChiLike, tau: int | None = None) -> Blocks:
       that short ones, or those of one run, come together in a block. Not where the targets differ by more than their
       averages over time should (frozen, or in different surroundings): then more time would not narrow the interval.
     * Groups of targets, where what happens to one is shown not to depend on the others, neither at the same time nor
-      with a delay (see `target_correlation`, `target_following`). Of few such targets, blocks of time of each.
+      with a delay (see `target_correlation`, `target_following`). Of few such targets, where there are
+      too few blocks of time, blocks of time of each.
     * Whole trajectories, where chi declares them or the correlation across the joints of segments shows them to be
       independent; a declaration that the joints contradict is not believed.
 
@@ -79,7 +80,8 @@ def _decide(chi: Chi, tau: int) -> Blocks:
     if len(time) >= _ENOUGH:
         return time
     groups = _of_targets(chi, tau, basis)
-    groups = groups or _of_single_targets(chi, tau, groups.basis)
+    if not groups and not time:  # blocks of time hold what targets share, and few targets do not show that they do
+        groups = _of_single_targets(chi, tau, groups.basis)
     if groups:
         return groups if groups.basis.n_blocks > len(time) else time
     if time or time.basis.reason == "targets differ":
