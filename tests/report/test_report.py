@@ -166,7 +166,8 @@ def test_report_is_whole_and_self_contained(tmp_path, n_states):
     assert f'<p class="verdict {analysis.verdict.severity}">{analysis.verdict.text}</p>' in html.replace("&#39;", "'")
     assert f"Not found again: state {n_states - 1}." in html
     summary = json.loads((run / "analysis" / "summary.json").read_text())
-    assert summary["verdict"]["kind"] == "not refuted"
+    # Of two states about five changes are expected that another one follows in time, and ten are asked for.
+    assert summary["verdict"]["kind"] == ("untested" if n_states == 2 else "not refuted")
     np.testing.assert_allclose(summary["populations"]["value"], ga.populations(ga.load_chi(run, "test")))
     assert plt.get_fignums() == []
 
@@ -227,7 +228,7 @@ def test_command(run, tmp_path, monkeypatch, capsys):
     assert command.main([]) == 0
     out = capsys.readouterr().out
     assert "no run named: using the newest, runs/r" in out
-    assert "Markovian" in out
+    assert "Not tested: too few transitions are followed by another one within 12.5 ps: try a longer lag." in out
     assert f"report: {tmp_path / 'runs' / 'r' / 'report.html'}" in out
     assert command.main(["runs/r", "--split", "all"]) == 0
     assert command.main(["none"]) == 2
