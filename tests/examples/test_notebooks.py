@@ -68,7 +68,7 @@ class TestNotebooks:
         octahedral, tetrahedral = map(float, re.search(r"S within 4.2 Å: \[([\d.]+)\s+([\d.]+)\]", said).groups())
         assert octahedral == pytest.approx(6, abs=0.3)
         assert tetrahedral == pytest.approx(4, abs=0.5)
-        assert "Chapman-Kolmogorov test passed:" in said
+        assert "Chapman-Kolmogorov test passed: None" in said  # the data cannot tell at this lag
         assert "report_all.html" in said
 
     def test_own_trajectory(self, tmp_path, monkeypatch):
