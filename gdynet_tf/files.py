@@ -5,13 +5,15 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 from gdynet_tf.errors import InputError
 
-__all__ = ["digest", "discard", "is_single_component", "read_json", "whole_folder", "write_json"]
+__all__ = ["SourceFile", "digest", "discard", "is_single_component", "read_json", "whole_folder", "write_json"]
 
 _BLOCK = 1 << 22  # bytes
 
@@ -33,6 +35,56 @@ def digest(path: str | Path) -> str:
         while block := file.read(_BLOCK):
             result.update(block)
     return result.hexdigest()
+
+
+class SourceFile:
+    """A file that is read, whose digest a thread computes meanwhile: the bytes come from the disk once.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Attributes
+    ----------
+    path : str
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = str(path)
+        self._opened = self._state()
+        self._digest: Future[str] = Future()
+        # A daemon: whoever reads only the first frames, or is interrupted, does not wait for it.
+        threading.Thread(target=self._compute, daemon=True).start()
+
+    def __repr__(self) -> str:
+        return f"SourceFile({self.path!r})"
+
+    def _state(self) -> tuple[int, int]:
+        status = os.stat(self.path)
+        return status.st_size, status.st_mtime_ns
+
+    def _compute(self) -> None:
+        try:
+            self._digest.set_result(digest(self.path))
+        except OSError as error:
+            self._digest.set_exception(error)
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the whole file, as ``sha256sum`` prints it.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read any more, or has been altered since it was opened.
+        """
+        try:
+            result, altered = self._digest.result(), self._state() != self._opened
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be read: {error.strerror}") from None
+        if altered:
+            raise InputError(f"{self.path}: changed while it was read; if its simulation still runs, copy it first")
+        return result
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

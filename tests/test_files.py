@@ -1,8 +1,14 @@
-"""Folders that are whole or as they were."""
+"""Folders that are whole or as they were, and source files that stay what they were."""
 
+import hashlib
+
+import numpy as np
 import pytest
 
-from gdynet_tf.files import whole_folder
+from gdynet_tf.errors import InputError
+from gdynet_tf.files import SourceFile, whole_folder
+from gdynet_tf.graphs.build import build_graphs
+from gdynet_tf.trajectory import Trajectory
 
 
 def content(path):
@@ -45,3 +51,36 @@ def test_what_a_kill_left_is_put_right(tmp_path, old_name):
         _ = 1 / 0
     assert content(tmp_path / "analysis") == {"a": "a"}
     assert [entry.name for entry in tmp_path.iterdir()] == ["analysis"]
+
+
+class TestSourceFile:
+    def test_the_whole_file_is_digested(self, tmp_path):
+        content = np.random.default_rng(0).bytes((1 << 22) + 3)  # more than is read at a time
+        (tmp_path / "f").write_bytes(content)
+        source = SourceFile(tmp_path / "f")
+        assert (source.path, source.sha256) == (str(tmp_path / "f"), hashlib.sha256(content).hexdigest())
+
+    @pytest.mark.parametrize(
+        ("alter", "message"),
+        [
+            (lambda file: file.write_bytes(b"longer"), "changed while it was read; if its simulation still runs, copy"),
+            (lambda file: file.unlink(), "cannot be read: No such file or directory"),
+        ],
+    )
+    def test_a_file_that_does_not_stay(self, tmp_path, alter, message):
+        (tmp_path / "f").write_bytes(b"short")
+        source = SourceFile(tmp_path / "f")
+        alter(tmp_path / "f")
+        with pytest.raises(InputError, match=f"f: {message}"):
+            source.sha256  # noqa: B018
+
+    def test_graphs_of_it_are_refused_before_anything_is_written(self, tmp_path):
+        (tmp_path / "run.xyz").write_bytes(b"first")
+        positions = np.random.default_rng(0).uniform(0, 5, (3, 6, 3))
+        trajectory = Trajectory(
+            "run", positions, np.stack([np.eye(3) * 5] * 3), [8] * 6, sources=(SourceFile(tmp_path / "run.xyz"),)
+        )
+        (tmp_path / "run.xyz").write_bytes(b"second")
+        with pytest.raises(InputError, match=r"run\.xyz: changed while it was read"):
+            build_graphs(trajectory, targets="O", n_neighbors=3, out=tmp_path / "graphs")
+        assert [file.name for file in tmp_path.iterdir() if not file.name.endswith(".lock")] == ["run.xyz"]

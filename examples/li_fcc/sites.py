@@ -83,7 +83,7 @@ def main():
     trajectory = read(sys.argv[1] if len(sys.argv) > 1 else EXAMPLE)
     found = nearest_sites(trajectory.positions[:, 0], trajectory.lattices[0])
     tetrahedral = (found >= N_OCTAHEDRAL).astype(int)
-    print(f"{trajectory.sources[0]}: {len(found)} frames")
+    print(f"{trajectory.sources[0].path}: {len(found)} frames")
     print(f"tetrahedral population {tetrahedral.mean():.4f}")
     print("lag (ps)  two sites (ps)  slowest of twelve (ps)")
     for lag in (20, 50, 100, 200):

@@ -11,7 +11,7 @@ import numpy as np
 
 from gdynet_tf._version import __version__
 from gdynet_tf.errors import InputError
-from gdynet_tf.files import digest, is_single_component
+from gdynet_tf.files import is_single_component
 from gdynet_tf.graphs.chunks import (
     PlannedArray,
     chunk_ranges,
@@ -130,7 +130,7 @@ def _describe(
                 "n_frames": len(trajectory.positions),
                 "segments": [int(n) for n in trajectory.segments],
                 "findings": [finding.to_dict() for finding in trajectory.findings],
-                "sources": [{"path": str(s), "sha256": digest(s)} for s in trajectory.sources],
+                "sources": [{"path": s.path, "sha256": s.sha256} for s in trajectory.sources],
             }
             for name, trajectory in zip(_unique([t.name for t in trajectories]), trajectories, strict=True)
         ],

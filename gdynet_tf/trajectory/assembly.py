@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gdynet_tf.errors import InputError, TruncatedFile
+from gdynet_tf.files import SourceFile
 from gdynet_tf.findings import Finding
 from gdynet_tf.spool import Spool
 from gdynet_tf.trajectory.cells import completed_lattices
@@ -70,6 +71,7 @@ class Assembly:
     def __init__(self, options: ReadingOptions, seen: SeenFrames) -> None:
         self.options, self.seen = options, seen
         self._sources: list[FrameSource] = []
+        self._files: list[SourceFile] = []
         self._n_read = 0
         self._numbers: list[np.ndarray] = []  # of the frames that stay, as they were read
         self._n = 0
@@ -100,6 +102,7 @@ class Assembly:
                     f"{source.path}: {said} {here}, in {self._sources[0].path} {there}; they are not joined"
                 )
         self._sources.append(source)
+        self._files += map(SourceFile, source.sources)
         n_before = self._n_read
         try:
             for chunk, periodic in self._checked(source):
@@ -270,7 +273,7 @@ class Assembly:
             segments=tuple(int(n) for n in np.histogram(chosen, [*starts, self._n])[0] if n),
             targets=first.targets,
             unwrapped=True,
-            sources=tuple(str(path) for source in self._sources for path in source.sources or (source.path,)),
+            sources=tuple(self._files),
             findings=tuple(said),
             # Zeros stand for charges that were not told, and leave those of a topology.
             attributes={**first.attributes, **({} if charges is None or not charges.any() else {"charges": charges})},

@@ -110,7 +110,8 @@ def gathered(frames: Iterable[Frame], where: str) -> Iterator[Chunk]:
     Raises
     ------
     InputError
-        If the number of atoms changes, or some frames alone have a cell, a time or a step.
+        If the number of atoms changes, a step is too large a number, or some frames alone have a cell, a time or a
+        step.
     TruncatedFile
         That of ``frames``, after the whole frames.
     """
@@ -136,6 +137,8 @@ def gathered(frames: Iterable[Frame], where: str) -> Iterator[Chunk]:
 def _check_like(frame: Frame, first: Frame, n: int, where: str) -> None:
     if len(frame.positions) != len(first.positions):
         raise InputError(f"{where}: frame {n} has {len(frame.positions)} atoms, frame 0 has {len(first.positions)}")
+    if frame.step is not None and abs(frame.step) >= 2**63:
+        raise InputError(f"{where}: frame {n}: {frame.step} is no number of a time step")
     for field_ in ("lattice", "time", "step"):
         here, there = getattr(frame, field_), getattr(first, field_)
         if (here is None) != (there is None):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gdynet_tf.errors import InputError
+from gdynet_tf.files import SourceFile
 from gdynet_tf.findings import Finding
 from gdynet_tf.spool import FileArray, Spool, pieces
 from gdynet_tf.trajectory.cells import completed_lattices
@@ -51,8 +52,8 @@ class Trajectory:
         When the file names them.
     unwrapped : bool
         Whether the coordinates are known to be unwrapped.
-    sources : tuple of str
-        Files read.
+    sources : tuple of SourceFile
+        Files read, with their digests.
     findings : tuple of Finding
         What reading and unwrapping showed.
     attributes : mapping of str to array
@@ -75,7 +76,7 @@ class Trajectory:
     segments: tuple[int, ...] = ()
     targets: np.ndarray | None = field(default=None, repr=False)
     unwrapped: bool = False
-    sources: tuple[str, ...] = ()
+    sources: tuple[SourceFile, ...] = ()
     findings: tuple[Finding, ...] = ()
     attributes: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
     frame_steps: float | None = None
@@ -223,7 +224,7 @@ class Trajectory:
     @property
     def origin(self) -> str:
         """The file or name by which messages call it."""
-        return self.sources[0] if self.sources else self.name
+        return self.sources[0].path if self.sources else self.name
 
     def _check(self) -> None:
         origin, shape = self.origin, self.positions.shape

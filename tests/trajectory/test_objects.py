@@ -184,7 +184,7 @@ class TestRead:
         np.testing.assert_allclose(found.positions, followed, atol=0.006)  # XTC keeps 0.01 Å
         np.testing.assert_array_equal(found.atomic_numbers, [3, 8, 8])
         assert (found.frame_interval, found.time_unit, found.name) == (4.0, "ps", "t")
-        assert [source.rsplit(".", 1)[1] for source in found.sources] == ["xtc", "gro"]
+        assert [source.path.rsplit(".", 1)[1] for source in found.sources] == ["xtc", "gro"]
 
     def test_errors(self, files):
         with pytest.raises(InputError, match=r"none\.gro: no such file"):

@@ -257,7 +257,7 @@ class TestSingleFrames:
         assert said(found, "single frames") == (
             "12 files of one frame each, in the order of their time steps, 450 to 1000, are one trajectory."
         )
-        assert [source.rsplit(".", 1)[1] for source in found.sources[:2]] == ["11", "10"]
+        assert [source.path.rsplit(".", 1)[1] for source in found.sources[:2]] == ["11", "10"]
         assert read(files, timestep=0.002)[0].frame_interval == pytest.approx(0.1)
         part = read(files, stop=5, stride=2)[0]
         assert (part.segments, len(part.sources)) == ((3,), 5)

@@ -12,11 +12,10 @@ CELL = np.array([[6.0, 0, 0], [2.0, 5.0, 0], [-1.0, 1.5, 4.5]])
 def make(n_frames=6, **changes):
     rng = np.random.default_rng(0)
     fields = {
-        "name": "t",
+        "name": "t.xyz",
         "positions": rng.random((n_frames, 3, 3)),
         "lattices": np.repeat(np.eye(3)[None] * 5, n_frames, axis=0),
         "atomic_numbers": [3, 8, 1],
-        "sources": ("t.xyz",),
     }
     return Trajectory(**{**fields, **changes})
 

@@ -743,3 +743,10 @@ def test_half_made_readers_end_in_silence(tmp_path, topology, monkeypatch):
         with pytest.raises(InputError, match=name):
             list(open_source(tmp_path / name, topology=topology, format=kind.lower()).chunks)
     assert not said
+
+
+def test_a_step_of_twenty_places(tmp_path):
+    _, rest = (DATA / "water.gro").read_text().split("\n", 1)
+    (tmp_path / "t.gro").write_text(f"water t= 0.0 step= {'9' * 20}\n{rest}")
+    with pytest.raises(InputError, match=r"t\.gro: frame 0: 9{20} is no number of a time step"):
+        list(open_source(tmp_path / "t.gro").chunks)
