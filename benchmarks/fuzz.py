@@ -12,11 +12,13 @@ import argparse
 import importlib.util
 import json
 import multiprocessing
+import os
 import resource
 import signal
 import sys
 import tempfile
 import time
+import traceback
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -111,11 +113,54 @@ def _late(*_):
     raise TimeoutError(f"more than {SECONDS} s")
 
 
+class Forked:
+    """In place of subprocess.Popen: the program runs in a copy of this process, which has its libraries loaded."""
+
+    def __init__(self, command, stdin, stdout, stderr):
+        program, argument = command[-2:]
+        readable, writable = os.pipe()
+        self.pid = os.fork()
+        if not self.pid:
+            code = 1
+            try:
+                signal.alarm(SECONDS)
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
+                os.dup2(writable, 1)
+                os.dup2(stderr.fileno(), 2)
+                sys.argv, sys.stdout = ["-c", argument], os.fdopen(1, "w", closefd=False)
+                exec(program, {"__name__": "__main__"})
+                sys.stdout.flush()
+                code = 0
+            except BaseException:
+                os.write(2, traceback.format_exc().encode())
+            finally:
+                os._exit(code)
+        os.close(writable)
+        self.stdout, self.code = os.fdopen(readable, "rb"), None
+
+    def wait(self):
+        if self.code is None:
+            self.code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.code
+
+    def kill(self):
+        if self.code is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stdout.close()
+        self.wait()
+
+
 def attack(queue, name, files, given, place, seed):
     """In a process of its own: (number, what came of it) of each file."""
     from gdynet_tf.errors import InputError
-    from gdynet_tf.trajectory.readers import open_source
+    from gdynet_tf.trajectory.readers import library, open_source
 
+    library.subprocess.Popen = Forked
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_DATA, (BYTES, BYTES))
     signal.signal(signal.SIGALRM, _late)
