@@ -49,5 +49,7 @@ def test_table_of_eigenvectors():
 
 
 def test_groups_that_never_exchange_have_no_stationary_distribution():
-    with pytest.raises(ValueError, match=r"2 eigenvalues are 1: .*, and the share of each group is not in the dynamics"):
+    with pytest.raises(
+        ValueError, match=r"2 eigenvalues are 1: .*, and the share of each group is not in the dynamics"
+    ):
         stationary_distribution(np.eye(2))
