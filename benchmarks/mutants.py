@@ -2,8 +2,8 @@
 
     python benchmarks/mutants.py [--sample 60] [--seed 0] [--out mutants] [module ...]
 
-Each module is tried with its own tests in a copy of the repository below --out, of its mutants a random --sample (0: all
-of them, which takes many hours). Printed: how many were run and noticed, and the difference that each of the others
+Each module is tried with its own tests in a copy of the repository below --out, of its mutants a random --sample (0:
+all of them, which takes hours). Printed: how many were run and noticed, and the difference that each of the others
 makes; whether that matters is for a reader to decide. Needs mutmut (`make mutants` installs it).
 """
 
@@ -20,21 +20,29 @@ _ROOT = Path(__file__).parents[1]
 _KINETICS, _ANALYSIS = "tests/analysis/kinetics/test_", "tests/analysis/test_"
 TESTS = {
     "analysis/kinetics/chapman_kolmogorov": [f"{_KINETICS}chapman_kolmogorov.py"],
-    "analysis/kinetics/covariances": [f"{_KINETICS}koopman.py", f"{_ANALYSIS}uncertainty.py"],
+    "analysis/kinetics/covariances": [
+        f"{_KINETICS}covariances.py",
+        f"{_KINETICS}koopman.py",
+        f"{_ANALYSIS}uncertainty.py",
+    ],
     "analysis/kinetics/global_dynamics": [f"{_KINETICS}koopman.py", f"{_KINETICS}markov_model.py"],
     "analysis/kinetics/koopman": [f"{_KINETICS}koopman.py"],
     "analysis/kinetics/markov_model": [f"{_KINETICS}markov_model.py"],
     "analysis/kinetics/paths": [f"{_KINETICS}paths.py"],
     "analysis/kinetics/pcca": [f"{_KINETICS}pcca.py"],
-    "analysis/kinetics/rates": [f"{_KINETICS}paths.py"],
-    "analysis/kinetics/spectral": [f"{_KINETICS}koopman.py", f"{_KINETICS}paths.py"],
+    "analysis/kinetics/rates": [f"{_KINETICS}rates.py", f"{_KINETICS}paths.py"],
+    "analysis/kinetics/spectral": [
+        f"{_KINETICS}spectral.py",
+        f"{_KINETICS}koopman.py",
+        f"{_KINETICS}paths.py",
+    ],
     "analysis/kinetics/timescales": [f"{_KINETICS}timescales.py"],
     "analysis/blocks": [f"{_ANALYSIS}uncertainty.py", f"{_ANALYSIS}independence.py"],
     "analysis/uncertainty": [f"{_ANALYSIS}uncertainty.py"],
     "graphs/neighbors": ["tests/graphs/test_neighbors.py", "tests/test_properties.py"],
-    "graphs/expansion": ["tests/networks/test_layers.py"],
+    "graphs/expansion": ["tests/graphs/test_expansion.py", "tests/networks/test_layers.py"],
     "trajectory/cells": ["tests/trajectory/test_cells.py"],
-    "trajectory/following": ["tests/trajectory/test_cells.py", "tests/trajectory/test_reading.py"],
+    "trajectory/following": [f"tests/trajectory/test_{name}.py" for name in ("following", "cells", "reading")],
     "learning/vamp": ["tests/learning/test_vamp.py"],
     "learning/identification": ["tests/learning/test_identification.py"],
 }
