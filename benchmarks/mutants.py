@@ -37,7 +37,7 @@ TESTS = {
         f"{_KINETICS}paths.py",
     ],
     "analysis/kinetics/timescales": [f"{_KINETICS}timescales.py"],
-    "analysis/blocks": [f"{_ANALYSIS}uncertainty.py", f"{_ANALYSIS}independence.py"],
+    "analysis/blocks": [f"{_ANALYSIS}{name}.py" for name in ("blocks", "uncertainty", "independence")],
     "analysis/uncertainty": [f"{_ANALYSIS}uncertainty.py"],
     "graphs/neighbors": ["tests/graphs/test_neighbors.py", "tests/test_properties.py"],
     "graphs/expansion": ["tests/graphs/test_expansion.py", "tests/networks/test_layers.py"],

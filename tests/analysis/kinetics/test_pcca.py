@@ -71,7 +71,9 @@ def test_corners_lie_amid_the_cores():
     weight = counts.sum(axis=1)
     amid, outermost, _ = pcca_memberships(counts, 3)
     for state in range(3):
-        of_state = [np.average(found[states == state], axis=0, weights=weight[states == state]).max()
-                    for found in (amid, outermost)]  # fmt: skip
+        of_state = [
+            np.average(found[states == state], axis=0, weights=weight[states == state]).max()
+            for found in (amid, outermost)
+        ]
         assert of_state[0] > 0.99
         assert of_state[1] < of_state[0]
