@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import t as student
 
 from gdynet_tf import analysis as ga
 from gdynet_tf.analysis.blocks import Basis, Blocks
@@ -279,3 +280,13 @@ def test_verdict(changed, basis, n_steps, kind, severity, text):
     found = chapman_kolmogorov._verdict(numbers, basis, n_steps, "10 ps")
     assert (found.kind, found.severity, found.text) == (kind, severity, text)
     assert found.numbers == numbers
+
+
+def test_the_p_value_is_that_of_the_clearest_difference(chain):
+    """Two-sided, of Student's t, times the number of differences over their share of the level; never above one."""
+    for seed in range(3):
+        ck = ga.chapman_kolmogorov_test(chain(K2, 2000, 4, seed=seed), 2, n_steps=2)
+        spread = ck.by_process
+        t = float(np.abs(spread.corrected / spread.standard_error).item())
+        of_process = 2 * student.sf(t, spread.degrees.item()) / 0.8
+        assert 0 < ck.p_value <= min(1.0, of_process) * (1 + 1e-9)
