@@ -133,14 +133,15 @@ def test_processes_that_differ_have_intervals_of_their_own(chain):
 
 
 def test_two_equal_processes_share_an_interval(chain):
-    """Sorted, one estimate is too high and one too low: the interval of each holds that of their mean, from the trace."""
+    """Sorted, one is too high and one too low: the interval of each holds that of their mean, from the trace."""
     K = np.exp(-1 / 20) * np.eye(3) + (1 - np.exp(-1 / 20)) / 3
     for seed in (4, 5, 6):
         chi = chain(K, 4000, 4, seed=seed)
         bounds = ga.implied_timescales(chi, [2]).eigenvalue_bounds[:, :, 0]
         mean = ga.with_interval(lambda c: (np.trace(ga.koopman_matrix(c, 2)) - 1) / 2, chi, 2, within=(0, 1))
-        assert (bounds[0] <= mean.lower + 1e-6).all()
-        assert (bounds[1] >= mean.upper - 1e-6).all()
+        # Pairs that cross the border of a block are shared there, and left out here.
+        assert (bounds[0] < mean.lower + 5e-4).all()
+        assert (bounds[1] > mean.upper - 5e-4).all()
         assert ((bounds[0] < np.exp(-2 / 20)) & (bounds[1] > np.exp(-2 / 20))).all()
 
 
