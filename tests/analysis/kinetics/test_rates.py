@@ -1,6 +1,7 @@
 """Rates behind a transition matrix, by hand."""
 
 import numpy as np
+import pytest
 from scipy.linalg import expm
 
 from gdynet_tf import analysis as ga
@@ -13,6 +14,7 @@ def test_rates_of_a_chain_of_equal_steps():
     assert found.is_generator is True
     assert found.reason == ""
     np.testing.assert_allclose(found.rates, Q, atol=1e-6)
+    assert found.lowest_eigenvalue == pytest.approx(np.exp(-1))
 
 
 def test_what_negative_rates_took_is_given_back_in_proportion():
