@@ -117,3 +117,19 @@ def test_charges_of_several_trajectories():
     assert finding.numbers == {"n_telling": 1}
     assert finding.text == "Some of the trajectories tell charges, others do not: none are kept."
     assert pooled_charges([(None, 30), (None, 10)]) == (None, ())
+
+
+def test_the_element_that_moves_most_is_named():
+    """Hydrogen stands still, six of ten lithium steps along the one periodic vector are too long."""
+    positions, lattices = steps_of([1] * 4 + [4.5] * 6)
+    positions = np.concatenate([np.zeros_like(positions), positions], axis=1)
+    follower = Follower(np.array([1, 3]), (True, False, False))
+    follower.follow(positions, lattices)
+    found = follower.coarse_steps()
+    assert found.numbers["atomic_number"] == 3
+    assert "60 % of the steps along its vectors are longer than a quarter, 60 % longer than 0.4" in found.text
+
+
+def test_the_length_of_a_lattice_vector_is_that_of_its_row():
+    """Of three vectors of 8e4 Å that lean over, none is too long, though the x components together are."""
+    check_lattices("a.xyz", 8e4 * np.array([[[1.0, 0, 0], [0.8, 0.6, 0], [0.6, 0, 0.8]]]))
