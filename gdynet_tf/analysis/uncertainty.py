@@ -179,9 +179,9 @@ class _Part:
 
 
 def _degrees(shares: np.ndarray) -> np.ndarray:
-    """Degrees of freedom of a sum of squares of (n, ...), most of which some of the n may carry."""
+    """Degrees of freedom of a sum of squares of (n, ...), most of which some of the n may carry: two or more."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.maximum(3 * shares.sum(axis=0) ** 2 / (shares**2).sum(axis=0) - 1, 1)
+        return 3 * shares.sum(axis=0) ** 2 / (shares**2).sum(axis=0) - 1
 
 
 def estimate_from_copies(

@@ -35,9 +35,7 @@ def cell_lattice(cell: Sequence[float]) -> np.ndarray:
         raise InputError(f"{shown}: lengths must be positive, angles between 0 and 180 degrees")
     cosines = np.where(angles == 90, 0.0, np.cos(np.radians(angles)))
     metric = np.eye(3)
-    metric[1, 2] = metric[2, 1] = cosines[0]
-    metric[0, 2] = metric[2, 0] = cosines[1]
-    metric[0, 1] = metric[1, 0] = cosines[2]
+    metric[[2, 2, 1], [1, 0, 0]] = cosines  # the lower triangle alone is read
     try:
         return np.linalg.cholesky(metric) * lengths[:, None]
     except np.linalg.LinAlgError:

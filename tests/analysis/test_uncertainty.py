@@ -6,7 +6,7 @@ from scipy.stats import t as student
 
 from gdynet_tf import analysis as ga
 from gdynet_tf.analysis.blocks import groups_of_targets
-from gdynet_tf.analysis.uncertainty import BELOW_ONE, POSITIVE, PROBABILITY, jackknife
+from gdynet_tf.analysis.uncertainty import BELOW_ONE, POSITIVE, PROBABILITY, estimate_table, jackknife
 
 
 def blocks_of(weights, kind="trajectories", **basis):
@@ -170,7 +170,7 @@ def test_covariances_without_a_block_by_brute_force(two_states):
 
     chi = ga.as_chi([two_states(5, n, 2, seed=n) for n in (301, 400)])
     blocks = ga.independent_blocks(chi, 2)
-    lags = [1, 4, 7]
+    lags = [1, 4, 7, 100]  # the last is longer than blocks
     found = covariances_without(chi, lags, blocks)
     for k, lag in enumerate(lags):
         for b in (0, 3, len(blocks) - 1):
@@ -217,3 +217,68 @@ def test_a_trend_that_all_targets_share_gives_no_interval():
     found = ga.estimate_from_sums(lambda total, amount: total / amount, sums, blocks)
     assert found.value == pytest.approx(x.mean())
     assert np.isnan([found.lower, found.upper]).all()
+
+
+def test_each_number_of_an_array_is_on_its_own():
+    """Two statistics at once have the spread of each alone, its correction too."""
+    rng, weights = np.random.default_rng(8), np.array([1.0, 2, 4, 8, 2, 1, 4, 6])
+    one, other = (copies_of_mean(rng.normal(size=8), weights) ** 2 for _ in range(2))
+    both = jackknife(np.stack([one, other], axis=1), blocks_of(weights))
+    for k, alone in enumerate((one, other)):
+        expected = jackknife(alone, blocks_of(weights))
+        for name in ("value", "corrected", "standard_error", "degrees"):
+            np.testing.assert_allclose(getattr(both, name)[k], getattr(expected, name))
+
+
+def test_blocks_of_single_targets_miss_what_neighbours_share():
+    """A tenth of a relaxation time in a block: a tenth of the variance, from all blocks; not where nothing goes on."""
+    copies, weights = copies_of_mean(np.arange(10.0), np.ones(10)), np.ones(10)
+    blocks = blocks_of(weights, "blocks of single targets", relaxation=1.0, block_length=10.0)
+    plain = jackknife(copies, blocks_of(weights)).standard_error
+    assert jackknife(copies, blocks).standard_error / plain == pytest.approx(np.sqrt(1 / 0.9))
+    assert jackknife(copies, blocks, memory=False).standard_error == pytest.approx(plain)
+
+
+def test_no_bounds_have_the_shape_of_the_value(two_states):
+    """Without blocks, and where the statistic does not exist without some block."""
+    found = ga.with_interval(lambda chi: np.ones((3, 2)), two_states(50, 60, 1), 1)
+    assert found.value.shape == found.lower.shape == found.upper.shape == (3, 2)
+    chi = two_states(5, 2000, 1)
+
+    def all_or_nothing(chi):
+        if sum(map(len, chi)) < 2000:
+            raise ValueError("too little")
+        return np.array([1.0, 2.0])
+
+    found = ga.with_interval(all_or_nothing, chi, 1)
+    assert found.basis.kind == "time blocks"
+    np.testing.assert_array_equal(found.value, [1, 2])
+    assert np.isnan([found.lower, found.upper]).all()
+
+
+def test_table_of_estimates():
+    """Rows run over the last axis first; an array without bounds has one column."""
+    value = np.array([[1.0, 2, 3], [4, 5, 6]])
+    estimate = ga.Estimate(value=value, lower=value - 1, upper=value + 2, basis=ga.Basis("posterior"))
+    axes = [{"from": np.array([7, 8])}, {"to": np.array([1, 2, 3]), "name": np.array(["a", "b", "c"])}]
+    table = estimate_table(axes, {"time": estimate, "share": value / 10}, "ps")
+    columns = ["from", "to", "name", "time_ps", "time_lower_ps", "time_upper_ps", "share_ps", "basis"]
+    assert table.columns.tolist() == columns
+    assert table["from"].tolist() == [7, 7, 7, 8, 8, 8]
+    assert table["to"].tolist() == [1, 2, 3, 1, 2, 3]
+    assert table["name"].tolist() == ["a", "b", "c"] * 2
+    assert table.time_ps.tolist() == [1, 2, 3, 4, 5, 6]
+    assert table.time_lower_ps.tolist() == [0, 1, 2, 3, 4, 5]
+    assert table.time_upper_ps.tolist() == [3, 4, 5, 6, 7, 8]
+    np.testing.assert_allclose(table.share_ps, np.arange(1, 7) / 10)
+    assert set(table.basis) == {"the posterior of the model"}
+    assert estimate_table(axes, {"share": value}).columns.tolist() == ["from", "to", "name", "share", "basis"]
+    with pytest.raises(ValueError, match="zip"):  # an axis without a name
+        estimate_table(axes[:1], {"time": estimate})
+
+
+def test_table_of_an_estimate():
+    estimate = ga.Estimate(value=np.array([[1.0, 2]]), lower=np.zeros((1, 2)), upper=np.full((1, 2), 3), basis="any")
+    table = estimate.to_dataframe()
+    assert table.columns.tolist() == ["index_0", "index_1", "value", "lower", "upper", "basis"]
+    assert table.to_numpy().tolist() == [[0, 0, 1, 0, 3, "any"], [0, 1, 2, 0, 3, "any"]]

@@ -101,5 +101,7 @@ def test_gradient_is_the_difference_quotient(score):
 def test_loss_config_and_bad_score():
     loss = VAMPLoss("vampe")
     assert VAMPLoss.from_config(loss.get_config()).score == "vampe"
+    assert loss.name == "vamp_loss"
+    assert VAMPLoss.from_config(VAMPLoss(name="mine").get_config()).name == "mine"
     with pytest.raises(ValueError, match="score must be one of vamp1, vamp2, vampe, got 'vamp3'"):
         VAMPLoss("vamp3")

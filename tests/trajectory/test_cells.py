@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from gdynet_tf.commands.build_graphs import main
+from gdynet_tf.errors import InputError
 from gdynet_tf.graphs.store import open_graphs
 from gdynet_tf.trajectory import Trajectory, concatenate, unwrap
-from gdynet_tf.trajectory.cells import toroidal_paths
+from gdynet_tf.trajectory.cells import cell_lattice, completed_lattices, plane_spacings, toroidal_paths
 
 CELL = np.array([[9.0, 0, 0], [2.0, 8, 0], [-1.5, 1, 10]])
 
@@ -38,6 +39,72 @@ def straight(n_frames, cell=10.0):
     positions[:, 0, 0] = np.arange(n_frames) % cell
     lattices = np.repeat(np.eye(3)[None] * cell, n_frames, axis=0)
     return Trajectory("straight", positions, lattices, [3, 16], frame_interval=0.5, time_unit="ps")
+
+
+def test_lattice_of_lengths_and_angles():
+    """Each length and each angle is the one that was given; the first vector along x, the second in the xy plane."""
+    lattice = cell_lattice([4, 5, 6, 70, 80, 100])
+    lengths = np.linalg.norm(lattice, axis=1)
+    np.testing.assert_allclose(lengths, [4, 5, 6])
+    cosines = lattice @ lattice.T / np.outer(lengths, lengths)
+    np.testing.assert_allclose(cosines[[1, 0, 0], [2, 2, 1]], np.cos(np.radians([70, 80, 100])))
+    assert np.linalg.det(lattice) > 0
+    np.testing.assert_array_equal(np.triu(lattice, 1), 0)
+    np.testing.assert_array_equal(cell_lattice([4, 5, 6]), np.diag([4.0, 5, 6]))
+    np.testing.assert_array_equal(cell_lattice([4, 5, 6, 90, 90, 90]), np.diag([4.0, 5, 6]))
+    assert cell_lattice([4, 5, 6, 0.5, 90, 90])[2, 2] == pytest.approx(6 * np.sin(np.radians(0.5)))
+
+
+@pytest.mark.parametrize(
+    ("cell", "why"),
+    [
+        ([4, 5], "three lengths, or three lengths and three angles, are needed"),
+        ([4, 5, 6, 90], "three lengths, or three lengths and three angles, are needed"),
+        ([4, 0, 6], "lengths must be positive"),
+        ([4, -5, 6], "lengths must be positive"),
+        ([4, np.inf, 6], "lengths must be positive"),
+        ([4, 5, 6, 0, 90, 90], "angles between 0 and 180 degrees"),
+        ([4, 5, 6, 90, 180, 90], "angles between 0 and 180 degrees"),
+        ([4, 5, 6, 30, 30, 90], "no cell has these three angles"),
+    ],
+)
+def test_what_is_no_cell(cell, why):
+    with pytest.raises(InputError, match=f"^`cell={' '.join(f'{x:g}' for x in cell)}`: .*{why}"):
+        cell_lattice(cell)
+
+
+def test_plane_spacings_are_volume_over_area():
+    a, b, c = CELL
+    volume = abs(np.linalg.det(CELL))
+    areas = [np.linalg.norm(np.cross(x, y)) for x, y in ((b, c), (c, a), (a, b))]
+    np.testing.assert_allclose(plane_spacings(np.stack([CELL, 2 * CELL])), np.outer([1, 2], volume / np.array(areas)))
+
+
+def test_zero_vectors_along_open_directions_become_unit_vectors():
+    """Each frame on its own: those that are given stay, the others are normal to them and to each other."""
+    lattices = np.zeros((4, 3, 3))
+    lattices[0] = CELL
+    lattices[1, :2] = [[3, 4, 0], [0, 2, 1]]
+    lattices[2, 1] = [0, 3, 4]
+    given = lattices.copy()
+    completed = completed_lattices(lattices, (False, False, False))
+    np.testing.assert_array_equal(lattices, given)  # not changed in place
+    np.testing.assert_array_equal(completed[0], CELL)
+    np.testing.assert_array_equal(completed[1, :2], given[1, :2])
+    np.testing.assert_allclose(np.abs(completed[1, 2]), np.array([4, 3, 6]) / np.sqrt(61))
+    np.testing.assert_array_equal(completed[2, 1], [0, 3, 4])
+    others = completed[2, [0, 2]]
+    np.testing.assert_allclose(others @ np.array([others[0], others[1], [0, 3, 4]]).T, np.eye(2, 3), atol=1e-12)
+    np.testing.assert_allclose(completed[3] @ completed[3].T, np.eye(3), atol=1e-12)
+
+
+def test_zero_vectors_along_periodic_directions_are_left():
+    """They are a fault of the file, which is told elsewhere."""
+    lattices = np.zeros((1, 3, 3))
+    lattices[0, 0, 0] = 5
+    completed = completed_lattices(lattices, (True, True, False))
+    np.testing.assert_array_equal(completed[0, :2], [[5, 0, 0], [0, 0, 0]])
+    assert completed_lattices(CELL[None], (True, True, False))[0] == pytest.approx(CELL)
 
 
 def test_toroidal_paths_in_a_fluctuating_cell():

@@ -142,8 +142,7 @@ def covariances_without(chi: ChiLike, lags: Sequence[int] | np.ndarray, blocks: 
         for piece in pieces:
             segment, start, stop = chi[piece.segment], piece.frames.start, piece.frames.stop
             for k, lag in enumerate(lags.tolist()):
-                first = max(start - lag // 2, 0) if start else 0
-                last = min(stop - lag // 2, len(segment) - lag) if stop < len(segment) else len(segment) - lag
+                first, last = max(start - lag // 2, 0), min(stop - lag // 2, len(segment) - lag)
                 if last > first:
                     found, number = lagged_sums(_targets(segment[first : last + lag], piece.targets, lag), lag)
                     sums[b, k] += found

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import t as student
 
 from gdynet_tf import analysis as ga
 from gdynet_tf.analysis.blocks import Basis, Blocks
@@ -160,3 +161,132 @@ def test_trajectories_are_not_weighed_by_their_frames():
     copies = np.array([1.0, 0.9, 1.0, 1.4])
     expected = 2 / 3 * np.square(copies[1:] - copies[1:].mean()).sum()
     np.testing.assert_allclose(jackknife(copies, found, memory=False).standard_error ** 2, expected)
+
+
+def test_of_plenty_of_data(markov):
+    """Numbers of the result, by the eigenvalues: two states have one process, whose timescale grows or not."""
+    ck = ga.chapman_kolmogorov_test(markov, 2, n_steps=3, frame_interval=0.5, time_unit="ps")
+    assert ck.tau == 2
+    slow = [ga.timescale(complex(ga.eigenvalues(K)[1]), n * 1.0)[0] for n, K in enumerate(ck.estimated)]
+    # Two-state matrices with other stationary distributions: the same but for what these differ.
+    assert ck.growth == pytest.approx(slow[3] / slow[1], rel=0.01)
+    assert 0 <= ck.p_value <= 1
+
+
+NUMBERS = {
+    "p_value": 0.5,
+    "noticeable": 0.05,
+    "n_untested": 0,
+    "untested_deviation": 0.0,
+    "n_transitions": 100,
+    "n_slow": 1,
+    "growth": 1.0,
+}
+TRAJECTORIES = ga.Basis("trajectories", 5)
+
+
+@pytest.mark.parametrize(
+    ("changed", "basis", "n_steps", "kind", "severity", "text"),
+    [
+        (
+            {},
+            TRAJECTORIES,
+            5,
+            "not refuted",
+            "good",
+            "Markovian up to 10 ps: not refuted; a deviation of 0.05 would have been noticed (5 trajectories).",
+        ),
+        (
+            {"noticeable": 0.2},
+            TRAJECTORIES,
+            5,
+            "not refuted",
+            "warning",
+            "Markovian up to 10 ps: not refuted; only a deviation of 0.2 would have been noticed (5 trajectories).",
+        ),
+        (
+            {"n_untested": 3, "untested_deviation": 0.3},
+            TRAJECTORIES,
+            5,
+            "not refuted",
+            "warning",
+            "Markovian up to 10 ps: not refuted; a deviation of 0.05 would have been noticed (5 trajectories). That is "
+            "of the slowest process. 3 elements of K rest on fewer than 10 transitions and say nothing by themselves; "
+            "they deviate by up to 0.3.",
+        ),
+        (
+            {"p_value": 0.01, "growth": 1.5},
+            TRAJECTORIES,
+            5,
+            "refuted",
+            "bad",
+            "Not Markovian: the Chapman-Kolmogorov test fails up to 10 ps, by more than chance allows (p = 0.01). The "
+            "slowest timescale grows by a factor of 1.5 until then. Try a longer lag time, then more states.",
+        ),
+        (
+            {"p_value": 0.01, "growth": 0.8},
+            TRAJECTORIES,
+            5,
+            "refuted",
+            "bad",
+            "Not Markovian: the Chapman-Kolmogorov test fails up to 10 ps, by more than chance allows (p = 0.01). The "
+            "slowest timescale falls by a factor of 0.8 until then. Try a longer lag time, then more states.",
+        ),
+        (
+            {"p_value": np.nan},
+            TRAJECTORIES,
+            1,
+            "untested",
+            "warning",
+            "Not tested: a Chapman-Kolmogorov test of a single step holds by construction.",
+        ),
+        (
+            {"p_value": np.nan},
+            TRAJECTORIES,
+            5,
+            "untested",
+            "warning",
+            "Not tested: too few transitions are followed by another one within 10 ps: try a longer lag.",
+        ),
+        (
+            {"p_value": np.nan},
+            ga.Basis(None, reason="targets follow"),
+            5,
+            "untested",
+            "warning",
+            "Not tested: no interval: targets do what others did before.",
+        ),
+        (
+            {"n_slow": 0},
+            TRAJECTORIES,
+            5,
+            "nothing slow",
+            "warning",
+            "Nothing slow was found: no relaxation outlasts the lag time, there is nothing to test.",
+        ),
+        (
+            {"n_transitions": 0},
+            TRAJECTORIES,
+            5,
+            "no dynamics",
+            "bad",
+            "No dynamics was seen: no target changed its likeliest state for as long as the lag time. There are no "
+            "relaxation times, and nothing to test.",
+        ),
+    ],
+)
+def test_verdict(changed, basis, n_steps, kind, severity, text):
+    numbers = NUMBERS | changed
+    found = chapman_kolmogorov._verdict(numbers, basis, n_steps, "10 ps")
+    assert (found.kind, found.severity, found.text) == (kind, severity, text)
+    assert found.numbers == numbers
+
+
+def test_the_p_value_is_that_of_the_clearest_difference(chain):
+    """Two-sided, of Student's t, times the number of differences over their share of the level; never above one."""
+    for seed in range(3):
+        ck = ga.chapman_kolmogorov_test(chain(K2, 2000, 4, seed=seed), 2, n_steps=2)
+        spread = ck.by_process
+        t = float(np.abs(spread.corrected / spread.standard_error).item())
+        of_process = 2 * student.sf(t, spread.degrees.item()) / 0.8
+        assert 0 < ck.p_value <= min(1.0, of_process) * (1 + 1e-9)

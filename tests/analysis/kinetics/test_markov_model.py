@@ -64,3 +64,59 @@ def test_states_that_nothing_connects_are_left_out(two_states):
 def test_fuzzy_states_are_refused(two_states):
     with pytest.raises(ValueError, match="states are not crisp: 0 % of the frames"):
         ga.reversible_markov_model(0.5 * two_states(5, 500, 2) + 0.25, 2)
+
+
+@pytest.fixture(scope="module")
+def rounds(chain):
+    """Three states, more often one way round than the other, in ps."""
+    K = np.array([[0.94, 0.05, 0.01], [0.01, 0.94, 0.05], [0.05, 0.01, 0.94]])
+    return ga.Chi([chain(K, 4000, 3, seed=3)], tau=2, frame_interval=0.5, time_unit="ps")
+
+
+def test_estimated_matrix_is_that_of_all_data(rounds):
+    found, K = ga.estimated_koopman_matrix(rounds), ga.koopman_matrix(rounds, 2)
+    np.testing.assert_allclose(found.value, K)
+    assert ((found.lower > 0) & (found.lower < K) & (found.upper > K) & (found.upper < 1)).all()
+    # Without blocks there are values and no bounds.
+    short = ga.Chi([rounds[0][:50, :1]], tau=2)
+    found = ga.estimated_koopman_matrix(short)
+    np.testing.assert_allclose(found.value, ga.koopman_matrix(short, 2))
+    assert np.isnan([found.lower, found.upper]).all()
+
+
+@pytest.mark.parametrize("estimator", ["plain", "reversible", "constrained"])
+def test_estimated_timescales_are_those_of_the_matrix(rounds, estimator):
+    found = ga.estimated_timescales(rounds, estimator=estimator)
+    values = ga.eigenvalues(ga.koopman_matrix(rounds, 2, estimator))[1:]
+    np.testing.assert_allclose(found.value, [ga.timescale(complex(v), 2 * 0.5)[0] for v in values])
+    assert ((found.lower > 0) & (found.lower < found.value) & (found.value < found.upper)).all()
+    # Times are on a logarithmic scale: the interval reaches as many times above as below.
+    np.testing.assert_allclose(found.upper * found.lower, found.value**2, rtol=0.01)
+    # Back and forth alike, the matrix has no oscillation.
+    assert np.iscomplexobj(values) == (estimator != "reversible")
+    assert ga.estimated_timescales(rounds, estimator=estimator, frame_interval=2.0).value == pytest.approx(
+        4 * found.value
+    )
+
+
+def test_what_alternates_has_no_timescale():
+    found = ga.estimated_timescales(np.eye(2)[np.arange(100) % 2][:, None], 1)
+    assert np.isnan(found.value).all()
+
+
+def test_table_of_a_model(two_states):
+    chi = ga.Chi(np.concatenate([two_states(5, 500, 2), np.zeros((500, 2, 1))], axis=2), 2, time_unit="ps")
+    model = ga.reversible_markov_model(chi)
+    table = model.to_dataframe()
+    assert table.index.tolist() == [0, 1, 2, 3, 4, 5]
+    assert table.relaxation.dropna().tolist() == [1]
+    assert table.state.dropna().tolist() == [0, 1, 0, 1, 2]
+    assert table.timescale_ps[0] == model.timescales.value[0]
+    np.testing.assert_array_equal(table.stationary_probability[1:3], model.stationary_distribution.value)
+    np.testing.assert_array_equal(table.population[3:], model.populations.value)
+    np.testing.assert_array_equal(table.timescale_upper_ps[0], model.timescales.upper[0])
+
+
+def test_the_basis_tells_how_much_targets_have_in_common(two_states):
+    same = ga.reversible_markov_model(np.repeat(two_states(20, 4000, 1), 9, axis=1), 4)
+    assert same.timescales.basis.design_effect == pytest.approx(9, rel=0.05)

@@ -379,3 +379,34 @@ def test_time_of_a_rate():
 def test_site_matrix_of_short_data():
     with pytest.raises(ValueError, match="a lag time of 9 frames needs longer segments"):
         ga.site_matrix(np.zeros(5, int), 2, 9)
+
+
+def test_path_times_are_those_of_the_matrix_of_all_data(chain):
+    """With blocks and without, at the lag that is asked for and not the one that chi carries."""
+    long = ga.Chi([chain(K3, 4000, 2, seed=8)], tau=1, frame_interval=0.5, time_unit="ps")
+    short = ga.Chi([chain(K3, 60, 1, seed=8)], tau=1, frame_interval=0.5, time_unit="ps")
+    assert np.isnan(ga.path_times(short, 2).residence.lower).all()
+    for chi in (long, short):
+        times, K = ga.path_times(chi, 2), ga.koopman_matrix(chi, 2, "constrained")
+        np.testing.assert_allclose(times.rates.rates, ga.rate_matrix(K, 1.0).rates)
+        np.testing.assert_allclose(times.residence.value, ga.residence_times(K, 1.0))
+        for j in range(3):
+            np.testing.assert_allclose(times.first_passage.value[:, j], ga.mean_first_passage_times(K, j, 1.0))
+
+
+def test_table_of_path_times(chain):
+    times = ga.path_times(chain(K3, 4000, 2, seed=8), 1, 0.5, "ps")
+    table = times.to_dataframe()
+    assert table.index.tolist() == list(range(12))
+    assert table.from_state.tolist() == [0, 1, 2, 0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert table.to_state[3:].tolist() == [0, 1, 2] * 3
+    np.testing.assert_array_equal(table.residence_time_ps[:3], times.residence.value)
+    np.testing.assert_array_equal(table.first_passage_time_ps[3:], times.first_passage.value.ravel())
+    np.testing.assert_array_equal(table.residence_time_upper_ps[:3], times.residence.upper)
+    np.testing.assert_array_equal(table.first_passage_time_lower_ps[3:], times.first_passage.lower.ravel())
+
+
+def test_flux_names_the_state_that_is_never_populated():
+    K = np.array([[0.9, 0.1, 0], [0.1, 0.9, 0], [0.5, 0, 0.5]])
+    with pytest.raises(ValueError, match="state 2 is never populated: paths through it have no reverse"):
+        ga.reactive_flux(K, 0, 1)

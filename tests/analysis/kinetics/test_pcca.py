@@ -61,3 +61,19 @@ def test_outermost_points():
     assert sorted(outermost_points(points)) == [1, 2, 3]
     assert sorted(outermost_points(points * [1, 0.1])) == [1, 2]  # the third is too near the line of the others
     assert len(outermost_points(np.zeros((4, 2)))) == 1
+
+
+def test_corners_lie_amid_the_cores():
+    """Where eigenvectors scatter, the first memberships are one on average in a state; at the outermost ones, less."""
+    counts, states = blocks([12, 8, 10])
+    scatter = np.random.default_rng(0).uniform(0, 40, counts.shape)
+    counts = np.where(counts > 1, counts, scatter + scatter.T)
+    weight = counts.sum(axis=1)
+    amid, outermost, _ = pcca_memberships(counts, 3)
+    for state in range(3):
+        of_state = [
+            np.average(found[states == state], axis=0, weights=weight[states == state]).max()
+            for found in (amid, outermost)
+        ]
+        assert of_state[0] > 0.99
+        assert of_state[1] < of_state[0]

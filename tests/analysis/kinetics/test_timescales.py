@@ -1,5 +1,7 @@
 """Implied timescales: chains whose answers are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -111,3 +113,49 @@ def test_an_estimate_lies_inside_its_interval(markov):
     modulus = np.abs(result.eigenvalues)
     assert ((result.eigenvalue_bounds[0] < modulus) & (modulus < result.eigenvalue_bounds[1])).all()
     assert ((result.lower < result.timescales) & (result.timescales < result.upper)).all()
+
+
+def test_the_interval_of_an_oscillation_is_that_of_its_modulus(chain):
+    """The real part of 0.9 exp(2 pi i / 3) is negative; its modulus has an interval all the same, one for both."""
+    cycle = chain(0.9 * np.eye(3)[[1, 2, 0]] + 0.1 / 3, 3000, 3, seed=2)
+    result = ga.implied_timescales(cycle, [1])
+    bounds = result.eigenvalue_bounds[:, :, 0]
+    assert ((bounds[0] < 0.9) & (bounds[1] > 0.9)).all()
+    assert (bounds[0] > 0.8).all()
+    np.testing.assert_allclose(bounds[:, 0], bounds[:, 1])
+
+
+def test_processes_that_differ_have_intervals_of_their_own(chain):
+    K = np.kron(np.array([[0.98, 0.02], [0.02, 0.98]]), np.array([[0.75, 0.25], [0.25, 0.75]]))  # 0.96, 0.5, 0.48
+    bounds = ga.implied_timescales(chain(K, 5000, 4, seed=6), [1]).eigenvalue_bounds[:, :, 0]
+    assert bounds[0, 0] > 0.9
+    assert bounds[1, 1] < 0.6
+
+
+def test_two_equal_processes_share_an_interval(chain):
+    """Sorted, one is too high and one too low: the interval of each holds that of their mean, from the trace."""
+    K = np.exp(-1 / 20) * np.eye(3) + (1 - np.exp(-1 / 20)) / 3
+    for seed in (4, 5, 6):
+        chi = chain(K, 4000, 4, seed=seed)
+        bounds = ga.implied_timescales(chi, [2]).eigenvalue_bounds[:, :, 0]
+        mean = ga.with_interval(lambda c: (np.trace(ga.koopman_matrix(c, 2)) - 1) / 2, chi, 2, within=(0, 1))
+        # Pairs that cross the border of a block are shared there, and left out here.
+        assert (bounds[0] < mean.lower + 5e-4).all()
+        assert (bounds[1] > mean.upper - 5e-4).all()
+        assert ((bounds[0] < np.exp(-2 / 20)) & (bounds[1] > np.exp(-2 / 20))).all()
+
+
+def test_flat_within_interval(markov):
+    """By hand: intervals 1-3 and 2-4 have 2.5 in common, 5-6 has nothing in common with them."""
+    result = replace(
+        ga.implied_timescales(markov, [1, 2, 4], frame_interval=0.5, time_unit="ps"),
+        lower=np.array([[1.0, 2, 5], [1.0, np.nan, 1]]),
+        upper=np.array([[3.0, 4, 6], [2.0, np.nan, 2]]),
+    )
+    assert ga.flat_within_interval(result, 0.5, 1) is True
+    assert ga.flat_within_interval(result, 0.5, 2) is False
+    assert ga.flat_within_interval(result, 1, 2) is False
+    assert ga.flat_within_interval(result, 2, 2) is True
+    assert ga.flat_within_interval(result, 0.5, 2, process=1) is None  # one is missing
+    assert ga.flat_within_interval(result, 0.6, 0.9) is None  # no lag is there
+    assert ga.flat_within_interval(replace(result, lower=result.lower - 1, upper=result.lower[:, [1, 0, 0]]), 0.5, 1)
