@@ -13,7 +13,16 @@ from typing import Any
 
 from gdynet_tf.errors import InputError
 
-__all__ = ["SourceFile", "digest", "discard", "is_single_component", "read_json", "whole_folder", "write_json"]
+__all__ = [
+    "SourceFile",
+    "digest",
+    "discard",
+    "is_single_component",
+    "output_path",
+    "read_json",
+    "whole_folder",
+    "write_json",
+]
 
 _BLOCK = 1 << 22  # bytes
 
@@ -59,9 +68,9 @@ class SourceFile:
     def __repr__(self) -> str:
         return f"SourceFile({self.path!r})"
 
-    def _state(self) -> tuple[int, int]:
-        status = os.stat(self.path)
-        return status.st_size, status.st_mtime_ns
+    def _state(self) -> tuple[int, ...]:
+        status = os.stat(self.path)  # of which the time of the last change cannot be set back
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
     def _compute(self) -> None:
         try:
@@ -98,6 +107,33 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
     os.replace(temporary, path)
+
+
+def output_path(path: str | Path) -> Path:
+    """Where an output is to be written: what a symbolic link points to is replaced, not the link.
+
+    Parameters
+    ----------
+    path : path-like
+        Need not exist.
+
+    Returns
+    -------
+    Path
+        As it was given, unless its last component is a link or ``..``.
+
+    Raises
+    ------
+    InputError
+        If links point to each other.
+    """
+    path = Path(path)
+    if not (path.is_symlink() or path.name == ".."):
+        return path
+    real = Path(os.path.realpath(path))
+    if real.is_symlink():
+        raise InputError(f"{path}: is a loop of symbolic links")
+    return real
 
 
 @contextlib.contextmanager
@@ -178,7 +214,11 @@ def read_json(path: Path) -> Any:
         If it cannot be read.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
+        text = json.dumps(content, ensure_ascii=False).encode()  # an error for halves of characters
+        if b"\\u0000" in text:
+            raise ValueError("a text holds the character 0")
+        return content
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

@@ -4,20 +4,24 @@
 ones, which takes no time; ``gdynet-verify`` reads everything. The digests are those that ``sha256sum`` prints.
 """
 
-import json
+import logging
 from collections.abc import Mapping
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gdynet_tf.errors import InputError
-from gdynet_tf.files import digest, write_json
+from gdynet_tf.files import digest, read_json, write_json
 from gdynet_tf.progress import Progress
 
-__all__ = ["NAME", "check_manifest", "verify_files", "write_manifest"]
+__all__ = ["NAME", "check_manifest", "check_outside", "verify_files", "write_manifest"]
+
+logger = logging.getLogger(__name__)
 
 NAME = "manifest.json"
 _SMALL = 1 << 20  # bytes
+_PASSING = (".*.lock", ".*.new", ".*.old")  # what is there while something is written
+_DATA = (".npy", ".json", ".csv", ".h5", ".keras")
 
 
 def write_manifest(folder: str | Path, known: Mapping[str, str] | None = None, leave_out: tuple[str, ...] = ()) -> None:
@@ -37,19 +41,38 @@ def write_manifest(folder: str | Path, known: Mapping[str, str] | None = None, l
     for file in sorted(folder.rglob("*")):
         name = file.relative_to(folder).as_posix()
         top = name.partition("/")[0]
-        if any(fnmatch(top, pattern) for pattern in (*leave_out, NAME, "*.tmp", ".*")):
+        passing = _PASSING if top != name else (*_PASSING, "*.tmp")
+        if any(fnmatch(top, pattern) for pattern in (*leave_out, NAME, *passing)):
             continue
         if file.is_file():
             files[name] = {"size": file.stat().st_size, "sha256": known.get(name) or digest(file)}
-    write_json(folder / NAME, {"format_version": 1, "files": files})
+    write_json(folder / NAME, {"format_version": 1, "apart": list(leave_out), "files": files})
 
 
-def check_manifest(folder: str | Path) -> None:
+def check_outside(output: Path) -> None:
+    """Whether an output would lie within another one, which is replaced and deleted as a whole.
+
+    Parameters
+    ----------
+    output : Path
+
+    Raises
+    ------
+    InputError
+    """
+    for folder in output.absolute().parents:
+        if (folder / NAME).is_file() and any((folder / name).is_file() for name in ("meta.json", "config.json")):
+            raise InputError(f"{output}: lies within {folder}, which is replaced as a whole; name another place")
+
+
+def check_manifest(folder: str | Path, expected: bool = False) -> None:
     """Compare the sizes of all files, and the digests of those below 1 MiB, with the manifest, if there is one.
 
     Parameters
     ----------
     folder : path-like
+    expected : bool
+        Whether to warn where there is none.
 
     Raises
     ------
@@ -58,8 +81,10 @@ def check_manifest(folder: str | Path) -> None:
     """
     folder = Path(folder)
     if not (folder / NAME).is_file():
+        if expected:
+            logger.warning(f"{folder}: {NAME} is gone; whether the files are as they were written is not known")
         return
-    for name, entry in _read(folder).items():
+    for name, entry in _read(folder)["files"].items():
         if problem := _compare(folder / name, entry, whole=False):
             raise InputError(f"{problem}; gdynet-verify {folder} checks all files")
 
@@ -84,8 +109,9 @@ def verify_files(folder: str | Path, progress: bool = True) -> tuple[int, list[s
         If there is no manifest, or it cannot be read.
     """
     folder = Path(folder)
-    files = _read(folder)
-    problems = []
+    content = _read(folder)
+    files = content["files"]
+    problems = [f"{folder / name}: is not in {NAME}" for name in _unlisted(folder, content)]
     with Progress(len(files), "file", "verify", shown=progress) as bar:
         for name, entry in files.items():
             if problem := _compare(folder / name, entry, whole=True):
@@ -94,10 +120,27 @@ def verify_files(folder: str | Path, progress: bool = True) -> tuple[int, list[s
     return len(files), problems
 
 
+def _unlisted(folder: Path, content: Mapping[str, Any]) -> list[str]:
+    """Files of data that the manifest should know: not those that it leaves out, or that have one of their own."""
+    if "apart" not in content:  # of a version that did not write what it leaves out
+        return []
+    patterns = (*content["apart"], NAME, "tensorboard", ".ipynb_checkpoints")
+    own = {file.parent for file in folder.rglob(NAME)} - {folder}
+    names = []
+    for file in sorted(folder.rglob("*")):
+        name = file.relative_to(folder)
+        apart = any(fnmatch(name.parts[0], pattern) for pattern in patterns) or not own.isdisjoint(file.parents)
+        if file.suffix in _DATA and not apart and name.as_posix() not in content["files"]:
+            names.append(str(name))
+    return names
+
+
 def _compare(file: Path, entry: Mapping[str, Any], whole: bool) -> str | None:
     """What is wrong with a file, or None."""
     try:
         size = file.stat().st_size
+        if not file.is_file():
+            return f"{file}: is not a file any more"
         if size != entry["size"]:
             return f"{file}: altered since it was written ({size} bytes, it had {entry['size']})"
         if (whole or size < _SMALL) and digest(file) != entry["sha256"]:
@@ -111,14 +154,16 @@ def _read(folder: Path) -> dict[str, Any]:
     file = folder / NAME
     if not file.is_file():
         raise InputError(f"{folder}: has no {NAME}; only what this version has written can be verified")
+    content = read_json(file)
     try:
-        files = json.loads(file.read_text(encoding="utf-8"))["files"]
-        for name, entry in files.items():
+        if content["format_version"] != 1:
+            raise ValueError(f"format version {content['format_version']}")
+        if not all(isinstance(pattern, str) for pattern in content.get("apart", [])):
+            raise TypeError("apart")
+        for name, entry in content["files"].items():
             path = PurePosixPath(name)
             if path.is_absolute() or ".." in path.parts or not (isinstance(entry["size"], int) and entry["sha256"]):
                 raise ValueError(name)
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{file}: altered, {error!r}") from None
-    return files
+    return content

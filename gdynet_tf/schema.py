@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from gdynet_tf.errors import InputError
 from gdynet_tf.files import is_single_component
+from gdynet_tf.times import is_unit
 
 __all__ = ["Config", "Meta", "Scores", "SelectionConfig", "check_schema"]
 
@@ -18,6 +19,12 @@ __all__ = ["Config", "Meta", "Scores", "SelectionConfig", "check_schema"]
 def _component(name: str) -> str:
     if not is_single_component(name):
         raise ValueError("must be the name of a file, without a path")
+    return name
+
+
+def _unit(name: str) -> str:
+    if not is_unit(name):
+        raise ValueError("must be words, as ps or frames are")
     return name
 
 
@@ -80,7 +87,7 @@ class Meta(_Part):
     """``meta.json``."""
 
     format_version: int
-    time_unit: str
+    time_unit: Annotated[str, AfterValidator(_unit)]
     frame_interval: Interval
     periodic: Annotated[list[bool], Field(min_length=3, max_length=3)]
     n_atoms: Count
@@ -126,7 +133,7 @@ class _Trajectory(_Part):
 
 class _Data(_Part):
     frame_interval: Interval
-    time_unit: str
+    time_unit: Annotated[str, AfterValidator(_unit)]
     trajectories: Annotated[list[_Trajectory], Field(min_length=1)]
     n_atoms: Count = 1
     n_targets: Count = 1

@@ -6,11 +6,25 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["plain_number", "readable_unit", "seconds", "time_text"]
+__all__ = ["is_unit", "plain_number", "readable_unit", "seconds", "time_text"]
 
 _SECONDS = {"fs": 1e-15, "ps": 1e-12, "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
 _SHOWN = ("fs", "ps", "ns", "µs", "ms", "s")
 _LEAST, _MOST = 0.9995, 999.5  # of a unit: what three digits show as 1 and as less than 1000
+
+
+def is_unit(name: str) -> bool:
+    """Whether something can be the unit of times: words, which figures and tables show as they are.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    bool
+    """
+    return len(name) <= 20 and all(word.isalpha() for word in name.split(" "))
 
 
 def seconds(time_unit: str) -> float:

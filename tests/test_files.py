@@ -1,12 +1,13 @@
 """Folders that are whole or as they were, and source files that stay what they were."""
 
 import hashlib
+import os
 
 import numpy as np
 import pytest
 
 from gdynet_tf.errors import InputError
-from gdynet_tf.files import SourceFile, whole_folder
+from gdynet_tf.files import SourceFile, output_path, read_json, whole_folder
 from gdynet_tf.graphs.build import build_graphs
 from gdynet_tf.trajectory import Trajectory
 
@@ -84,3 +85,32 @@ class TestSourceFile:
         with pytest.raises(InputError, match=r"run\.xyz: changed while it was read"):
             build_graphs(trajectory, targets="O", n_neighbors=3, out=tmp_path / "graphs")
         assert [file.name for file in tmp_path.iterdir() if not file.name.endswith(".lock")] == ["run.xyz"]
+
+    def test_a_file_exchanged_for_one_of_the_same_size_and_time(self, tmp_path):
+        for name in ("f", "g"):
+            (tmp_path / name).write_bytes(name.encode())
+            os.utime(tmp_path / name, (1, 1))
+        source = SourceFile(tmp_path / "f")
+        os.replace(tmp_path / "g", tmp_path / "f")
+        with pytest.raises(InputError, match="f: changed while it was read"):
+            source.sha256  # noqa: B018
+
+
+def test_output_path(tmp_path):
+    """What a link points to is replaced, whether or not it is there."""
+    (tmp_path / "there").mkdir()
+    for name, target in (("link", "there"), ("dangling", "none"), ("a", "b"), ("b", "a")):
+        (tmp_path / name).symlink_to(tmp_path / target)
+    assert output_path(tmp_path / "new") == tmp_path / "new"
+    assert output_path(tmp_path / "link") == output_path(tmp_path / "there" / "x" / "..") == tmp_path / "there"
+    assert output_path(tmp_path / "dangling") == tmp_path / "none"
+    assert output_path(tmp_path / "link" / "new") == tmp_path / "link" / "new"
+    with pytest.raises(InputError, match="a: is a loop of symbolic links"):
+        output_path(tmp_path / "a")
+
+
+@pytest.mark.parametrize("content", ['"\\ud800"', '{"a\\u0000": 1}', "[" * 100_000, "\xff"])
+def test_json_that_holds_what_is_no_text(tmp_path, content):
+    (tmp_path / "f.json").write_bytes(content.encode("latin-1"))
+    with pytest.raises(InputError, match=r"f\.json: cannot be read: "):
+        read_json(tmp_path / "f.json")

@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+import os
 
 import pytest
 
 from gdynet_tf.errors import InputError
 from gdynet_tf.files import digest
-from gdynet_tf.manifest import check_manifest, verify_files, write_manifest
+from gdynet_tf.manifest import check_manifest, check_outside, verify_files, write_manifest
 
 
 @pytest.fixture
@@ -15,8 +16,8 @@ def folder(tmp_path):
     folder = tmp_path / "run"
     (folder / "chi").mkdir(parents=True)
     (folder / "analysis").mkdir()
-    (folder / ".analysis.x").mkdir()
-    (folder / ".analysis.x" / "left").write_text("by a kill")
+    (folder / ".analysis.new").mkdir()
+    (folder / ".analysis.new" / "left").write_text("by a kill")
     (folder / "report_train.html").write_text("page")
     (folder / "config.json").write_text('{"tau": 1}')
     (folder / "chi" / "a.npy").write_bytes(bytes(range(256)) * 8192)  # 2 MiB
@@ -43,6 +44,45 @@ def test_what_is_in_it(folder):
     assert files["chi/a.npy"]["size"] == 2 << 20
     check_manifest(folder)
     assert verify_files(folder, progress=False) == (2, [])
+
+
+def test_what_is_not_in_it(folder):
+    """A manifest that has lost its entries, and files that were put there."""
+    (folder / "chi" / "b.npy").write_bytes(b"another")
+    (folder / "notes.txt").write_text("of a person")
+    content = json.loads((folder / "manifest.json").read_text())
+    del content["files"]["config.json"]
+    (folder / "manifest.json").write_text(json.dumps(content))
+    (folder / "analysis" / "new.csv").write_text("of what the manifest leaves out")
+    told = [f"{folder}/{name}: is not in manifest.json" for name in ("chi/b.npy", "config.json")]
+    assert verify_files(folder, progress=False) == (1, told)
+    del content["apart"]  # as older versions wrote it
+    (folder / "manifest.json").write_text(json.dumps(content))
+    assert verify_files(folder, progress=False) == (1, [])
+
+
+def test_a_pipe_in_place_of_a_file(folder):
+    (folder / "config.json").unlink()
+    os.mkfifo(folder / "config.json")
+    content = json.loads((folder / "manifest.json").read_text())
+    content["files"]["config.json"]["size"] = 0
+    (folder / "manifest.json").write_text(json.dumps(content))
+    assert verify_files(folder, progress=False) == (2, [f"{folder}/config.json: is not a file any more"])
+
+
+def test_outputs_within_others(folder):
+    check_outside(folder)
+    check_outside(folder.parent / "other")
+    with pytest.raises(InputError, match=r"x: lies within .*run, which is replaced as a whole; name another place"):
+        check_outside(folder / "chi" / "x")
+
+
+def test_a_manifest_that_is_gone_is_told_where_there_was_one(folder, caplog):
+    (folder / "manifest.json").unlink()
+    check_manifest(folder)
+    assert not caplog.records
+    check_manifest(folder, expected=True)
+    assert "manifest.json is gone; whether the files are as they were written is not known" in caplog.text
 
 
 def test_a_digest_that_is_known_is_taken(folder):
@@ -88,6 +128,11 @@ def test_a_file_that_is_cut_or_gone(folder):
     "content",
     [
         "{",
+        "[" * 100_000,
+        '{"format_version": 99, "files": {}}',
+        '{"format_version": 1, "files": {"a\\ud800": {"size": 1, "sha256": "0"}}}',
+        '{"format_version": 1, "files": {"a\\u0000": {"size": 1, "sha256": "0"}}}',
+        '{"format_version": 1, "files": {"../secret": {"size": 1, "sha256": "0"}}}',
         "[]",
         "{}",
         '{"files": 1}',
@@ -99,5 +144,5 @@ def test_a_file_that_is_cut_or_gone(folder):
 )
 def test_altered_manifest(folder, content):
     (folder / "manifest.json").write_text(content)
-    with pytest.raises(InputError, match=r"manifest\.json: altered"):
+    with pytest.raises(InputError, match=r"manifest\.json: (altered|cannot be read)"):
         check_manifest(folder)

@@ -71,7 +71,9 @@ class Command:
             except InputError:
                 pass
             else:
-                lost = [name for name in self.differences(here) if name != "manifest.json"]  # the last one written
+                lost = [
+                    name for name in self.differences(here) if not name.startswith("manifest.")
+                ]  # the last one written
                 if self.name != "report" and lost:
                     wrong.append(f"opens, but differs in {lost[:5]}")
         return wrong + self.outside(here)
@@ -92,7 +94,8 @@ class Command:
             wrong = [*ended.faults, *self.outside(here)]
         if differ := self.differences(here):
             wrong.append(f"differs in {differ[:5]}")
-        left = {file.name for file in here.iterdir()} - {"out"} - self.inputs.keys()
+        # A lock that nobody holds any more is taken over by the next writer.
+        left = {file.name for file in here.iterdir()} - {"out", ".out.lock"} - self.inputs.keys()
         return wrong + ([f"left over: {sorted(left)}"] if left else [])
 
 

@@ -82,7 +82,16 @@ class Run:
         import pandas as pd
 
         file = self.path / "history.csv"
-        return pd.read_csv(file) if file.is_file() else None
+        if not file.is_file():
+            return None
+        try:
+            table = pd.read_csv(file)
+            missing = {"epoch", "train_vamp2", "validation_vamp2"} - set(table)
+        except ValueError as error:  # of pandas' parser too
+            raise InputError(f"{file}: cannot be read: {' '.join(str(error).split())}") from None
+        if missing:
+            raise InputError(f"{file}: altered, no column {' and '.join(sorted(missing))}")
+        return table
 
     @property
     def findings(self) -> list[Finding]:
@@ -122,6 +131,8 @@ class Run:
             except (OSError, ValueError, EOFError) as error:
                 raise InputError(f"{file}: cannot be read: {error}") from None
             n_frames = sum(trajectory["segments"])
+            if array.dtype.kind not in "fiu":
+                raise InputError(f"{file}: altered, {array.dtype} are no probabilities")
             if array.ndim != 3 or len(array) != n_frames or array.shape[2] != self.config["n_states"]:
                 raise InputError(
                     f"{file}: altered, shape {array.shape} where config.json says {n_frames} frames and "
@@ -140,6 +151,8 @@ class Run:
         """
         from gdynet_tf.graphs.store import open_graphs
 
+        if self.config["graphs"]["path"] is None:
+            raise InputError(f"{self.path / 'config.json'}: names no graph directory")
         graphs = open_graphs(self.config["graphs"]["path"])
         if graphs.sha256 != self.config["graphs"]["sha256"]:
             raise InputError(f"{graphs.path}: is not the graph directory that {self.path} was trained on")
@@ -204,9 +217,9 @@ def load_run(path: str | Path) -> Run:
             hint = "no such directory" if not path.is_dir() else f"no {name} in it"
             unfinished = "; the training is not finished, train.py --resume continues it" if name[0] == "s" else ""
             raise InputError(f"{path}: not a run directory ({hint}{unfinished})")
-    check_manifest(path)
     config, scores = read_json(path / "config.json"), read_json(path / "scores.json")
     known = check_schema(config, Config, path / "config.json")
+    check_manifest(path, expected=known.versions.get("gdynet_tf", "0.2")[:3] not in ("0.1", "0.2"))
     config |= {"data": known.data.model_dump(), "versions": known.versions}  # with what older versions did not tell
     scores = check_schema(scores, Scores, path / "scores.json").model_dump()
     return Run(path=path, config=config, scores=scores)

@@ -15,14 +15,14 @@ import numpy as np
 from gdynet_tf.commands.console import run_command, tell
 from gdynet_tf.commands.reading import add_reading_options, read_trajectories
 from gdynet_tf.errors import InputError
-from gdynet_tf.files import digest, discard, write_json
+from gdynet_tf.files import digest, discard, output_path, read_json, write_json
 from gdynet_tf.findings import Finding
 from gdynet_tf.graphs.build import build_graphs
 from gdynet_tf.graphs.executors import available_cores
 from gdynet_tf.graphs.store import open_inputs
 from gdynet_tf.graphs.targets import find_targets
 from gdynet_tf.locks import locked
-from gdynet_tf.manifest import write_manifest
+from gdynet_tf.manifest import check_outside, write_manifest
 from gdynet_tf.networks.backend import load_tensorflow
 from gdynet_tf.times import seconds, time_text
 from gdynet_tf.trajectory import Trajectory
@@ -136,7 +136,7 @@ def _run(args: argparse.Namespace) -> None:
     trajectories = read_trajectories(args, scratch=run.path.resolve().parent)
     targets = _targets(args, run, training, trajectories[0])
     _check_system(run, training, trajectories[0], targets)
-    out = Path(args.out or run.path.with_name(f"{run.path.resolve().name}_{trajectories[0].name}"))
+    out = output_path(args.out or run.path.with_name(f"{run.path.resolve().name}_{trajectories[0].name}"))
     with locked(out):
         _check_output(out, args.overwrite)
         scores = _apply(args, run, training, trajectories, targets, out)
@@ -183,11 +183,13 @@ def _apply(
 
 
 def _check_output(out: Path, overwrite: bool) -> None:
+    check_outside(out)
     if out.exists():
         if not overwrite:
             raise InputError(f"{out}: exists; --overwrite replaces it, --out names another")
         config = out / "config.json"
-        if not (config.is_file() and "applied_from" in config.read_text(encoding="utf-8")):
+        content = read_json(config) if config.is_file() else {}
+        if not (isinstance(content, dict) and "applied_from" in content):
             raise InputError(f"{out}: exists and was not written by apply.py; it is not overwritten")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from gdynet_tf.commands.console import run_command
 from gdynet_tf.commands.reading import add_reading_options, read_trajectories
 from gdynet_tf.errors import InputError
+from gdynet_tf.files import output_path
 from gdynet_tf.graphs.build import build_graphs
 from gdynet_tf.graphs.executors import available_cores
 from gdynet_tf.graphs.partial import check_output
@@ -62,7 +63,7 @@ def _count(n: int, noun: str) -> str:
 def _run(args: argparse.Namespace) -> None:
     if args.n_workers is not None and args.n_workers < 1:
         raise InputError(f"--n-workers {args.n_workers}: must be at least 1")
-    check_output(Path(args.out), args.overwrite, args.resume)  # before a long file is read
+    check_output(output_path(args.out), args.overwrite, args.resume)  # before a long file is read
     trajectories = read_trajectories(args, scratch=_existing(Path(args.out)))
     first = trajectories[0]
     targets = find_targets(args.targets, first)

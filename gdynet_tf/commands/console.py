@@ -5,10 +5,13 @@ stderr; ``--quiet`` leaves these two, ``--log FILE`` keeps everything with the t
 """
 
 import argparse
+import io
 import logging
 import os
 import shlex
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -31,6 +34,13 @@ class _Console(logging.Handler):
         prefix = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
         tqdm.write(prefix + record.getMessage(), file=stream)
         stream.flush()
+
+
+class _LogFile(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A full disk is told once, in one line, not in a traceback for each message."""
+        logging.getLogger("gdynet_tf").removeHandler(self)
+        raise
 
 
 def _parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
@@ -62,7 +72,7 @@ def _set_up(library: logging.Logger, args: argparse.Namespace) -> None:
                 handler.setLevel(logging.WARNING)
     if args.log is not None:
         try:
-            file = logging.FileHandler(args.log, encoding="utf-8")
+            file = _LogFile(args.log, encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise InputError(f"`log={args.log}`: cannot be written: {error.strerror}") from None
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
@@ -98,6 +108,9 @@ def run_command(
         Exit code: the command's or 0; 2 for bad input, or output that cannot be written; 1 for a training that failed;
         130 when interrupted, 141 when nobody reads stdout any more.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files hold characters that not every terminal has
+            stream.reconfigure(errors="backslashreplace")
     parser.add_argument("--quiet", action="store_true", help="no messages but warnings and errors, no bars")
     parser.add_argument("--log", metavar="FILE", help="add all messages, with the time, to a file")
     with _console() as library:
@@ -119,6 +132,8 @@ def run_command(
             logger.error(f"{where}: {error.strerror or error}")
             return 2
         except KeyboardInterrupt:
+            if argv is None and threading.current_thread() is threading.main_thread():  # the process ends with it
+                signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to interrupt, and the end is soon
             logger.error("interrupted")
             return 130
         except Exception:

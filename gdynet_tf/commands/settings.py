@@ -150,6 +150,8 @@ def read_settings(file: str | Path, parser: argparse.ArgumentParser) -> dict[str
 def _read(file: str | Path) -> dict[str, Any]:
     import yaml
 
+    if Path(file).exists() and not Path(file).is_file():
+        raise InputError(f"{file}: is not a regular file")
     try:
         text = Path(file).read_text(encoding="utf-8")
         content = json.loads(text) if Path(file).suffix == ".json" else yaml.safe_load(text)
@@ -157,6 +159,8 @@ def _read(file: str | Path) -> dict[str, Any]:
         raise InputError(f"{file}: cannot be read: {error.strerror}") from None
     except (ValueError, yaml.YAMLError) as error:
         raise InputError(f"{file}: cannot be read: {error}") from None
+    except RecursionError:
+        raise InputError(f"{file}: cannot be read: too deeply nested") from None
     if not isinstance(content, dict):
         raise InputError(f"{file}: holds no settings; lines such as 'n_states: 3' are needed")
     return content
@@ -179,6 +183,8 @@ def _scalar(where: str, value: Any, option: argparse.Action) -> Any:
             value = float(value)  # YAML takes 1e-3, which has no point, for a text
     if not isinstance(value, kind) or isinstance(value, bool):
         raise InputError(f"{where}: {value!r} is not {_WORDS[kind]}")
+    if isinstance(value, str) and ("\0" in value or value != value.encode("utf-8", "replace").decode()):
+        raise InputError(f"{where}: {value!r} holds what is no character")
     if option.choices is not None and value not in option.choices:
         raise InputError(f"{where}: {value!r} is not one of {', '.join(map(str, option.choices))}")
     return value

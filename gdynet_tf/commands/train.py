@@ -10,7 +10,7 @@ from typing import Any
 from gdynet_tf.commands.console import run_command
 from gdynet_tf.commands.settings import RecordedSplit, parse_with_settings
 from gdynet_tf.errors import InputError
-from gdynet_tf.files import discard
+from gdynet_tf.files import discard, output_path
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.graphs.store import open_inputs
 from gdynet_tf.learning.pairs import lagged_pairs
@@ -25,6 +25,7 @@ from gdynet_tf.learning.settings import (
 from gdynet_tf.learning.splits import Split, split_by_name, split_by_time
 from gdynet_tf.locks import locked
 from gdynet_tf.manifest import NAME as MANIFEST
+from gdynet_tf.manifest import check_outside
 from gdynet_tf.networks.backend import load_tensorflow
 
 __all__ = ["main"]
@@ -137,7 +138,8 @@ def _start(args: argparse.Namespace) -> None:
         args.seed = draw_seed()
     kind = "" if args.model == "gdynet" else f"_{args.model}"
     name = f"{Path(args.graphs).resolve().name}{kind}_n{args.n_states}_tau{args.tau}_seed{args.seed}"
-    run = Path(args.run or f"runs/{name}")
+    run = output_path(args.run or f"runs/{name}")
+    check_outside(run)
     with locked(run):
         _train(args, settings, graphs, split, run)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from gdynet_tf._version import __version__
 from gdynet_tf.errors import InputError
-from gdynet_tf.files import is_single_component
+from gdynet_tf.files import is_single_component, output_path
 from gdynet_tf.graphs.chunks import (
     PlannedArray,
     chunk_ranges,
@@ -96,7 +96,7 @@ def build_graphs(
         constants["charges"] = charges
     if out is None:
         return _in_memory(trajectories, meta, constants, n_workers, progress)
-    out = Path(out)
+    out = output_path(out)
     with locked(out):
         check_output(out, overwrite, resume)
         partial = PartialDirectory(out, meta)
@@ -268,6 +268,7 @@ def _unique(names: list[str]) -> list[str]:
     seen: set[str] = set()
     unique = []
     for name in names:
+        name = name.lstrip(".") or "trajectory"  # hidden folders are not looked for
         candidate, n = name, 1
         while candidate in seen:
             n += 1

@@ -18,7 +18,7 @@ from gdynet_tf.errors import InputError
 from gdynet_tf.files import digest, write_json
 from gdynet_tf.graphs.chunks import PlannedArray
 from gdynet_tf.graphs.dataset import GraphDataset
-from gdynet_tf.manifest import write_manifest
+from gdynet_tf.manifest import check_outside, write_manifest
 from gdynet_tf.spool import FileArray, pieces
 
 __all__ = ["PartialDirectory", "check_output", "free_space"]
@@ -41,9 +41,10 @@ def check_output(out: Path, overwrite: bool, resume: bool) -> None:
     """
     if not out.name:
         raise InputError(f"`out={out}`: is not the name of a directory that can be made")
+    check_outside(out)
     partial = PartialDirectory(out, {}).path
     if overwrite:
-        if out.exists() and not ((out / "meta.json").is_file() or (out.is_dir() and not any(out.iterdir()))):
+        if out.exists() and not (_holds_graphs(out) or (out.is_dir() and not any(out.iterdir()))):
             raise InputError(f"{out}: exists and is no graph directory; it is not overwritten")
     elif out.exists() and partial.exists():  # only overwriting begins beside what exists
         if not resume:
@@ -57,6 +58,11 @@ def check_output(out: Path, overwrite: bool, resume: bool) -> None:
         raise InputError(
             f"{partial}: left by an interrupted build; `resume=True` continues it, `overwrite=True` starts afresh"
         )
+
+
+def _holds_graphs(out: Path) -> bool:
+    meta = out / "meta.json"
+    return meta.is_file() and b'"format_version"' in meta.read_bytes()
 
 
 def free_space(path: Path) -> int:
@@ -168,8 +174,9 @@ class PartialDirectory:
             )
         for line in lines[:-1]:  # what stands behind the last line break was cut short
             try:
-                self._noted.update(json.loads(line))
-            except ValueError:
+                ((piece, digests),) = json.loads(line).items()
+                self._noted[piece] = dict(digests)
+            except (ValueError, TypeError, AttributeError, RecursionError):  # altered; it is computed anew
                 continue
         with open(self.path / _JOURNAL, "ab") as journal:
             journal.write(b"\n" if lines and lines[-1] else b"")

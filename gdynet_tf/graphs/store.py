@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gdynet_tf.errors import InputError
-from gdynet_tf.files import read_json
+from gdynet_tf.files import output_path, read_json
 from gdynet_tf.graphs.dataset import GraphDataset, as_inputs
 from gdynet_tf.graphs.partial import PartialDirectory, check_output
 from gdynet_tf.locks import locked
@@ -46,9 +46,9 @@ def open_graphs(path: str | Path) -> GraphDataset:
         hint = "an interrupted build" if path.suffix == ".partial" else "no meta.json in it"
         what = hint if path.is_dir() else "no such directory"
         raise InputError(f"{path}: not a graph directory ({what}); python preprocess/build_graphs.py makes one")
-    check_manifest(path)
     meta = read_json(path / "meta.json")
     version = meta.get("format_version") if isinstance(meta, dict) else None
+    check_manifest(path, expected=version != 1)
     if version not in _READABLE:
         raise InputError(f"{path}: format version {version}, this program reads {' and '.join(map(str, _READABLE))}")
     check_schema(meta, Meta, path / "meta.json")
@@ -80,6 +80,8 @@ def open_inputs(path: str | Path, model: str) -> GraphDataset:
 def _check_array(file: Path, entry: Mapping[str, Any]) -> None:
     """InputError where a file does not hold the array that was written."""
     try:
+        if not file.is_file():
+            raise OSError("no such file")
         array = FileArray.open(file)
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{file}: cannot be read: {error}") from None
@@ -108,9 +110,10 @@ def write_graphs(graphs: GraphDataset, out: str | Path) -> GraphDataset:
     InputError
         If ``out`` exists or cannot be written.
     """
+    out = output_path(out)
     with locked(out):
-        check_output(Path(out), overwrite=False, resume=False)
-        partial = PartialDirectory(Path(out), graphs.meta)
+        check_output(out, overwrite=False, resume=False)
+        partial = PartialDirectory(out, graphs.meta)
         try:
             partial.begin(graphs.memory, {})
             return partial.finish()

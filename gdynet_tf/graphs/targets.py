@@ -156,7 +156,7 @@ def _selected(selection: str, universe: Any, there: str, known: Mapping[str, np.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             atoms = universe.select_atoms(selection)
-    except (SelectionError, NoDataError, ValueError, TypeError, AttributeError) as error:
+    except (SelectionError, NoDataError, ValueError, TypeError, AttributeError, ImportError) as error:
         said = " ".join(str(error).split())
         raise InputError(f"`targets='{selection}'`: MDAnalysis cannot select that: {said}") from None
     if not len(atoms):

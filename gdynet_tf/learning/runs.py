@@ -21,7 +21,7 @@ from gdynet_tf.analysis import (
 )
 from gdynet_tf.analysis.runs import Run, chi_of_blocks, load_run, segment_blocks
 from gdynet_tf.errors import InputError
-from gdynet_tf.files import discard, write_json
+from gdynet_tf.files import discard, output_path, write_json
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.graphs.store import write_graphs
 from gdynet_tf.learning.identification import identify_states
@@ -34,9 +34,9 @@ from gdynet_tf.learning.settings import (
     resume_config,
 )
 from gdynet_tf.learning.splits import Split
-from gdynet_tf.learning.training import read_history, train_network, write_history
+from gdynet_tf.learning.training import read_history, save_weights, train_network, write_history
 from gdynet_tf.locks import locked
-from gdynet_tf.manifest import write_manifest
+from gdynet_tf.manifest import check_outside, write_manifest
 from gdynet_tf.networks.attribution import attribute_states
 from gdynet_tf.networks.explanation import explain_states
 from gdynet_tf.networks.gdynet import load_model
@@ -121,7 +121,8 @@ class TrainedRun(Run):
         InputError
             If ``path`` exists, holds what would be overwritten by itself, or is being written by another process.
         """
-        path = Path(path)
+        path = output_path(path)
+        check_outside(path)
         recorded = self.config["graphs"]["path"]
         with locked(path):
             check_run_directory(path, overwrite, [p for p in (recorded, self.path) if p is not None])
@@ -146,7 +147,7 @@ class TrainedRun(Run):
     def _write_results(self, path: Path) -> None:
         """Write history.csv, best.weights.h5, model.keras, explanation.json, scores.json and then the manifest."""
         write_history(path / "history.csv", self.epochs)
-        self.model.save_weights(path / "best.weights.h5")
+        save_weights(self.model, path / "best.weights.h5")
         self.model.save(path / "model.keras")
         if self.explanation is not None:
             write_json(path / "explanation.json", self.explanation)

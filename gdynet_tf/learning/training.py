@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +33,7 @@ __all__ = [
     "default_batch_size",
     "float32_model",
     "read_history",
+    "save_weights",
     "starting_model",
     "train_network",
     "write_history",
@@ -199,7 +201,7 @@ class _Checkpoint:
         """Write history.csv and, unless they are there, the best weights."""
         folder = cast(Path, self.folder)
         if best is not None:
-            best.save_weights(folder / "next.weights.h5")
+            save_weights(best, folder / "next.weights.h5")
             os.replace(folder / "next.weights.h5", folder / "best.weights.h5")
         write_history(folder / "history.csv", self.history)
 
@@ -311,6 +313,33 @@ def train_network(
             epoch_ended(row)
     checkpoint.restore_best(model)
     return float32_model(model), checkpoint.history
+
+
+def save_weights(model: keras.Model, path: Path) -> None:
+    """Write the weights of a model, once it is known that there is room for them.
+
+    HDF5 writes when it closes a file, and on a full disk its destructors say so in tracebacks.
+
+    Parameters
+    ----------
+    model : keras.Model
+    path : Path
+        Ends in ``.weights.h5``.
+
+    Raises
+    ------
+    OSError
+        If there is no room.
+    """
+    room = 2**14 + sum(4096 + 4 * math.prod(weight.shape) for weight in model.weights)
+    if hasattr(os, "posix_fallocate"):
+        try:
+            with open(path, "wb") as file:
+                os.posix_fallocate(file.fileno(), 0, room)
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise OSError(error.errno, error.strerror, str(path)) from None
+    model.save_weights(path)
 
 
 def write_history(path: Path, history: Sequence[Mapping[str, Any]]) -> None:

@@ -6,7 +6,9 @@ import numpy as np
 
 from gdynet_tf.errors import InputError
 
-__all__ = ["cell_lattice", "completed_lattices", "plane_spacings", "toroidal_paths"]
+__all__ = ["LONGEST", "cell_lattice", "completed_lattices", "plane_spacings", "toroidal_paths"]
+
+LONGEST = 1e5  # Å, of cells that atoms have; others would need more room than there is
 
 
 def cell_lattice(cell: Sequence[float]) -> np.ndarray:
@@ -31,8 +33,11 @@ def cell_lattice(cell: Sequence[float]) -> np.ndarray:
     if len(cell) not in (3, 6):
         raise InputError(f"{shown}: three lengths, or three lengths and three angles, are needed")
     lengths, angles = np.array(cell[:3], np.float64), np.array(cell[3:] if len(cell) == 6 else (90.0,) * 3)
-    if not (np.isfinite(lengths) & (lengths > 0)).all() or not ((angles > 0) & (angles < 180)).all():
-        raise InputError(f"{shown}: lengths must be positive, angles between 0 and 180 degrees")
+    if (
+        not (np.isfinite(lengths) & (lengths > 0) & (lengths <= LONGEST)).all()
+        or not ((angles > 0) & (angles < 180)).all()
+    ):
+        raise InputError(f"{shown}: lengths must be between 0 and {LONGEST:g} Å, angles between 0 and 180 degrees")
     cosines = np.where(angles == 90, 0.0, np.cos(np.radians(angles)))
     metric = np.eye(3)
     metric[[2, 2, 1], [1, 0, 0]] = cosines  # the lower triangle alone is read

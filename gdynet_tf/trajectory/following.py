@@ -6,7 +6,7 @@ import numpy as np
 
 from gdynet_tf.errors import InputError
 from gdynet_tf.findings import Finding
-from gdynet_tf.trajectory.cells import plane_spacings
+from gdynet_tf.trajectory.cells import LONGEST, plane_spacings
 from gdynet_tf.trajectory.elements import symbol
 
 __all__ = ["Follower", "MeanCharges", "check_frames", "check_lattices", "pooled_charges", "unwrap"]
@@ -14,7 +14,7 @@ __all__ = ["Follower", "MeanCharges", "check_frames", "check_lattices", "pooled_
 _STEP_LIMITS = (0.25, 0.4)  # of the cell
 _COARSE = 0.1  # share of the steps beyond the first limit that may lie beyond the second
 _FEWEST_STEPS = 3  # beyond the second limit, below which it is chance
-_THINNEST, _LONGEST = 0.5, 1e5  # Å, of cells that atoms have; others would need more images, or room, than there is
+_THINNEST = 0.5  # Å, of cells that atoms have; others would need more images than there is room for
 _MANY = 20  # atoms of an element, from which on three quarters of them do not hop at once
 
 
@@ -54,9 +54,9 @@ def check_lattices(origin: str, lattices: np.ndarray, first: int = 0) -> None:
         rows = " ".join(f"{x:g}" for x in lattices[frame].ravel())
         raise InputError(f"{origin}: lattice of frame {first + frame} has no volume ({rows})")
     thinnest, longest = float(plane_spacings(lattices).min()), float(lengths.max())
-    if thinnest < _THINNEST or longest > _LONGEST:
+    if thinnest < _THINNEST or longest > LONGEST:
         what = f"lattice planes {thinnest:g} Å apart" if thinnest < _THINNEST else f"a lattice vector of {longest:g} Å"
-        raise InputError(f"{origin}: {what}; lengths must be in Å, from {_THINNEST:g} to {_LONGEST:g}")
+        raise InputError(f"{origin}: {what}; lengths must be in Å, from {_THINNEST:g} to {LONGEST:g}")
 
 
 class Follower:

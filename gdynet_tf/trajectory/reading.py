@@ -10,6 +10,7 @@ import numpy as np
 
 from gdynet_tf.errors import InputError
 from gdynet_tf.findings import Finding
+from gdynet_tf.times import is_unit
 from gdynet_tf.trajectory.assembly import Assembly, NothingNew, ReadingOptions, close
 from gdynet_tf.trajectory.cells import cell_lattice
 from gdynet_tf.trajectory.joins import SeenFrames
@@ -125,6 +126,9 @@ def read(
     """
     if stride is not None and stride < 1:
         raise InputError(f"`stride={stride}`: must be at least 1")
+    for name, number in (("start", start), ("stop", stop), ("stride", stride)):
+        if number is not None and abs(number) >= 2**62:
+            raise InputError(f"`{name}={number}`: no trajectory has so many frames")
     if cell is not None and no_cell:
         raise InputError("`cell` and `no_cell`: one of them is enough")
     for name, value in (("frame_interval", frame_interval), ("timestep", timestep)):
@@ -134,6 +138,8 @@ def read(
         raise InputError("`frame_interval` and `timestep`: one of them is enough")
     if stop is not None and ((start or 0) < 0) == (stop < 0) and (start or 0) >= stop:
         raise InputError(f"`start={start}` `stop={stop}`: selects no frame")
+    if time_unit and not is_unit(time_unit):
+        raise InputError(f"`time_unit={time_unit}`: must be a word, as ps or frames are")
     if time_unit and frame_interval is None and timestep is None:
         raise InputError(f"`time_unit={time_unit}`: needs `frame_interval` or `timestep`")
     options = ReadingOptions(

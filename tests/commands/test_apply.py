@@ -136,7 +136,7 @@ def test_runs_whose_graphs_are_gone(folder, tmp_path, capsys):
         ({"path": str(folder / "graphs"), "sha256": "0"}, "is not the graph directory that .* was trained on"),
         ({"path": None, "sha256": "0"}, "was trained on graphs in memory, which the run does not hold"),
     ):
-        (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "graphs": graphs}))
+        (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "graphs": graphs, "versions": {}}))
         fails(capsys, apply.main, [tmp_path / "run", folder / "new.xyz"], message)
 
 

@@ -61,7 +61,7 @@ def write_run(path, n_states=3, n_frames=3000, tau=5, agreement=None, n_targets=
                 {"name": "md", "segments": [n_frames - 400, 400], "sources": [{"path": "a"}, {"path": "b"}]}
             ],
         },
-        "versions": {"gdynet_tf": "0", "numpy": np.__version__},
+        "versions": {"gdynet_tf": "0.2.0", "numpy": np.__version__},
         "created": "2026-01-01T00:00:00+0000",
     }
     scores = {

@@ -60,9 +60,9 @@ def test_lattice_of_lengths_and_angles():
     [
         ([4, 5], "three lengths, or three lengths and three angles, are needed"),
         ([4, 5, 6, 90], "three lengths, or three lengths and three angles, are needed"),
-        ([4, 0, 6], "lengths must be positive"),
-        ([4, -5, 6], "lengths must be positive"),
-        ([4, np.inf, 6], "lengths must be positive"),
+        ([4, 0, 6], "lengths must be between 0 and 100000 Å"),
+        ([4, -5, 6], "lengths must be between 0 and 100000 Å"),
+        ([4, np.inf, 6], "lengths must be between 0 and 100000 Å"),
         ([4, 5, 6, 0, 90, 90], "angles between 0 and 180 degrees"),
         ([4, 5, 6, 90, 180, 90], "angles between 0 and 180 degrees"),
         ([4, 5, 6, 30, 30, 90], "no cell has these three angles"),

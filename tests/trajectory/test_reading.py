@@ -215,8 +215,11 @@ class TestCell:
         ("options", "message"),
         [
             ({"cell": (1, 2)}, "`cell=1 2`: three lengths, or three lengths and three angles, are needed"),
-            ({"cell": (1, 2, -3)}, "`cell=1 2 -3`: lengths must be positive, angles between 0 and 180 degrees"),
-            ({"cell": (1, 2, 3, 90, 90, 180)}, "lengths must be positive, angles between"),
+            (
+                {"cell": (1, 2, -3)},
+                "`cell=1 2 -3`: lengths must be between 0 and 100000 Å, angles between 0 and 180",
+            ),
+            ({"cell": (1, 2, 3, 90, 90, 180)}, "lengths must be between 0 and 100000 Å, angles between"),
             ({"cell": (1, 2, 3, 30, 30, 90)}, "no cell has these three angles"),
             ({"cell": (1, 2, 3), "no_cell": True}, "`cell` and `no_cell`: one of them is enough"),
         ],

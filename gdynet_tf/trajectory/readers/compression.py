@@ -65,6 +65,8 @@ def open_binary(path: str | Path) -> Iterator[io.BufferedReader]:
     TruncatedFile
         If its compressed data end early.
     """
+    if not Path(path).is_file():
+        raise InputError(f"{path}: is not a regular file")
     if not Path(path).stat().st_size:
         raise InputError(f"{path}: is empty")
     kind = compression(path)
