@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from tqdm import tqdm
 
@@ -40,6 +40,8 @@ class _LogFile(logging.FileHandler):
     def handleError(self, record: logging.LogRecord) -> None:
         """A full disk is told once, in one line, not in a traceback for each message."""
         logging.getLogger("gdynet_tf").removeHandler(self)
+        with suppress(OSError):  # for what is not written yet
+            self.close()
         raise
 
 
@@ -110,7 +112,8 @@ def run_command(
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names of files hold characters that not every terminal has
-            stream.reconfigure(errors="backslashreplace")
+            with suppress(OSError):  # of what was to be written before
+                stream.reconfigure(errors="backslashreplace")
     parser.add_argument("--quiet", action="store_true", help="no messages but warnings and errors, no bars")
     parser.add_argument("--log", metavar="FILE", help="add all messages, with the time, to a file")
     with _console() as library:

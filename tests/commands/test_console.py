@@ -3,6 +3,7 @@
 import argparse
 import errno
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -64,6 +65,27 @@ def test_log_keeps_everything_with_the_time_and_grows(tmp_path, capsys):
 def test_log_that_cannot_be_written(tmp_path, capsys):
     assert run(talk, "--log", str(tmp_path)) == 2
     assert capsys.readouterr().err == f"error: --log {tmp_path}: cannot be written: Is a directory\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+def test_log_on_a_full_disk(capsys):
+    assert run(talk, "--log", "/dev/full") == 2
+    assert capsys.readouterr().err == "error: a file cannot be written or read: No space left on device\n"
+
+
+def test_names_that_are_no_text(tmp_path):
+    """A file whose name is not UTF-8, on a terminal that has letters of ASCII alone, and in the log."""
+    program = (
+        "import argparse, logging, os\n"
+        "from gdynet_tf.commands.console import run_command\n"
+        "def talk(args):\n"
+        "    logging.getLogger('gdynet_tf').info('written: ' + os.fsdecode(b'p\\xff \\xc3\\xa4'))\n"
+        f"raise SystemExit(run_command(talk, argparse.ArgumentParser(), ['--log', {str(tmp_path / 'log')!r}]))\n"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii:strict", "PYTHONUTF8": "1"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, env=environment, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"written: p\\udcff \\xe4\n", b"")
+    assert "written: p\\udcff ä" in (tmp_path / "log").read_text(encoding="utf-8")
 
 
 def test_a_fault_of_the_program_is_in_the_log(tmp_path):

@@ -102,6 +102,8 @@ def test_one_way_of_splitting_replaces_the_other(parser, write):
         ("tau 3", "holds no settings; lines such as 'n_states: 3' are needed"),
         ("", "holds no settings"),
         ("tau: [1", "cannot be read: "),
+        ("[" * 20_000, "cannot be read: too deeply nested"),
+        ('graphs: "a\\0b"', r"graphs: 'a\\x00b' holds what is no character"),
     ],
 )
 def test_bad_settings(parser, write, content, message):
@@ -111,6 +113,9 @@ def test_bad_settings(parser, write, content, message):
 
 
 def test_bad_files(parser, write, tmp_path):
+    (tmp_path / "settings").mkdir()
+    with pytest.raises(InputError, match=r"settings: is not a regular file"):
+        read_settings(tmp_path / "settings", parser)
     with pytest.raises(InputError, match="none.yaml: cannot be read: No such file or directory"):
         read_settings(tmp_path / "none.yaml", parser)
     with pytest.raises(InputError, match=r"settings.json: cannot be read: Expecting"):

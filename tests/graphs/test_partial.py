@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -107,7 +108,7 @@ def test_damage_in_what_was_done(interrupted, build, computed, tmp_path):
         del array
     (interrupted / "a" / "positions.npy").write_bytes(b"nothing")
     with open(interrupted / "journal.jsonl", "ab") as journal:
-        journal.write(b'{"a:7:8": {"neig')
+        journal.write(b'{"a:0:5": 5}\n[1]\n5\n{"b": []}\n{"a:7:8": {"neig')
     graphs = build(resume=True)
     assert computed == [0, 2, 5, 6, 7, 8]
     assert same_files(build(out=tmp_path / "at_once").path, graphs.path)
@@ -272,3 +273,32 @@ def test_an_interrupted_overwriting_is_resumed(build, monkeypatch, computed, tmp
     assert sorted(file.name for file in tmp_path.iterdir()) == ["at_once", "graphs"]
     with pytest.raises(InputError, match="graphs: exists; `overwrite=True` replaces it"):
         build(resume=True)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_what_a_link_points_to_is_replaced(build, tmp_path, there):
+    if there:
+        build(out=tmp_path / "real")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    for _ in range(2):
+        graphs = build(out=tmp_path / "link", overwrite=True)
+        assert (tmp_path / "link").is_symlink()
+        assert graphs.path == tmp_path / "real"
+        assert sorted(file.name for file in tmp_path.iterdir() if file.name in ("link", "real")) == ["link", "real"]
+        assert not list(tmp_path.glob("*.replaced"))
+
+
+def test_a_hidden_name_is_in_the_manifest(build):
+    graphs = build([replace(walk(), name=".a")])
+    assert graphs.names == ["a"]
+    assert "a/neighbors.npy" in json.loads((graphs.path / "manifest.json").read_text())["files"]
+
+
+def test_foreign_files_called_meta_are_not_overwritten(build, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "meta.json").write_text("{}")
+    with pytest.raises(InputError, match="mine: exists and is no graph directory; it is not overwritten"):
+        build(out=tmp_path / "mine", overwrite=True)
+    (tmp_path / "mine" / "manifest.json").write_text("{}")
+    with pytest.raises(InputError, match=r"lies within .*mine"):
+        build(out=tmp_path / "mine" / "x")

@@ -110,12 +110,31 @@ def test_load_chi(run):
             lambda r: np.save(r / "chi" / "md.npy", np.ones((9, 1, 3))),
             r"md\.npy: altered, shape \(9, 1, 3\) where",
         ),
+        (
+            lambda r: np.save(r / "chi" / "md.npy", np.ones((9, 1, 3), complex)),
+            r"md\.npy: altered, complex128 are no probabilities",
+        ),
     ],
 )
 def test_damaged_run(run, damage, message):
     damage(run)
     with pytest.raises(InputError, match=message):
         ga.load_chi(run)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "cannot be read: No columns to parse from file"),
+        (b"\xff\xfe\0", "cannot be read: "),
+        (b"epoch,loss\n1,2\n", "altered, no column train_vamp2 and validation_vamp2"),
+        (b'epoch,"train\n1,2\n', "cannot be read: "),
+    ],
+)
+def test_damaged_history(run, content, message):
+    (run / "history.csv").write_bytes(content)
+    with pytest.raises(InputError, match=rf"history\.csv: {message}"):
+        ga.load_run(run).history  # noqa: B018
 
 
 @pytest.mark.parametrize(

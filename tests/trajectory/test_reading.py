@@ -113,6 +113,12 @@ class TestFrames:
             ({"start": -5, "stop": -6}, "`start=-5` `stop=-6`: selects no frame"),
             ({"stop": 0}, "`start=None` `stop=0`: selects no frame"),
             ({"stride": 0}, "`stride=0`: must be at least 1"),
+            ({"start": 2**63}, f"`start={2**63}`: no trajectory has so many frames"),
+            ({"stride": 10**30}, f"`stride={10**30}`: no trajectory has so many frames"),
+            (
+                {"frame_interval": 1.0, "time_unit": "$f_s$"},
+                r"`time_unit=\$f_s\$`: must be a word, as ps",
+            ),
         ],
     )
     def test_slices_without_a_frame(self, tmp_path, options, message):
