@@ -15,7 +15,7 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov=gdynet_tf --cov-report=term --cov-fail-under=90
 
-# Commands killed, starved and crowded, and what they leave: 15 minutes on two idle cores; see docs/reliability.md.
+# Commands killed, starved and crowded, and what they leave: 45 minutes at most; see docs/reliability.md.
 torture: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/torture
 

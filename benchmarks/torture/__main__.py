@@ -1,6 +1,6 @@
 """Kill, starve and crowd the commands, and see whether what the documentation promises holds.
 
-    python benchmarks/torture [--kills 100] [--points 100] [--minutes 15] [--seed 1] [--folder torture]
+    python benchmarks/torture [--kills 100] [--points 100] [--minutes 45] [--seed 1] [--folder torture]
 
 Graphs are built by two processes, a training of two restarts runs, a report is written: in processes that are killed at
 random times and at every operation on files, on full disks, without handles, where nothing can be written, two at a
@@ -109,7 +109,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100, help="of each command, at random (default: %(default)s)")
     parser.add_argument("--points", type=int, default=100, help="operations on files, at most (default: %(default)s)")
-    parser.add_argument("--minutes", type=float, default=15, help="for all together, about (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, default=45, help="for all together, about (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=Path("torture"), help="for the files (default: %(default)s)")
     args = parser.parse_args()
