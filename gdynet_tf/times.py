@@ -14,7 +14,7 @@ _LEAST, _MOST = 0.9995, 999.5  # of a unit: what three digits show as 1 and as l
 
 
 def is_unit(name: str) -> bool:
-    """Whether something can be the unit of times: words, which figures and tables show as they are.
+    """Whether something can be the unit of times: a short text that figures, where $ begins a formula, show as it is.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def is_unit(name: str) -> bool:
     -------
     bool
     """
-    return len(name) <= 20 and all(word.isalpha() for word in name.split(" "))
+    return 0 < len(name) <= 40 and name.isprintable() and "$" not in name
 
 
 def seconds(time_unit: str) -> float:

@@ -13,6 +13,7 @@ from gdynet_tf.errors import InputError
 from gdynet_tf.files import SourceFile
 from gdynet_tf.findings import Finding
 from gdynet_tf.spool import FileArray, Spool, pieces
+from gdynet_tf.times import is_unit
 from gdynet_tf.trajectory.cells import completed_lattices
 from gdynet_tf.trajectory.elements import elements_of
 from gdynet_tf.trajectory.following import Follower, check_frames, check_lattices, pooled_charges
@@ -228,6 +229,8 @@ class Trajectory:
 
     def _check(self) -> None:
         origin, shape = self.origin, self.positions.shape
+        if self.time_unit is not None and not is_unit(self.time_unit):
+            raise InputError(f"{origin}: time unit {self.time_unit!r}: must be a word, as ps or frames are")
         if len(shape) != 3 or shape[2] != 3:
             raise InputError(f"{origin}: coordinates must have shape (frames, atoms, 3), got {shape}")
         n_frames, n_atoms, _ = shape

@@ -115,3 +115,9 @@ def test_unwrap_leaves_other_directions_alone():
     moved = unwrap(positions, np.repeat(np.eye(3)[None] * 5, 2, axis=0), (True, True, False))
     np.testing.assert_allclose(moved[1, 0], [-0.1, 0, 4.9], atol=1e-12)
     assert unwrap(positions[:1], np.eye(3)[None] * 5).shape == (1, 1, 3)
+
+
+def test_units_of_time():
+    assert make(time_unit="1/THz", frame_interval=1.0).time_unit == "1/THz"
+    with pytest.raises(InputError, match=r"t\.xyz: time unit '\$x\$': must be a word, as ps or frames are"):
+        make(time_unit="$x$", frame_interval=1.0)
