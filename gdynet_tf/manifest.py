@@ -14,7 +14,7 @@ from gdynet_tf.errors import InputError
 from gdynet_tf.files import digest, read_json, write_json
 from gdynet_tf.progress import Progress
 
-__all__ = ["NAME", "check_manifest", "check_outside", "verify_files", "write_manifest"]
+__all__ = ["NAME", "check_manifest", "check_outside", "check_own", "verify_files", "write_manifest"]
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +65,31 @@ def check_outside(output: Path) -> None:
             raise InputError(f"{output}: lies within {folder}, which is replaced as a whole; name another place")
 
 
+def check_own(folder: Path) -> None:
+    """Whether a directory that is to be replaced as a whole holds nothing but what was written with it.
+
+    Parameters
+    ----------
+    folder : Path
+        What has no manifest, or a damaged one, is not looked at.
+
+    Raises
+    ------
+    InputError
+        Of a file that somebody else has put there.
+    """
+    for manifest in sorted(folder.rglob(NAME)):
+        try:
+            content = _read(manifest.parent)
+        except InputError:
+            continue
+        for name in _unlisted(manifest.parent, content):
+            raise InputError(
+                f"{manifest.parent / name}: was not written with {folder}, which is replaced as a whole; "
+                "move it to another place"
+            )
+
+
 def check_manifest(folder: str | Path, expected: bool = False) -> None:
     """Compare the sizes of all files, and the digests of those below 1 MiB, with the manifest, if there is one.
 
@@ -111,7 +136,8 @@ def verify_files(folder: str | Path, progress: bool = True) -> tuple[int, list[s
     folder = Path(folder)
     content = _read(folder)
     files = content["files"]
-    problems = [f"{folder / name}: is not in {NAME}" for name in _unlisted(folder, content)]
+    unlisted = [name for name in _unlisted(folder, content) if name.suffix in _DATA]
+    problems = [f"{folder / name}: is not in {NAME}" for name in unlisted]
     with Progress(len(files), "file", "verify", shown=progress) as bar:
         for name, entry in files.items():
             if problem := _compare(folder / name, entry, whole=True):
@@ -120,18 +146,19 @@ def verify_files(folder: str | Path, progress: bool = True) -> tuple[int, list[s
     return len(files), problems
 
 
-def _unlisted(folder: Path, content: Mapping[str, Any]) -> list[str]:
-    """Files of data that the manifest should know: not those that it leaves out, or that have one of their own."""
+def _unlisted(folder: Path, content: Mapping[str, Any]) -> list[Path]:
+    """Files that the manifest should know: not those that it leaves out, that have one of their own, or are hidden."""
     if "apart" not in content:  # of a version that did not write what it leaves out
         return []
-    patterns = (*content["apart"], NAME, "tensorboard", ".ipynb_checkpoints")
+    patterns = (*content["apart"], NAME, "*.tmp")
     own = {file.parent for file in folder.rglob(NAME)} - {folder}
     names = []
     for file in sorted(folder.rglob("*")):
         name = file.relative_to(folder)
         apart = any(fnmatch(name.parts[0], pattern) for pattern in patterns) or not own.isdisjoint(file.parents)
-        if file.suffix in _DATA and not apart and name.as_posix() not in content["files"]:
-            names.append(str(name))
+        hidden = any(part.startswith(".") for part in name.parts)  # of the system, of Jupyter, of ours
+        if file.is_file() and not (apart or hidden or name.as_posix() in content["files"]):
+            names.append(name)
     return names
 
 

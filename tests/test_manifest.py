@@ -8,7 +8,7 @@ import pytest
 
 from gdynet_tf.errors import InputError
 from gdynet_tf.files import digest
-from gdynet_tf.manifest import check_manifest, check_outside, verify_files, write_manifest
+from gdynet_tf.manifest import check_manifest, check_outside, check_own, verify_files, write_manifest
 
 
 @pytest.fixture
@@ -75,6 +75,23 @@ def test_outputs_within_others(folder):
     check_outside(folder.parent / "other")
     with pytest.raises(InputError, match=r"x: lies within .*run, which is replaced as a whole; name another place"):
         check_outside(folder / "chi" / "x")
+
+
+def test_what_somebody_else_has_put_there_is_not_replaced(folder):
+    check_own(folder)
+    (folder / ".DS_Store").write_text("of the system")
+    check_own(folder)
+    write_manifest(folder / "analysis")
+    notes = folder / "analysis" / "notes.txt"
+    notes.write_text("of a person")
+    with pytest.raises(
+        InputError, match=rf"{notes}: was not written with {folder}, which is replaced as a whole; move it"
+    ):
+        check_own(folder)
+    (folder / "analysis" / "manifest.json").write_text("{")  # what it says is not known
+    check_own(folder)
+    (folder / "analysis" / "manifest.json").unlink()  # as older versions wrote them
+    check_own(folder)
 
 
 def test_a_manifest_that_is_gone_is_told_where_there_was_one(folder, caplog):

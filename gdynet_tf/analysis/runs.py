@@ -133,10 +133,11 @@ class Run:
             n_frames = sum(trajectory["segments"])
             if array.dtype.kind not in "fiu":
                 raise InputError(f"{file}: altered, {array.dtype} are no probabilities")
-            if array.ndim != 3 or len(array) != n_frames or array.shape[2] != self.config["n_states"]:
+            expected = (n_frames, self.config["data"]["n_targets"], self.config["n_states"])
+            if array.shape != expected:
                 raise InputError(
-                    f"{file}: altered, shape {array.shape} where config.json says {n_frames} frames and "
-                    f"{self.config['n_states']} states"
+                    f"{file}: altered, shape {array.shape} where config.json says {expected[0]} frames, {expected[1]} "
+                    f"targets and {expected[2]} states"
                 )
             arrays.append(array)
         return arrays

@@ -21,8 +21,9 @@ from gdynet_tf.graphs.build import build_graphs
 from gdynet_tf.graphs.executors import available_cores
 from gdynet_tf.graphs.store import open_inputs
 from gdynet_tf.graphs.targets import find_targets
+from gdynet_tf.learning.settings import NOT_OF_THE_TRAINING
 from gdynet_tf.locks import locked
-from gdynet_tf.manifest import check_outside, write_manifest
+from gdynet_tf.manifest import check_outside, check_own, write_manifest
 from gdynet_tf.networks.backend import load_tensorflow
 from gdynet_tf.times import seconds, time_text
 from gdynet_tf.trajectory import Trajectory
@@ -172,7 +173,7 @@ def _apply(
         load_tensorflow()
         graphs = open_inputs(new / "graphs", run.config["model"])
         scores = apply_run(run, training, graphs, new, graphs_path=out / "graphs")
-        write_manifest(new, leave_out=("graphs",))
+        write_manifest(new, leave_out=NOT_OF_THE_TRAINING)
         if out.exists():
             discard(out)
         new.rename(out)
@@ -191,6 +192,7 @@ def _check_output(out: Path, overwrite: bool) -> None:
         content = read_json(config) if config.is_file() else {}
         if not (isinstance(content, dict) and "applied_from" in content):
             raise InputError(f"{out}: exists and was not written by apply.py; it is not overwritten")
+        check_own(out)
 
 
 def apply_run(

@@ -45,6 +45,33 @@ class _LogFile(logging.FileHandler):
         raise
 
 
+class _Terminated(BaseException):
+    """SIGTERM, by which a batch system announces the end."""
+
+
+@contextmanager
+def _own_process(argv: Sequence[str] | None) -> Iterator[None]:
+    """The process belongs to the command, unless it is called from Python with its words."""
+    if argv is not None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    # The lock of tqdm, for bars of several processes, would be a semaphore that a kill leaves behind.
+    tqdm.set_lock(threading.RLock())
+
+    def terminate(number: int, frame: object) -> None:
+        raise _Terminated
+
+    after = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    except (KeyboardInterrupt, _Terminated):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to interrupt, and the end is soon
+        after = signal.SIG_IGN
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, after)
+
+
 def _parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
@@ -108,7 +135,7 @@ def run_command(
     -------
     int
         Exit code: the command's or 0; 2 for bad input, or output that cannot be written; 1 for a training that failed;
-        130 when interrupted, 141 when nobody reads stdout any more.
+        130 when interrupted, 141 when nobody reads stdout any more, 143 when terminated (SIGTERM).
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names of files hold characters that not every terminal has
@@ -118,11 +145,12 @@ def run_command(
     parser.add_argument("--log", metavar="FILE", help="add all messages, with the time, to a file")
     with _console() as library:
         try:
-            args = parse(parser, argv)
-            _set_up(library, args)
-            words = sys.argv[1:] if argv is None else argv
-            logger.debug(f"gdynet_tf {__version__}: {parser.prog} {shlex.join(words)}")
-            return command(args) or 0
+            with _own_process(argv):
+                args = parse(parser, argv)
+                _set_up(library, args)
+                words = sys.argv[1:] if argv is None else argv
+                logger.debug(f"gdynet_tf {__version__}: {parser.prog} {shlex.join(words)}")
+                return command(args) or 0
         except (InputError, TrainingError) as error:
             logger.error(as_options(" ".join(str(error).split()), options))
             return 2 if isinstance(error, InputError) else 1
@@ -135,10 +163,11 @@ def run_command(
             logger.error(f"{where}: {error.strerror or error}")
             return 2
         except KeyboardInterrupt:
-            if argv is None and threading.current_thread() is threading.main_thread():  # the process ends with it
-                signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to interrupt, and the end is soon
             logger.error("interrupted")
             return 130
+        except _Terminated:
+            logger.error("terminated")
+            return 143
         except Exception:
             logger.debug("ended by a fault of the program", exc_info=True)
             raise

@@ -18,7 +18,7 @@ from gdynet_tf.errors import InputError
 from gdynet_tf.files import digest, write_json
 from gdynet_tf.graphs.chunks import PlannedArray
 from gdynet_tf.graphs.dataset import GraphDataset
-from gdynet_tf.manifest import check_outside, write_manifest
+from gdynet_tf.manifest import check_outside, check_own, write_manifest
 from gdynet_tf.spool import FileArray, pieces
 
 __all__ = ["PartialDirectory", "check_output", "free_space"]
@@ -38,6 +38,7 @@ def check_output(out: Path, overwrite: bool, resume: bool) -> None:
     Raises
     ------
     InputError
+        Also if one that would be replaced holds a file that was not written with it.
     """
     if not out.name:
         raise InputError(f"`out={out}`: is not the name of a directory that can be made")
@@ -46,6 +47,7 @@ def check_output(out: Path, overwrite: bool, resume: bool) -> None:
     if overwrite:
         if out.exists() and not (_holds_graphs(out) or (out.is_dir() and not any(out.iterdir()))):
             raise InputError(f"{out}: exists and is no graph directory; it is not overwritten")
+        check_own(out)
     elif out.exists() and partial.exists():  # only overwriting begins beside what exists
         if not resume:
             raise InputError(

@@ -27,6 +27,7 @@ from gdynet_tf.graphs.store import write_graphs
 from gdynet_tf.learning.identification import identify_states
 from gdynet_tf.learning.prediction import predict_blocks, predict_chi, stream_vamp2
 from gdynet_tf.learning.settings import (
+    NOT_OF_THE_TRAINING,
     TrainingSettings,
     check_run_directory,
     graphs_reference,
@@ -56,7 +57,6 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-NOT_OF_THE_TRAINING = ("analysis*", "graphs", "report*", "tensorboard")  # has its own manifest, or is written anew
 _AGREEMENT_SAMPLES = 200_000  # frames x targets compared between restarts
 
 

@@ -19,8 +19,10 @@ from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.graphs.store import open_inputs
 from gdynet_tf.learning.pairs import lagged_pairs
 from gdynet_tf.learning.splits import Split
+from gdynet_tf.manifest import check_own
 
 __all__ = [
+    "NOT_OF_THE_TRAINING",
     "TrainingSettings",
     "check_run_directory",
     "default_batch_size",
@@ -31,6 +33,10 @@ __all__ = [
     "resume_config",
 ]
 
+_REPORTS = [
+    name.format(part) for part in ("", "_train", "_validation", "_all") for name in ("analysis{}", "report{}.html")
+]
+NOT_OF_THE_TRAINING = ("graphs", "tensorboard", *_REPORTS)  # have their own manifests, or are written anew
 _MAX_SEED = 2**31 - 1
 _SAMPLES_PER_BATCH = 2000  # frames x targets; fewer bias the covariances and so the gradient
 _N_FEATURES = {"gdynet": 16, "vampnet": 64}
@@ -265,6 +271,7 @@ def check_run_directory(path: Path, overwrite: bool, needed: Sequence[str | Path
     Raises
     ------
     InputError
+        Also if one that would be replaced holds a file that was not written with it.
     """
     if not is_begun(path):
         return
@@ -272,6 +279,7 @@ def check_run_directory(path: Path, overwrite: bool, needed: Sequence[str | Path
         raise InputError(f"{path}: exists; `overwrite=True` replaces it")
     if not (path / "config.json").is_file():
         raise InputError(f"{path}: exists and is no run directory; it is not overwritten")
+    check_own(path)
     for other in needed:
         if other is not None and Path(other).resolve().is_relative_to(path.resolve()):
             raise InputError(f"{path}: holds {other}, which is still needed; it is not overwritten")

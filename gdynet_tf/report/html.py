@@ -15,7 +15,7 @@ import gdynet_tf.analysis as ga
 from gdynet_tf.errors import as_options
 from gdynet_tf.files import whole_folder
 from gdynet_tf.locks import locked
-from gdynet_tf.manifest import write_manifest
+from gdynet_tf.manifest import check_own, write_manifest
 from gdynet_tf.report import tables
 from gdynet_tf.report.analyse import analyse
 from gdynet_tf.report.atomistic import ReportOptions, write_files
@@ -67,11 +67,13 @@ def write_report(path: str | Path, split: str = "test", options: ReportOptions |
     Raises
     ------
     InputError
-        If the run, the part of it or an option does not serve, or another process writes into the run.
+        If the run, the part of it or an option does not serve, another process writes into the run, or somebody has put
+        a file into the folder that is replaced.
     """
     run = ga.load_run(path)
     folder, report = report_paths(run.path, split)
     with locked(run.path):
+        check_own(folder)
         analysis = analyse(run, split, options)
         with whole_folder(folder) as new:
             figures = list(draw_figures(FIGURES, analysis, new))

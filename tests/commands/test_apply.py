@@ -119,6 +119,16 @@ def test_bad_input(folder, capsys):
     fails(capsys, apply.main, [run, new, "--n-workers", 0], "--n-workers 0: must be at least 1")
     fails(capsys, apply.main, [run, folder / "other.xyz"], "--targets Li: no Li in the system")
     fails(capsys, apply.main, [run, new, "--out", run, "--overwrite"], "was not written by apply.py")
+    applied(folder, "new")
+    notes = folder / "run_new" / "notes.txt"
+    notes.write_text("of a person")
+    fails(
+        capsys,
+        apply.main,
+        [run, new, "--frame-interval", 0.5, "--overwrite"],
+        r"notes\.txt: was not written with .*run_new, which is replaced",
+    )
+    notes.unlink()
     fails(capsys, apply.main, [run, new, "--out", folder], "exists; --overwrite replaces it, --out names another")
     molecules = [ase.Atoms("LiO", [[0, 0, 0], [2 + 0.01 * t, 0, 0]]) for t in range(5)]
     ase.io.write(folder / "gas.xyz", molecules, format="extxyz")

@@ -1,4 +1,4 @@
-"""Ctrl-C, which a terminal sends to all processes at once, is one line."""
+"""Ctrl-C and SIGTERM, which terminals and batch systems send to all processes at once, are one line."""
 
 import errno
 import os
@@ -33,7 +33,7 @@ def command(args):
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have background jobs ignore it
-    sys.exit(run_command(command, argparse.ArgumentParser(), []))
+    sys.exit(run_command(command, argparse.ArgumentParser()))
 """
 
 
@@ -53,8 +53,17 @@ def read(file):
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
-@pytest.mark.parametrize(("after", "seconds"), [("begun", 0.2), ("begun", 0.6), ("0", 0.0)])
-def test_one_line(tmp_path, after, seconds):
+@pytest.mark.parametrize(
+    ("number", "after", "seconds", "ended"),
+    [
+        (signal.SIGINT, "begun", 0.2, (130, "error: interrupted\n")),
+        (signal.SIGINT, "begun", 0.6, (130, "error: interrupted\n")),
+        (signal.SIGINT, "0", 0.0, (130, "error: interrupted\n")),
+        (signal.SIGTERM, "0", 0.0, (143, "error: terminated\n")),
+        (signal.SIGTERM, "begun", 0.3, (143, "error: terminated\n")),
+    ],
+)
+def test_one_line(tmp_path, number, after, seconds, ended):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     words = [sys.executable, str(script)]
@@ -64,9 +73,9 @@ def test_one_line(tmp_path, after, seconds):
         while process.stdout.readline() != f"{after}\n":
             assert process.poll() is None
         time.sleep(seconds)
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, number)
         _, err = process.communicate(timeout=100)
-    assert (process.returncode, err) == (130, "error: interrupted\n")
+    assert (process.returncode, err) == ended
     until = time.monotonic() + 20
     while living(process.pid) and time.monotonic() < until:
         time.sleep(0.1)

@@ -176,6 +176,10 @@ def test_the_old_graphs_stay_until_the_new_are_whole(build, monkeypatch, tmp_pat
     build(overwrite=True)
     assert (tmp_path / "graphs" / "meta.json").read_bytes() != before
     assert [file.name for file in tmp_path.iterdir()] == ["graphs"]
+    (tmp_path / "graphs" / "notes.txt").write_text("of a person")
+    with pytest.raises(InputError, match=r"notes\.txt: was not written with .*graphs, which is replaced as a whole"):
+        build(overwrite=True)
+    assert (tmp_path / "graphs" / "notes.txt").exists()
 
 
 def test_charges(build):

@@ -143,6 +143,11 @@ def test_saving_does_not_destroy(fitted, graphs, tmp_path):
     other = gd.GDyNetEstimator.load(path).save(tmp_path / "other")
     gd.GDyNetEstimator.load(path).save(other, overwrite=True)
     assert ga.load_run(other).tau == 2
+    (other / "report.html").write_text("written anew at any time")
+    gd.GDyNetEstimator.load(path).save(other, overwrite=True)
+    (other / "chi" / "notes.txt").write_text("of a person")
+    with pytest.raises(InputError, match=r"notes\.txt: was not written with .*other, which is replaced as a whole"):
+        gd.GDyNetEstimator.load(path).save(other, overwrite=True)
     for name in ("manifest.json", "history.csv"):
         (other / name).unlink()
     with pytest.raises(InputError, match=r"other: no history\.csv in it: a network was applied here, not trained"):

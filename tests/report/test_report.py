@@ -111,6 +111,10 @@ def test_load_chi(run):
             r"md\.npy: altered, shape \(9, 1, 3\) where",
         ),
         (
+            lambda r: np.save(r / "chi" / "md.npy", np.ones((3000, 5, 3))),
+            r"md\.npy: altered, shape \(3000, 5, 3\) where config\.json says 3000 frames, 2 targets and 3 states",
+        ),
+        (
             lambda r: np.save(r / "chi" / "md.npy", np.ones((9, 1, 3), complex)),
             r"md\.npy: altered, complex128 are no probabilities",
         ),
@@ -491,6 +495,14 @@ def test_nothing_of_an_earlier_report_stays_and_an_error_leaves_it_whole(run, fe
         write_report(run)
     assert content(run / "analysis", run / "report.html") == before
     assert not list(run.glob(".analysis*"))
+
+
+def test_notes_within_the_folder_are_not_deleted(run, few_figures):
+    write_report(run)
+    (run / "analysis" / "notes.txt").write_text("of a person")
+    with pytest.raises(InputError, match=r"analysis/notes\.txt: was not written with .*analysis, which is replaced"):
+        write_report(run)
+    assert (run / "analysis" / "notes.txt").read_text() == "of a person"
 
 
 def test_only_scripts_of_the_page_run(reported):
