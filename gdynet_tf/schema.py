@@ -136,7 +136,7 @@ class _Data(_Part):
     time_unit: Annotated[str, AfterValidator(_unit)]
     trajectories: Annotated[list[_Trajectory], Field(min_length=1)]
     n_atoms: Count = 1
-    n_targets: Count = 1
+    n_targets: Count | None = None
     group_size: Count = 1
     n_neighbors: Count = 1
 

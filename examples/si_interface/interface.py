@@ -2,7 +2,7 @@
 
 python examples/si_interface/interface.py RUN [RUN ...]
 
-Writes interface.png and interface.csv into RUN/analysis and prints what they show.
+Writes RUN_interface.png and RUN_interface.csv beside RUN and prints what they show.
 """
 
 import sys
@@ -147,9 +147,7 @@ def draw(found):
     axes[1].set_xlabel("distance from the middle of the crystal (Å)")
     columns = {"z_angstrom": found.middles, "mean_q3": found.order}
     columns |= {f"state_{i}_per_angstrom": row for i, row in enumerate(found.density)}
-    folder = found.run.path / "analysis"
-    folder.mkdir(exist_ok=True)
-    return ga.plots.save_figure(figure, folder / "interface", columns)
+    return ga.plots.save_figure(figure, found.run.path.with_name(f"{found.run.path.name}_interface"), columns)
 
 
 def describe(path):
@@ -177,7 +175,8 @@ def describe(path):
     for k in range(len(times.timescales)):
         vector = " ".join(f"{v:+.2f}" for v in vectors.right[:, k + 1].real)
         low, high = times.lower[k, at], times.upper[k, at]
-        yield f"  relaxation {k + 1}: {times.timescales[k, at]:.4g} ps ({low:.4g} to {high:.4g}), eigenvector {vector}"
+        interval = f"{low:.4g} to {high:.4g}" if np.isfinite(low) else "no interval"
+        yield f"  relaxation {k + 1}: {times.timescales[k, at]:.4g} ps ({interval}), eigenvector {vector}"
     slowest = ", ".join(f"{t:.4g} at {lag:g}" for t, lag in zip(times.timescales[0], times.lag_times, strict=True))
     yield f"  slowest timescale (ps) by lag time: {slowest}"
     verdict = {True: "holds", False: "fails", None: "has no interval"}[test.passed]

@@ -20,7 +20,6 @@ check "$here/si_interface.sha256"
     python "$top/preprocess/build_graphs.py" si_4711.npz --n-neighbors 20 --edges distance --out graphs
 
 train si4 --n-states 4 --tau 20 --n-restarts 3
-train si4_tau100 --n-states 4 --tau 100 --n-restarts 3
 
 python "$top/analysis/report.py" si4
-python "$here/interface.py" si4 si4_tau100 | tee results.txt
+python "$here/interface.py" si4 | tee results.txt

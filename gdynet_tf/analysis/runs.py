@@ -133,12 +133,12 @@ class Run:
             n_frames = sum(trajectory["segments"])
             if array.dtype.kind not in "fiu":
                 raise InputError(f"{file}: altered, {array.dtype} are no probabilities")
-            expected = (n_frames, self.config["data"]["n_targets"], self.config["n_states"])
-            if array.shape != expected:
-                raise InputError(
-                    f"{file}: altered, shape {array.shape} where config.json says {expected[0]} frames, {expected[1]} "
-                    f"targets and {expected[2]} states"
-                )
+            targets = self.config["data"].get("n_targets")  # older versions do not tell
+            wanted = {"frames": n_frames, "targets": targets, "states": self.config["n_states"]}
+            fits = [n in (size, None) for n, size in zip(wanted.values(), array.shape, strict=False)]
+            if array.ndim != 3 or not all(fits):
+                said = ", ".join(f"{n} {name}" for name, n in wanted.items() if n is not None)
+                raise InputError(f"{file}: altered, shape {array.shape} where config.json says {said}")
             arrays.append(array)
         return arrays
 

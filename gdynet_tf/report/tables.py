@@ -100,7 +100,7 @@ def _system(analysis: Analysis) -> list[tuple[str, str]]:
     data = analysis.run.config["data"]
     if analysis.atomistic is None:
         of = "" if data["group_size"] == 1 else f" of {data['group_size']} atoms each"
-        return [("targets", f"{data['n_targets']:,}{of}; {data['n_atoms']:,} atoms in all")]
+        return [("targets", f"{analysis.chi.n_targets:,}{of}; {data['n_atoms']:,} atoms in all")]
     system = analysis.atomistic.system
     return [("system", formula_text(system.atomic_numbers)), ("targets", targets_text(system))]
 

@@ -247,9 +247,9 @@ def test_states_along_z(run, monkeypatch, capsys):
     assert "bulk crystal: likeliest state agrees for 100.0 %" in said
     assert "likeliest state, over 10 Å inside: 0.0 0.0 0.0 100.0 %" in said
     assert said.count("relaxation") == 3
-    numbers = np.genfromtxt(run / "analysis" / "interface.csv", delimiter=",", names=True)
+    numbers = np.genfromtxt(run.with_name(f"{run.name}_interface.csv"), delimiter=",", names=True)
     np.testing.assert_allclose(numbers["state_3_per_angstrom"], found.density[3], rtol=1e-6)
-    assert (run / "analysis" / "interface.png").stat().st_size > 10_000
+    assert run.with_name(f"{run.name}_interface.png").stat().st_size > 10_000
 
 
 def test_agreement_sees_states_that_are_not_the_phases(run, monkeypatch):

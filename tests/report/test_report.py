@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -112,7 +113,7 @@ def test_load_chi(run):
         ),
         (
             lambda r: np.save(r / "chi" / "md.npy", np.ones((3000, 5, 3))),
-            r"md\.npy: altered, shape \(3000, 5, 3\) where config\.json says 3000 frames, 2 targets and 3 states",
+            r"md\.npy: altered, shape \(3000, 5, 3\) where config\.json says 3000 frames, 2 targets, 3 states",
         ),
         (
             lambda r: np.save(r / "chi" / "md.npy", np.ones((9, 1, 3), complex)),
@@ -725,6 +726,15 @@ def test_many_states_of_few_frames(tmp_path, few_figures):
     assert axes.shape == (8, 8)
     ax = plots.koopman_matrix(analysis.koopman.value)
     assert not ax.texts
+
+
+def test_elements_outside_of_zero_and_one_are_seen(run):
+    """Between fuzzy states, elements of the Koopman matrix may be negative."""
+    test = analyse(ga.load_run(run)).ck
+    estimated = test.estimated.copy()
+    estimated[2, 0, 1] = -0.3
+    axes = plots.chapman_kolmogorov(replace(test, estimated=estimated))
+    assert all(ax.get_ylim() == (-0.38, 1.08) for ax in axes.flat)
 
 
 def test_scores_that_tell_less(run, few_figures):

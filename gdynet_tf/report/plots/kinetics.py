@@ -67,6 +67,9 @@ def chapman_kolmogorov(result: ga.ChapmanKolmogorovTest, axes: np.ndarray | None
         options: dict[str, Any] = {"layout": "constrained", "figsize": (size, 0.85 * size + 0.5), "squeeze": False}
         axes = plt.subplots(n, n, sharex=True, sharey=True, **options)[1]
     time = result.lag_times
+    # Between fuzzy states, transition "probabilities" may lie a little outside of [0, 1].
+    shown = np.stack([result.predicted, result.estimated])[..., :n, :n]
+    bottom, top = min(0.0, np.nanmin(shown)) - 0.08, max(1.0, np.nanmax(shown)) + 0.08
     for i in range(n):
         for j in range(n):
             ax, at = axes[i, j], (slice(None), i, j)
@@ -86,7 +89,7 @@ def chapman_kolmogorov(result: ga.ChapmanKolmogorovTest, axes: np.ndarray | None
                 label="estimated, K(nτ)",
             )
             ax.set_title(f"{i} → {j}", pad=3)
-            ax.set_ylim(-0.08, 1.08)
+            ax.set_ylim(bottom, top)
     figure = axes[0, 0].figure
     factor, unit = readable_unit(time, result.time_unit)
     axes[0, 0].xaxis.set_major_formatter(lambda value, _: f"{value * factor:.6g}")
