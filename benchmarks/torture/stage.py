@@ -123,8 +123,10 @@ class Process:
         with open(self._err[0], encoding="utf-8", errors="replace") as pipe:
             err = pipe.read()
         code = os.waitstatus_to_exitcode(status)
-        last = (err.strip().splitlines() or [""])[-1]
-        # Python's own words in a worker that was still starting when the command was killed; nothing here runs before.
+        # Python's own words of what a kill leaves to clean up, and in a worker that was still starting when the command
+        # was killed; nothing here runs before.
+        lines = [line for line in err.strip().splitlines() if "resource_tracker" not in line]
+        last = (lines or [""])[-1]
         unborn = code == -signal.SIGKILL and last.startswith(("EOFError", "_pickle.UnpicklingError"))
         if ("Traceback" in err or "Error:" in err) and not unborn:
             faults.append(f"traceback: {last}")
