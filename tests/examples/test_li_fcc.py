@@ -1,6 +1,7 @@
 """The trajectory that ships: what it is, and that its states are those of the paper's toy system."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +88,7 @@ def test_dynamics_and_figures_of_perfect_jumps(sites, tmp_path, monkeypatch, cap
 
     from gdynet_tf.files import digest, write_json
     from gdynet_tf.graphs.build import build_graphs
-    from gdynet_tf.trajectory import Trajectory
+    from gdynet_tf.trajectory import Trajectory, write_compact
 
     k_ot, k_to = 0.02, 0.1  # per ps
     Q = sites.site_neighbors() * np.where(sites.KINDS == 0, k_ot / 8, k_to / 4)[:, None]
@@ -129,6 +130,18 @@ def test_dynamics_and_figures_of_perfect_jumps(sites, tmp_path, monkeypatch, cap
     assert "likeliest state: nothing slow" in said
     assert f"\n{(np.diff(sites.KINDS[path]) == 1).sum()} visits" in said
     assert len(said.splitlines()) == 4 + 5 + len(module.LAG_TIMES)
+
+    friction = load("friction")
+    timed = replace(trajectory, frame_interval=0.5, time_unit="ps", targets=[[0]])
+    write_compact(tmp_path / "langevin_0.0055_1.npz", timed, mobile=[0])
+    row = friction.count(tmp_path / "langevin_0.0055_1.npz")
+    assert row["local"] == pytest.approx(two_sites, rel=0.1)  # at another lag
+    assert row["lower"] < 1 / (k_ot + k_to) < row["upper"]
+    assert row["global"] == pytest.approx(1 / k_ot, rel=0.15)
+    assert row["population"] == pytest.approx((sites.KINDS[path] == 1).mean())
+    rows = [{"thermostat": "langevin", "damping_ps": damping, **row} for damping in (0.005, 0.01)]
+    friction.draw([*rows, {"thermostat": "chain", "damping_ps": 0.1, **row}], tmp_path / "friction")
+    assert (tmp_path / "friction.png").stat().st_size > 10_000
 
     monkeypatch.setattr("sys.argv", ["figures.py", str(run), str(run), str(tmp_path / "figures")])
     load("figures").main()
