@@ -15,6 +15,7 @@ from gdynet_tf.errors import InputError
 
 __all__ = [
     "SourceFile",
+    "check_text",
     "digest",
     "discard",
     "is_single_component",
@@ -56,9 +57,15 @@ class SourceFile:
     Attributes
     ----------
     path : str
+
+    Raises
+    ------
+    InputError
+        If its name is not UTF-8.
     """
 
     def __init__(self, path: str | Path) -> None:
+        check_text(path)
         self.path = str(path)
         self._opened = self._state()
         self._digest: Future[str] = Future()
@@ -109,6 +116,24 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     os.replace(temporary, path)
 
 
+def check_text(path: str | Path) -> None:
+    """Whether a name can be written down.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Raises
+    ------
+    InputError
+        If it holds bytes that are not UTF-8.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{path}: a name that is not UTF-8 cannot be kept; give it another") from None
+
+
 def output_path(path: str | Path) -> Path:
     """Where an output is to be written: what a symbolic link points to is replaced, not the link.
 
@@ -125,9 +150,10 @@ def output_path(path: str | Path) -> Path:
     Raises
     ------
     InputError
-        If links point to each other.
+        If links point to each other, or the path is no text, which JSON files could not hold.
     """
     path = Path(path)
+    check_text(path.absolute())
     if not (path.is_symlink() or path.name == ".."):
         return path
     real = Path(os.path.realpath(path))
@@ -164,6 +190,10 @@ def whole_folder(path: Path) -> Iterator[Path]:
         if path.exists():
             os.replace(path, old)
         os.replace(new, path)
+    except BaseException:
+        if old.exists() and not path.exists():  # interrupted between the two renamings
+            os.replace(old, path)
+        raise
     finally:
         shutil.rmtree(new, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)

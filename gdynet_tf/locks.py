@@ -5,9 +5,11 @@ goes with its process, so that what a killed one has left is simply taken over; 
 or was used from another machine, what the file says decides.
 """
 
+import errno
 import json
 import os
 import socket
+import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -74,8 +76,18 @@ def locked(output: str | Path) -> Iterator[None]:
 def _acquire(file: Path, output: str | Path) -> int:
     """Open, lock and sign the file; returns its descriptor."""
     while True:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+        # Links would have the lock written into what they point to, and a pipe would wait for its other end.
+        flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         try:
+            descriptor = os.open(file, os.O_RDWR | os.O_CREAT | flags, 0o666)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise _no_lock(output, file) from None
+            raise
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+                raise _no_lock(output, file)
             free = _lock(descriptor)
             if not _is_same(descriptor, file):  # its holder has just removed it
                 os.close(descriptor)
@@ -90,6 +102,10 @@ def _acquire(file: Path, output: str | Path) -> int:
         except BaseException:
             os.close(descriptor)
             raise
+
+
+def _no_lock(output: str | Path, file: Path) -> InputError:
+    return InputError(f"{output}: cannot be locked: {file} is a link or no file; remove it")
 
 
 def _lock(descriptor: int) -> bool | None:
@@ -116,8 +132,10 @@ def _read(descriptor: int) -> dict[str, Any]:
     """What the holder has written; empty when it has not yet, or was stopped while it did."""
     try:
         owner = json.loads(os.pread(descriptor, 4096, 0))
-        return owner if owner.keys() == {"pid", "host", "started", "since"} and isinstance(owner["pid"], int) else {}
-    except (ValueError, AttributeError):
+        texts = [owner["host"], owner["since"]]
+        told = owner.keys() == {"pid", "host", "started", "since"} and isinstance(owner["pid"], int)
+        return owner if told and all(isinstance(text, str) and text.isprintable() for text in texts) else {}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 

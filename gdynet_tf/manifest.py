@@ -5,7 +5,7 @@ ones, which takes no time; ``gdynet-verify`` reads everything. The digests are t
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -78,16 +78,10 @@ def check_own(folder: Path) -> None:
     InputError
         Of a file that somebody else has put there.
     """
-    for manifest in sorted(folder.rglob(NAME)):
-        try:
-            content = _read(manifest.parent)
-        except InputError:
-            continue
-        for name in _unlisted(manifest.parent, content):
-            raise InputError(
-                f"{manifest.parent / name}: was not written with {folder}, which is replaced as a whole; "
-                "move it to another place"
-            )
+    for file in _foreign(folder):
+        raise InputError(
+            f"{file}: was not written with {folder}, which is replaced as a whole; move it to another place"
+        )
 
 
 def check_manifest(folder: str | Path, expected: bool = False) -> None:
@@ -146,18 +140,40 @@ def verify_files(folder: str | Path, progress: bool = True) -> tuple[int, list[s
     return len(files), problems
 
 
+def _foreign(folder: Path) -> Iterator[Path]:
+    """Files that a directory should not hold, nor those within it that have manifests of their own."""
+    try:
+        content = _read(folder)
+    except InputError:
+        return
+    if "apart" not in content:  # of a version that did not write what it leaves out
+        return
+    for name in _unlisted(folder, content):
+        yield folder / name
+    for part in sorted(folder.iterdir()):
+        if _is_apart(part.name, content) and part.is_dir() and part.name != "tensorboard":
+            if (part / NAME).is_file():
+                yield from _foreign(part)
+            else:
+                yield from (file for file in sorted(part.rglob("*")) if file.is_file())
+
+
+def _is_apart(name: str, content: Mapping[str, Any]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in content["apart"])
+
+
 def _unlisted(folder: Path, content: Mapping[str, Any]) -> list[Path]:
-    """Files that the manifest should know: not those that it leaves out, that have one of their own, or are hidden."""
+    """Files that the manifest should know: not those that it leaves out, nor hidden ones."""
     if "apart" not in content:  # of a version that did not write what it leaves out
         return []
-    patterns = (*content["apart"], NAME, "*.tmp")
-    own = {file.parent for file in folder.rglob(NAME)} - {folder}
+    # What is interrupted leaves a temporary file beside the one that it would have been.
+    temporary = {f"{Path(name).stem}.tmp" for name in (*content["files"], *content["apart"], NAME)}
     names = []
     for file in sorted(folder.rglob("*")):
         name = file.relative_to(folder)
-        apart = any(fnmatch(name.parts[0], pattern) for pattern in patterns) or not own.isdisjoint(file.parents)
         hidden = any(part.startswith(".") for part in name.parts)  # of the system, of Jupyter, of ours
-        if file.is_file() and not (apart or hidden or name.as_posix() in content["files"]):
+        known = str(name) in temporary or name.as_posix() in content["files"] or str(name) == NAME
+        if file.is_file() and not (_is_apart(name.parts[0], content) or hidden or known):
             names.append(name)
     return names
 

@@ -59,6 +59,8 @@ class FileArray:
         ValueError
             If it is none, or is shorter or longer than its header says.
         """
+        if Path(path).exists() and not Path(path).is_file():  # opening a pipe waits for its other end
+            raise ValueError("not a file")
         file = open(path, mode, buffering=0)  # noqa: SIM115, closed with the array
         try:
             version = np.lib.format.read_magic(file)

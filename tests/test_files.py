@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,6 +38,24 @@ def test_an_error_leaves_the_old_folder(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
+    assert content(folder) == {"a": "a"}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["analysis"]
+
+
+def test_interrupted_between_the_renamings(tmp_path, monkeypatch):
+    folder = tmp_path / "analysis"
+    with whole_folder(folder) as new:
+        (new / "a").write_text("a")
+    rename = os.replace
+
+    def replace(source, target):
+        if Path(source).name == ".analysis.new":
+            raise KeyboardInterrupt
+        rename(source, target)
+
+    monkeypatch.setattr("gdynet_tf.files.os.replace", replace)
+    with pytest.raises(KeyboardInterrupt), whole_folder(folder) as new:
+        (new / "b").write_text("b")
     assert content(folder) == {"a": "a"}
     assert [entry.name for entry in tmp_path.iterdir()] == ["analysis"]
 
@@ -107,6 +126,18 @@ def test_output_path(tmp_path):
     assert output_path(tmp_path / "link" / "new") == tmp_path / "link" / "new"
     with pytest.raises(InputError, match="a: is a loop of symbolic links"):
         output_path(tmp_path / "a")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are bytes")
+def test_a_name_that_is_no_text(tmp_path):
+    """JSON could not hold it: what is written there could never be opened again."""
+    name = os.fsdecode(b"x\xff")
+    (tmp_path / name).write_text("")
+    for use in (output_path, SourceFile):
+        with pytest.raises(InputError, match="a name that is not UTF-8 cannot be kept; give it another"):
+            use(tmp_path / name)
+    with pytest.raises(InputError, match="a name that is not UTF-8 cannot be kept"):
+        output_path(tmp_path / name / "graphs")
 
 
 @pytest.mark.parametrize("content", ['"\\ud800"', '{"a\\u0000": 1}', "[" * 100_000, "\xff"])

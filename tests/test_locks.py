@@ -157,6 +157,32 @@ def test_without_locks_of_the_system(tmp_path, lock, monkeypatch, system_locks):
         pass
 
 
+@pytest.mark.skipif(os.name != "posix", reason="links and pipes of Unix")
+@pytest.mark.parametrize("kind", ["symbolic link", "hard link", "pipe"])
+def test_what_a_link_points_to_is_not_written(tmp_path, lock, kind):
+    (tmp_path / "precious").write_text("of a person")
+    if kind == "pipe":
+        os.mkfifo(lock)
+    else:
+        (os.symlink if kind[0] == "s" else os.link)(tmp_path / "precious", lock)
+    with pytest.raises(InputError, match=r"out: cannot be locked: .*\.out\.lock is a link or no file; remove it"):
+        locked(tmp_path / "out").__enter__()
+    assert (tmp_path / "precious").read_text() == "of a person"
+
+
+@pytest.mark.parametrize("owner", ["[" * 4000, '{"host": 1}', "[]", "of a person"])
+def test_a_lock_that_nobody_has_signed(tmp_path, lock, owner):
+    lock.write_text(owner)
+    with locked(tmp_path / "out"):
+        pass
+
+
+def test_names_in_a_lock_do_not_reach_the_terminal_raw(tmp_path, lock):
+    sign(lock, host="elsewhere\x1b[2J")
+    with locked(tmp_path / "out"):  # nobody has such a name
+        pass
+
+
 def test_where_nothing_can_be_written(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=rf"out: cannot be written: {tmp_path}/file is a file"):

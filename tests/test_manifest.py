@@ -78,10 +78,12 @@ def test_outputs_within_others(folder):
 
 
 def test_what_somebody_else_has_put_there_is_not_replaced(folder):
+    write_manifest(folder / "analysis")
     check_own(folder)
     (folder / ".DS_Store").write_text("of the system")
     check_own(folder)
-    write_manifest(folder / "analysis")
+    (folder / "analysis" / "manifest.tmp").write_text("left by a kill")
+    check_own(folder)
     notes = folder / "analysis" / "notes.txt"
     notes.write_text("of a person")
     with pytest.raises(
@@ -90,8 +92,13 @@ def test_what_somebody_else_has_put_there_is_not_replaced(folder):
         check_own(folder)
     (folder / "analysis" / "manifest.json").write_text("{")  # what it says is not known
     check_own(folder)
-    (folder / "analysis" / "manifest.json").unlink()  # as older versions wrote them
-    check_own(folder)
+    (folder / "analysis" / "manifest.json").unlink()  # then nobody knows that it is ours
+    (folder / "mygraphs").mkdir()
+    for place in ("analysis/figure.png", "mygraphs/manifest.json", "notes.tmp"):
+        (folder / place).write_text("{}")
+        with pytest.raises(InputError, match=rf"{place}: was not written with"):
+            check_own(folder)
+        (folder / place).unlink()
 
 
 def test_a_manifest_that_is_gone_is_told_where_there_was_one(folder, caplog):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 from gdynet_tf.commands.console import run_command, tell
 from gdynet_tf.commands.reading import add_reading_options, read_trajectories
 from gdynet_tf.errors import InputError
-from gdynet_tf.files import digest, discard, output_path, read_json, write_json
+from gdynet_tf.files import digest, output_path, read_json, whole_folder, write_json
 from gdynet_tf.findings import Finding
 from gdynet_tf.graphs.build import build_graphs
 from gdynet_tf.graphs.executors import available_cores
@@ -156,10 +155,8 @@ def _apply(
     out: Path,
 ) -> dict[str, Any]:
     """Write everything beside ``out``, and give it its name when it is complete."""
-    new = out.with_name(f".{out.name}.new")
-    shutil.rmtree(new, ignore_errors=True)
-    try:
-        new.mkdir(parents=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with whole_folder(out) as new:
         build_graphs(
             trajectories,
             targets,
@@ -174,13 +171,7 @@ def _apply(
         graphs = open_inputs(new / "graphs", run.config["model"])
         scores = apply_run(run, training, graphs, new, graphs_path=out / "graphs")
         write_manifest(new, leave_out=NOT_OF_THE_TRAINING)
-        if out.exists():
-            discard(out)
-        new.rename(out)
-        return scores
-    except BaseException:
-        shutil.rmtree(new, ignore_errors=True)
-        raise
+    return scores
 
 
 def _check_output(out: Path, overwrite: bool) -> None:
@@ -221,8 +212,8 @@ def apply_run(
     InputError
         If the run has no model.
     """
-    from gdynet_tf.analysis import collapsed_states, crispness, load_chi, load_run, populations
-    from gdynet_tf.analysis.runs import segment_blocks
+    from gdynet_tf.analysis import collapsed_states, crispness, load_chi, populations
+    from gdynet_tf.analysis.runs import Run, segment_blocks
     from gdynet_tf.graphs.coverage import compare_with_training
     from gdynet_tf.learning.prediction import predict_chi, stream_vamp2
     from gdynet_tf.learning.settings import describe_data, graphs_reference
@@ -254,7 +245,7 @@ def apply_run(
     }
     write_json(out / "config.json", config)
     write_json(out / "scores.json", scores)
-    chi = load_chi(load_run(out))
+    chi = load_chi(Run(path=out, config=config, scores=scores))
     scores |= {"crispness": crispness(chi), "populations": populations(chi).tolist()}
     scores["collapsed"] = [finding.text for finding in collapsed_states(chi, tau).findings] if long_enough else []
     write_json(out / "scores.json", scores)

@@ -192,7 +192,8 @@ def _in_directory(
     try:
         partial.begin(known, planned, resume)
     except OSError as error:
-        partial.remove()
+        if not resume:
+            partial.remove()
         raise InputError(f"{out}: cannot be written: {error.strerror or error}") from None
     try:
         jobs = {

@@ -190,12 +190,14 @@ class PartialDirectory:
     def is_done(self, folder: str, start: int, stop: int) -> bool:
         """Whether an interrupted build has written these frames, and they are as it wrote them."""
         noted = self._noted.get(f"{folder}:{start}:{stop}", {})
+        if noted.keys() != {name.rpartition("/")[2] for name in self._running if name.rpartition("/")[0] == folder}:
+            return False  # altered
         for name, expected in noted.items():
             rows = FileArray.open(self.file(f"{folder}/{name}"))[start:stop]
             if hashlib.sha256(np.ascontiguousarray(rows).data).hexdigest() != expected:
                 return False
         self._advance(folder, start, stop, noted)
-        return bool(noted)
+        return True
 
     def note(self, folder: str, start: int, stop: int, digests: Mapping[str, str]) -> None:
         """Frames of some arrays have been written: add them to the journal, with the digests of their bytes."""
@@ -257,6 +259,7 @@ def _npy_digest(array: np.ndarray | FileArray) -> str:
 def _allocate(file: Path, shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> None:
     """An .npy file of zeros; its room on the disk is reserved, so that it cannot run out later."""
     file.parent.mkdir(exist_ok=True)
+    file.unlink(missing_ok=True)  # neither a link nor a pipe is written through
     header, size = _header(shape, dtype), int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
     with open(file, "wb") as opened:
         opened.write(header)

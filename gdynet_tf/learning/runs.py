@@ -21,7 +21,7 @@ from gdynet_tf.analysis import (
 )
 from gdynet_tf.analysis.runs import Run, chi_of_blocks, load_run, segment_blocks
 from gdynet_tf.errors import InputError
-from gdynet_tf.files import discard, output_path, write_json
+from gdynet_tf.files import output_path, whole_folder, write_json
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.graphs.store import write_graphs
 from gdynet_tf.learning.identification import identify_states
@@ -129,20 +129,18 @@ class TrainedRun(Run):
             return self._save(path)
 
     def _save(self, path: Path) -> TrainedRun:
-        if path.exists():
-            discard(path)
-        path.mkdir(parents=True)
         config = self.config
-        if self.memory is not None:
-            graphs = write_graphs(self.memory, path / "graphs")
-            config = {**config, "graphs": graphs_reference(graphs)}
-        write_json(path / "config.json", config)
-        (path / "chi").mkdir()
-        for trajectory, array in zip(config["data"]["trajectories"], self.chi, strict=True):
-            np.save(path / "chi" / f"{trajectory['name']}.npy", array)
-        saved = replace(self, path=path, config=config, memory=None)
-        saved._write_results(path)
-        return saved
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_folder(path) as new:
+            if self.memory is not None:
+                reference = graphs_reference(write_graphs(self.memory, new / "graphs"))
+                config = {**config, "graphs": {**reference, "path": str((path / "graphs").resolve())}}
+            write_json(new / "config.json", config)
+            (new / "chi").mkdir()
+            for trajectory, array in zip(config["data"]["trajectories"], self.chi, strict=True):
+                np.save(new / "chi" / f"{trajectory['name']}.npy", array)
+            self._write_results(new)
+        return replace(self, path=path, config=config, memory=None)
 
     def _write_results(self, path: Path) -> None:
         """Write history.csv, best.weights.h5, model.keras, explanation.json, scores.json and then the manifest."""

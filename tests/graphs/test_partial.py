@@ -1,5 +1,6 @@
 """A graph directory while it is written: whatever interrupts it, nothing is lost and nothing wrong is taken up."""
 
+import errno
 import json
 import os
 import signal
@@ -112,6 +113,42 @@ def test_damage_in_what_was_done(interrupted, build, computed, tmp_path):
     graphs = build(resume=True)
     assert computed == [0, 2, 5, 6, 7, 8]
     assert same_files(build(out=tmp_path / "at_once").path, graphs.path)
+
+
+def test_a_journal_that_forgets_an_array(interrupted, build, computed, tmp_path):
+    """Frames of which it names some arrays only are computed anew."""
+    lines = [json.loads(line) for line in (interrupted / "journal.jsonl").read_text().splitlines()]
+    (entry,) = lines[2].values()
+    del entry["distances"]
+    (interrupted / "journal.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    array = np.load(interrupted / "a" / "distances.npy", mmap_mode="r+")
+    array[:] = 0
+    array.flush()
+    graphs = build(resume=True)
+    assert same_files(build(out=tmp_path / "at_once").path, graphs.path)
+
+
+def test_a_disk_that_is_full_at_the_resumption_leaves_what_is_done(interrupted, build, computed, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (interrupted / "a" / "neighbors.npy").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr("gdynet_tf.graphs.partial._allocate", full)
+        with pytest.raises(InputError, match="graphs: cannot be written: No space left on device"):
+            build(resume=True)
+    assert (interrupted / "journal.jsonl").is_file()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links and pipes of Unix")
+def test_what_is_no_file_is_made_anew(interrupted, build, tmp_path):
+    for name in ("neighbors", "positions"):
+        (interrupted / "a" / f"{name}.npy").unlink()
+    os.mkfifo(interrupted / "a" / "neighbors.npy")
+    (tmp_path / "precious").write_text("of a person")
+    os.link(tmp_path / "precious", interrupted / "a" / "positions.npy")
+    assert same_files(build(out=tmp_path / "at_once").path, build(resume=True).path)
+    assert (tmp_path / "precious").read_text() == "of a person"
 
 
 def test_an_array_is_lost(interrupted, build, computed):
