@@ -24,6 +24,7 @@ from gdynet_tf.errors import InputError
 from gdynet_tf.files import discard, output_path, write_json
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.graphs.store import write_graphs
+from gdynet_tf.learning.epochs.checkpoint import read_history, save_weights, write_history
 from gdynet_tf.learning.identification import identify_states
 from gdynet_tf.learning.prediction import predict_blocks, predict_chi, stream_vamp2
 from gdynet_tf.learning.settings import (
@@ -35,7 +36,7 @@ from gdynet_tf.learning.settings import (
     resume_config,
 )
 from gdynet_tf.learning.splits import Split
-from gdynet_tf.learning.training import read_history, save_weights, train_network, write_history
+from gdynet_tf.learning.training import train_network
 from gdynet_tf.locks import locked
 from gdynet_tf.manifest import check_outside, write_manifest
 from gdynet_tf.networks.attribution import attribute_states

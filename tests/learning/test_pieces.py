@@ -9,9 +9,9 @@ from keras import ops
 
 from gdynet_tf.errors import TrainingError
 from gdynet_tf.graphs.build import build_graphs
-from gdynet_tf.learning import pieces as module
+from gdynet_tf.learning.epochs import pieces as module
+from gdynet_tf.learning.epochs.pieces import number_of_pieces, vamp2_slopes
 from gdynet_tf.learning.pairs import lagged_pairs, pair_batches, piece_batches
-from gdynet_tf.learning.pieces import number_of_pieces, vamp2_slopes
 from gdynet_tf.learning.settings import TrainingSettings
 from gdynet_tf.learning.splits import split_by_time
 from gdynet_tf.learning.training import starting_model, train_network
