@@ -95,9 +95,16 @@ def pair_batches(
 
 
 def piece_batches(
-    graphs: "GraphDataset", pairs: np.ndarray, tau: int, batch_size: int, n_pieces: int, seed: int, epoch: int
+    graphs: "GraphDataset",
+    pairs: np.ndarray,
+    tau: int,
+    batch_size: int,
+    n_pieces: int,
+    taken: Sequence[int],
+    seed: int,
+    epoch: int,
 ) -> tuple[int, Iterator[dict[str, np.ndarray]]]:
-    """The batches of `pair_batches`, each in pieces of equal size, all of them twice.
+    """The batches of `pair_batches`, each in pieces of equal size.
 
     Parameters
     ----------
@@ -106,18 +113,20 @@ def piece_batches(
     tau, batch_size : int
     n_pieces : int
         Of a batch; the last ones are filled up with copies of its last pair.
+    taken : sequence of int
+        Those of each batch that are read, in this order, which may hold some twice.
     seed, epoch : int
 
     Returns
     -------
     n_batches : int
     pieces : iterator of dict of array
-        Inputs with leading axes (ceil(B / n_pieces), 2): the pieces of the first batch, these once more, and so on.
+        Inputs with leading axes (ceil(B / n_pieces), 2): those of the first batch, of the second, and so on.
     """
     n_batches, size = len(pairs) // batch_size, -(-batch_size // n_pieces)
     rows = _shuffled(pairs, seed, epoch)[: n_batches * batch_size].reshape(n_batches, batch_size, 2)
     filled = rows[:, np.minimum(np.arange(size * n_pieces), batch_size - 1)]
-    trajectories, start = np.repeat(filled[:, None], 2, axis=1).reshape(-1, 2).T
+    trajectories, start = filled.reshape(n_batches, n_pieces, size, 2)[:, taken].reshape(-1, 2).T
     batches = _read_batches(graphs, trajectories, np.stack([start, start + tau], 1), size, (2,), False)
     return n_batches, batches.as_numpy_iterator()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,8 @@ from gdynet_tf.progress import Curves
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from gdynet_tf.learning.distribution import Distribution
 
 __all__ = [
     "TrainedRun",
@@ -195,6 +198,7 @@ def train_run(
     resume: bool = False,
     progress: bool = True,
     tensorboard: bool = False,
+    distribution: Distribution | None = None,
 ) -> dict[str, Any]:
     """`fit_run` into a run directory, for its scores alone.
 
@@ -205,13 +209,16 @@ def train_run(
     config : dict
         From `new_config` or `resume_config`.
     resume, progress, tensorboard : bool
+    distribution : Distribution, optional
 
     Returns
     -------
     dict
         Content of ``scores.json``.
     """
-    return fit_run(graphs, config, run, resume=resume, progress=progress, tensorboard=tensorboard).scores
+    return fit_run(
+        graphs, config, run, resume=resume, progress=progress, tensorboard=tensorboard, distribution=distribution
+    ).scores
 
 
 def fit_run(
@@ -222,6 +229,7 @@ def fit_run(
     resume: bool = False,
     progress: bool = True,
     tensorboard: bool = False,
+    distribution: Distribution | None = None,
 ) -> TrainedRun:
     """Train, identify the states, score them and take chi of every frame.
 
@@ -240,6 +248,8 @@ def fit_run(
         Show how far it is.
     tensorboard : bool
         Write ``tensorboard/seed_S`` too: the curves of each training, which TensorBoard shows while they grow.
+    distribution : Distribution, optional
+        Devices and hosts that share the trainings, of which this is the chief; the others are in `assist_training`.
 
     Returns
     -------
@@ -250,30 +260,31 @@ def fit_run(
     InputError
         If the graphs are replaced or altered meanwhile, or another process writes the directory.
     """
-    if path is None:
-        return _fit(graphs, config, None, resume, progress, tensorboard)
-    with locked(path):
-        Path(path).mkdir(parents=True, exist_ok=True)
-        write_json(Path(path) / "config.json", config)
-        return _fit(graphs, config, Path(path), resume, progress, tensorboard)
-
-
-def _fit(
-    graphs: GraphDataset, config: dict[str, Any], path: Path | None, resume: bool, progress: bool, tensorboard: bool
-) -> TrainedRun:
-    with graphs.unchanged():
-        run = _train(graphs, config, path, resume, progress, tensorboard)
-    if path is not None:
-        run._write_results(path)
-    return run
+    with nullcontext() if path is None else locked(path):
+        if path is not None:
+            path = Path(path)
+            path.mkdir(parents=True, exist_ok=True)
+            write_json(path / "config.json", config)
+        with graphs.unchanged():
+            run = _train(graphs, config, path, resume, progress, tensorboard, distribution)
+        if path is not None:
+            run._write_results(path)
+        return run
 
 
 def _train(
-    graphs: GraphDataset, config: dict[str, Any], path: Path | None, resume: bool, progress: bool, tensorboard: bool
+    graphs: GraphDataset,
+    config: dict[str, Any],
+    path: Path | None,
+    resume: bool,
+    progress: bool,
+    tensorboard: bool,
+    distribution: Distribution | None,
 ) -> TrainedRun:
-    settings = TrainingSettings(
-        **{name: config[name] for name in TrainingSettings.__dataclass_fields__ if name in config}
-    )
+    settings = TrainingSettings.from_config(config)
+    if distribution is not None:
+        distribution.check(settings.variant)
+        distribution.share(config)
     split = Split.from_dict(config["split"])
     restarts, models, histories, samples = [], [], [], []
     for k in range(config["n_restarts"]):
@@ -283,7 +294,15 @@ def _train(
         folder = None if path is None else path / "checkpoints" / f"seed_{seed}"
         curves = Curves(path / "tensorboard" / f"seed_{seed}").add if tensorboard and path is not None else None
         model, history = train_network(
-            graphs, split, settings, seed, folder, resume=resume, progress=progress, epoch_ended=curves
+            graphs,
+            split,
+            settings,
+            seed,
+            folder,
+            resume=resume,
+            progress=progress,
+            epoch_ended=curves,
+            distribution=distribution,
         )
         subspace_test = stream_vamp2(model, graphs, split.test, settings.tau)
         identified = identify_states(model, graphs, split.train, settings.tau)

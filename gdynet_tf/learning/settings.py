@@ -5,8 +5,8 @@ from __future__ import annotations
 import platform
 import secrets
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
 from numbers import Integral
 from pathlib import Path
@@ -111,6 +111,11 @@ class TrainingSettings:
             object.__setattr__(self, name, int(value))
         if not 0 < self.learning_rate < 10:
             raise InputError(f"`learning_rate={self.learning_rate:g}`: must be a positive number below 10")
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> TrainingSettings:
+        """Those that ``config.json`` holds among others."""
+        return cls(**{field.name: config[field.name] for field in fields(cls) if field.name in config})
 
     def for_data(self, n_targets: int, n_pairs: int) -> TrainingSettings:
         """The same with the batch size that the data tell, unless one is given.

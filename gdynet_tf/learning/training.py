@@ -3,27 +3,32 @@
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import keras
 import numpy as np
 
 from gdynet_tf.errors import InputError, TrainingError
 from gdynet_tf.graphs.dataset import GraphDataset
+from gdynet_tf.graphs.store import open_inputs
 from gdynet_tf.learning.epochs.checkpoint import Checkpoint
-from gdynet_tf.learning.epochs.pieces import SlopeLoss, fit_in_pieces, number_of_pieces
+from gdynet_tf.learning.epochs.pieces import compile_for_pieces, fit_in_pieces, number_of_pieces
 from gdynet_tf.learning.pairs import lagged_pairs, pair_batches
 from gdynet_tf.learning.prediction import stream_vamp2
 from gdynet_tf.learning.settings import TrainingSettings, default_batch_size
 from gdynet_tf.learning.splits import Split
-from gdynet_tf.learning.vamp import VAMPLoss
 from gdynet_tf.networks.gdynet import GDyNet, load_model
 from gdynet_tf.networks.vampnet import VAMPnet
 from gdynet_tf.progress import Progress
 
+if TYPE_CHECKING:
+    from gdynet_tf.learning.distribution import Distribution
+
 __all__ = [
     "TrainingSettings",
+    "assist_training",
     "best_precision",
     "default_batch_size",
     "float32_model",
@@ -95,18 +100,6 @@ def float32_model(model: keras.Model) -> keras.Model:
     return copy
 
 
-def _compile(model: keras.Model, settings: TrainingSettings, n_pieces: int) -> None:
-    """Give the model what it is trained with, in batches of so many pieces."""
-    # XLA is three times faster on a CPU too, where Keras's "auto" leaves it off.
-    jit_compile = keras.backend.backend() != "torch"
-    accumulated = n_pieces if n_pieces > 1 else None
-    optimizer = keras.optimizers.Adam(settings.learning_rate, gradient_accumulation_steps=accumulated)
-    if settings.precision == "mixed_float16":
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    loss = SlopeLoss() if n_pieces > 1 else VAMPLoss()
-    model.compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile)
-
-
 def _fit_whole(
     model: keras.Model,
     graphs: GraphDataset,
@@ -133,6 +126,7 @@ def train_network(
     resume: bool = False,
     progress: bool = True,
     epoch_ended: Callable[[dict[str, Any]], None] | None = None,
+    distribution: "Distribution | None" = None,
 ) -> tuple[keras.Model, list[dict[str, Any]]]:
     """Train one network and return it with the weights of its best epoch.
 
@@ -151,6 +145,8 @@ def train_network(
         Show how far each epoch is.
     epoch_ended : callable, optional
         Takes the row of the history of each epoch that has ended.
+    distribution : Distribution, optional
+        Devices and hosts that share each batch, of which this is the chief; default: one device.
 
     Returns
     -------
@@ -177,12 +173,13 @@ def train_network(
     else:
         checkpoint = Checkpoint(folder)
         model = starting_model(settings, graphs)
-        _compile(model, settings, number_of_pieces(model, graphs, settings))
+    n_pieces = 1 if distribution is not None else number_of_pieces(model, graphs, settings)
+    compile_for_pieces(model, settings, n_pieces)
+    fit = distribution.fit if distribution is not None else fit_in_pieces if n_pieces > 1 else _fit_whole
     while not checkpoint.finished(settings):
         epoch, began = len(checkpoint.history), time.monotonic()
         n_batches = len(pairs) // cast(int, settings.batch_size)
         with Progress(n_batches, "batch", f"epoch {epoch + 1}", shown=progress) as bar:
-            fit = fit_in_pieces if isinstance(model.loss, SlopeLoss) else _fit_whole
             loss = fit(model, graphs, pairs, settings, seed, epoch, bar.update)
         if loss != loss:
             where, kept = (f"{folder}: ", "; best.weights.h5 holds the best epoch before") if folder else ("", "")
@@ -208,3 +205,27 @@ def train_network(
             epoch_ended(row)
     checkpoint.restore_best(model)
     return float32_model(model), checkpoint.history
+
+
+def assist_training(distribution: "Distribution") -> None:
+    """On another host than the chief: take part in all trainings of a run; nothing is written.
+
+    Parameters
+    ----------
+    distribution : Distribution
+
+    Raises
+    ------
+    InputError
+        If the graphs are not here, under the same path as on the chief.
+    TrainingError
+        If another host has ended.
+    """
+    config = distribution.share(None)
+    graphs = open_inputs(config["graphs"]["path"], config["model"])
+    if graphs.sha256 != config["graphs"]["sha256"]:
+        raise InputError(f"{graphs.path}: is not the graph directory that the chief has there")
+    settings = TrainingSettings.from_config(config)
+    model = starting_model(replace(settings, start_from=None), graphs)
+    compile_for_pieces(model, settings, 1)
+    distribution.assist(model, graphs, lagged_pairs(Split.from_dict(config["split"]).train, settings.tau), settings)
