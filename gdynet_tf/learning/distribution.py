@@ -6,9 +6,12 @@ have the graphs, and do what the chief says.
 """
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 __all__ = ["Distribution", "start_distribution"]
+
+logger = logging.getLogger(__name__)
 
 
 class Distribution:
@@ -140,11 +145,11 @@ class Distribution:
             lambda context: tf.constant(values * (context.replica_id_in_sync_group == 0))
         )
 
-        @tf.function(reduce_retracing=True)
-        def everywhere(x: tf.Tensor) -> tf.Tensor:
-            return tf.distribute.get_replica_context().all_reduce("sum", x)
+        def add(x: tf.Tensor) -> tf.Tensor:
+            return tf.distribute.get_replica_context().all_reduce("sum", tf.identity(x))  # which has a device
 
-        return self.strategy.experimental_local_results(self.strategy.run(everywhere, args=(own,)))[0].numpy()
+        added = tf.function(lambda x: self.strategy.run(add, args=(x,)))(own)
+        return self.strategy.experimental_local_results(added)[0].numpy()
 
     def _epoch(
         self,
@@ -214,10 +219,21 @@ def start_distribution(kind: str) -> Distribution:
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         return Distribution(tf.distribute.MirroredStrategy([device.name for device in devices]))
     hosts, host = _read_tf_config(os.environ.get("TF_CONFIG", ""))
+    # In a thread, because nothing interrupts TensorFlow while it waits for hosts that are not there yet.
+    meeting: Future[Any] = Future()
+
+    def meet() -> None:
+        try:
+            meeting.set_result(tf.distribute.MultiWorkerMirroredStrategy())
+        except Exception as error:
+            meeting.set_exception(error)
+
+    Thread(target=meet, daemon=True).start()
+    logger.info(f"waiting for all hosts: {', '.join(hosts)}")
     try:
-        return Distribution(tf.distribute.MultiWorkerMirroredStrategy(), hosts, host)
-    except tf.errors.OpError as error:
-        first = error.message.splitlines()[0]
+        return Distribution(meeting.result(), hosts, host)
+    except (tf.errors.OpError, ValueError) as error:
+        first = str(error).splitlines()[0]
         raise InputError(f"`distribute=multiworker`: {hosts[host]} cannot meet the other hosts: {first}") from None
 
 

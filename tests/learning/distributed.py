@@ -1,6 +1,6 @@
 """What test_distribution runs in processes of their own: devices must be known before TensorFlow starts.
 
-distributed.py devices            two logical devices beside one, as JSON
+distributed.py devices            trainings on two logical devices, as JSON
 distributed.py host EPOCH ARG...  train.py with these arguments, killed when it begins that epoch (-1: never)
 
 Steepest descent instead of Adam: its steps are the gradient, where Adam's magnify the rounding of parts that are zero.
@@ -34,7 +34,7 @@ def steepest_descent():
 
 
 def devices():
-    """Weights and scores after 5 epochs of 4 batches of 19 pairs, on one device and on two; whole and in pieces."""
+    """Weights of trainings on two devices, and how many pieces each share of a batch went in, as JSON."""
     import tensorflow as tf
 
     (cpu,) = tf.config.list_physical_devices("CPU")
@@ -53,22 +53,21 @@ def devices():
     settings = TrainingSettings(n_states=2, tau=2, n_conv=1, n_features=4, batch_size=19, epochs=5)
     split = split_by_time(graphs.segments, settings.tau)
 
-    def train(distribution, settings=settings):
-        model, history = train_network(graphs, split, settings, 3, progress=False, distribution=distribution)
-        scores = [[row["train_vamp2"], row["validation_vamp2"]] for row in history]
-        return {"weights": np.concatenate([w.ravel() for w in model.get_weights()]).tolist(), "scores": scores}
+    def weights(model):
+        return np.concatenate([np.ravel(w) for w in model.trainable_variables]).tolist()
 
-    start = starting_model(settings, graphs)
-    found = {"start": np.concatenate([w.ravel() for w in start.get_weights()]).tolist(), "one": train(None)}
-    distribution = start_distribution("mirrored")
+    found = {"start": weights(starting_model(settings, graphs)), "n_pieces": []}
+    for name, memory, changed in (
+        ("whole", 1 << 29, {}),
+        ("pieces", 1 << 17, {"epochs": 1}),
+        ("half", 1 << 29, {"epochs": 1, "precision": "mixed_float16"}),
+    ):
+        pieces.MEMORY, distribution = memory, start_distribution("mirrored")
+        changed = replace(settings, **changed)
+        model, _ = train_network(graphs, split, changed, 3, progress=False, distribution=distribution)
+        found[name] = weights(model)
+        found["n_pieces"].append(distribution._replicas.n_pieces)
     found["n_replicas"] = distribution.n_replicas
-    found["two"] = train(distribution)
-    pieces.MEMORY = 1 << 17  # bytes
-    distribution = start_distribution("mirrored")
-    found["pieces"] = train(distribution)
-    found["n_pieces"] = distribution._replicas.n_pieces
-    half = replace(settings, precision="mixed_float16", epochs=1)
-    found["half"] = train(start_distribution("mirrored"), half)
     print(json.dumps(found))
 
 
