@@ -90,9 +90,9 @@ def run_step(step, graphs, run, n_conv):
         import gdynet_tf.report.html
         import gdynet_tf.report.plots  # noqa: F401
     else:
-        from gdynet_tf.networks.backend import load_tensorflow
+        from gdynet_tf.networks.backend import load_backend
 
-        load_tensorflow()
+        load_backend()
         import gdynet_tf.commands.train as command
         from gdynet_tf.learning import runs
         from gdynet_tf.networks.gdynet import GDyNet

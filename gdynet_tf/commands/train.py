@@ -26,7 +26,7 @@ from gdynet_tf.learning.splits import Split, split_by_name, split_by_time
 from gdynet_tf.locks import locked
 from gdynet_tf.manifest import NAME as MANIFEST
 from gdynet_tf.manifest import check_outside
-from gdynet_tf.networks.backend import load_tensorflow
+from gdynet_tf.networks.backend import load_backend
 
 if TYPE_CHECKING:
     from gdynet_tf.learning.distribution import Distribution
@@ -144,7 +144,7 @@ def _run(args: argparse.Namespace) -> None:
 
 def _meet(kind: str) -> "Distribution":
     """The devices, once all hosts are there."""
-    load_tensorflow()
+    load_backend()
     from gdynet_tf.learning.distribution import start_distribution
 
     distribution = start_distribution(kind)
@@ -189,7 +189,7 @@ def _train(
     check_run_directory(run, args.overwrite, needed)
     logger.info(f"graphs: {graphs.path} ({', '.join(_source(graphs))})")
 
-    load_tensorflow()
+    load_backend()
     from gdynet_tf.learning.runs import train_run
     from gdynet_tf.learning.training import best_precision, starting_model
 
@@ -219,7 +219,7 @@ def _resume(args: argparse.Namespace, distribution: "Distribution | None") -> No
 
 
 def _continue(args: argparse.Namespace, run: Path, distribution: "Distribution | None") -> None:
-    load_tensorflow()
+    load_backend()
     from gdynet_tf.learning.runs import train_run
 
     config, graphs = resume_config(run)

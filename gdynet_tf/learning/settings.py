@@ -186,9 +186,9 @@ def new_config(
         raise InputError(f"`n_restarts={n_restarts}`: must be at least 1")
     if split.train:  # else a network is applied, not trained
         settings = settings.for_data(graphs.n_targets, len(lagged_pairs(split.train, settings.tau)))
-    from keras.backend import backend as keras_backend  # loads TensorFlow
+    from keras.backend import backend as keras_backend  # loads what Keras computes with
 
-    packages = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn")
+    packages = (keras_backend(), "keras", "numpy", "scipy", "scikit-learn")
     return {
         "seed": draw_seed() if seed is None else seed,
         "n_restarts": n_restarts,

@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 def best_precision() -> str:
     """``"mixed_float16"`` where a GPU is there, else ``"float32"``."""
-    return "mixed_float16" if keras.distribution.list_devices("gpu") else "float32"
+    return "mixed_float16" if any("gpu" in name for name in keras.distribution.list_devices()) else "float32"
 
 
 def _new_model(settings: TrainingSettings, graphs: GraphDataset) -> keras.Model:
@@ -110,10 +110,13 @@ def _fit_whole(
     batch_ended: Callable[[], Any],
 ) -> float:
     """One epoch of whole batches; see `fit_in_pieces`."""
-    batches = pair_batches(graphs, pairs, settings.tau, cast(int, settings.batch_size), seed, epoch)
+    batch_size = cast(int, settings.batch_size)
+    batches = pair_batches(graphs, pairs, settings.tau, batch_size, seed, epoch)
     bar = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: batch_ended())
     callbacks = [bar, keras.callbacks.TerminateOnNaN()]
-    return model.fit(batches, verbose=0, shuffle=False, callbacks=callbacks).history["loss"][0]
+    n_batches = len(pairs) // batch_size
+    done = model.fit(batches, steps_per_epoch=n_batches, verbose=0, shuffle=False, callbacks=callbacks)
+    return done.history["loss"][0]
 
 
 def train_network(

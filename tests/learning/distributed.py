@@ -73,9 +73,9 @@ def devices():
 
 def host(killed, *argv):
     """One host of a training, or the only one."""
-    from gdynet_tf.networks.backend import load_tensorflow
+    from gdynet_tf.networks.backend import load_backend
 
-    load_tensorflow()
+    load_backend()
     steepest_descent()
     from gdynet_tf.commands.train import main
     from gdynet_tf.learning.epochs import replicas

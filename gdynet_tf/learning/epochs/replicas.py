@@ -80,7 +80,8 @@ class Replicas:
         n_batches, parts = piece_batches(self.graphs, pairs, self.settings.tau, batch_size, n_parts, taken, seed, epoch)
 
         def own_part(_: Any) -> tuple[dict[str, "tf.Tensor"], ...]:
-            return tuple(tf.nest.map_structure(tf.convert_to_tensor, next(parts)) for _ in range(self.n_pieces))
+            pieces = [next(parts) for _ in range(self.n_pieces)]
+            return tuple({name: tf.constant(piece[name]) for name in self.graphs.input_shapes} for piece in pieces)
 
         for _ in range(n_batches):
             inputs = self.strategy.experimental_distribute_values_from_function(own_part)
