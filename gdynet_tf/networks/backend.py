@@ -25,8 +25,8 @@ def load_backend() -> None:
             import keras
         except ModuleNotFoundError as error:
             raise InputError(
-                f"{error.name} is not installed, with which Keras is to compute; the environment variable KERAS_BACKEND "
-                "names another library, such as jax"
+                f"{error.name} is not installed, with which Keras is to compute; the environment variable "
+                "KERAS_BACKEND names another library, such as jax"
             ) from None
         finally:
             os.dup2(stderr, 2)

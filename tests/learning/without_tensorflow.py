@@ -25,6 +25,8 @@ if __name__ == "__main__":
     load_backend()
     import keras
 
+    if len(keras.distribution.list_devices()) > 1:
+        keras.distribution.set_distribution(keras.distribution.DataParallel())
     keras.optimizers.Adam = lambda rate, **kwargs: keras.optimizers.SGD(0.1, **kwargs)
     command = importlib.import_module(f"gdynet_tf.commands.{sys.argv[1]}")
     code = command.main(sys.argv[2:])
