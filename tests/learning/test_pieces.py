@@ -97,15 +97,19 @@ def test_no_number_ends_the_epoch(graphs, monkeypatch):
         train_network(graphs, split, SETTINGS, 3, progress=False)
 
 
-def test_number_of_pieces_follows_from_the_memory(graphs, monkeypatch):
+def test_number_of_pieces_follows_from_the_memory(graphs, monkeypatch, caplog):
     model = GDyNet(2, n_conv=3, n_features=4)
     assert model.edges_per_frame(200, 4, 4) == 4 * 4 + 20 * 4 + 100 * 4
     assert model.edges_per_frame(60, 4, 4) == 4 * 4 + 20 * 4 + 60 * 4
     model = GDyNet(2, n_conv=1, n_features=4)
+    caplog.set_level("INFO")
     assert number_of_pieces(model, graphs, SETTINGS) == 1
+    assert caplog.messages == []
     for memory, n_pieces in ((A_PAIR * 22, 1), (A_PAIR * 22 - 1, 2), (A_PAIR * 8, 3), (1, 22)):
         monkeypatch.setattr(module, "MEMORY", memory)
         assert number_of_pieces(model, graphs, SETTINGS) == n_pieces
+    assert caplog.messages[-1] == "22 pairs of frames go in 22 pieces of at most 0 MB each"
+    assert len(caplog.messages) == 3
 
 
 def test_what_cannot_go_in_pieces_goes_whole(graphs, monkeypatch):

@@ -6,6 +6,7 @@ the network again for the gradient of sum(slope * chi). The sum of these is the 
 and but for rounding, with the memory of one piece and one more evaluation of the network.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -22,13 +23,17 @@ from gdynet_tf.networks.layers import Tensor
 
 __all__ = ["MEMORY", "SlopeLoss", "compile_for_pieces", "copy_optimizer", "fit_in_pieces", "number_of_pieces"]
 
-MEMORY = 1 << 29  # bytes that a batch may take; a larger one goes in pieces
+# Bytes that a batch may take; a larger one goes in pieces. Not what happens to be free: the number of pieces changes the
+# rounding, which training magnifies, so the same seed would give other weights beside other programs, or when resumed.
+MEMORY = 1 << 29
+logger = logging.getLogger(__name__)
+
 _INPUTS = 8  # copies of the inputs of a batch: in use, handed over, waiting (two), being read
 _COPIES = 4  # of what a convolution makes of an edge, kept for the derivative
 
 
 def number_of_pieces(model: keras.Model, graphs: GraphDataset, settings: TrainingSettings) -> int:
-    """Pieces of a batch that each fit into `MEMORY`.
+    """Pieces of a batch that each fit into `MEMORY`; more than one are logged.
 
     Parameters
     ----------
@@ -50,7 +55,10 @@ def number_of_pieces(model: keras.Model, graphs: GraphDataset, settings: Trainin
     values = n_edges * (len(model.expansion.centers) + _COPIES * (model.n_features + 1))
     values += _INPUTS * sum(int(np.prod(shape)) for shape, _ in graphs.input_shapes.values())
     size = max(1, MEMORY // (2 * 4 * values))  # two frames, four bytes
-    return -(-batch_size // size)
+    n_pieces = -(-batch_size // size)
+    if n_pieces > 1:
+        logger.info(f"{batch_size} pairs of frames go in {n_pieces} pieces of at most {MEMORY / 2**20:.0f} MB each")
+    return n_pieces
 
 
 @keras.saving.register_keras_serializable("gdynet_tf")
