@@ -25,9 +25,10 @@ EXPANSION = {"dmin": 0.0, "dmax": 7.0, "step": 0.2, "sigma": 0.2}
 STEPS = ("training", "prediction", "report")
 
 
-def write_liquid(out, n_atoms, n_frames, n_neighbors, group_size=1, n_targets=N_TARGETS):
+def write_liquid(out, n_atoms, n_frames, n_neighbors, group_size=1, n_targets=N_TARGETS, edges="distance"):
     """A graph directory of a random liquid, written frame by frame."""
     from gdynet_tf.graphs.chunks import PlannedArray
+    from gdynet_tf.graphs.expansion import expand_distances
     from gdynet_tf.graphs.neighbors import nearest_neighbors
     from gdynet_tf.graphs.partial import PartialDirectory
     from gdynet_tf.graphs.store import FORMAT_VERSION
@@ -40,7 +41,9 @@ def write_liquid(out, n_atoms, n_frames, n_neighbors, group_size=1, n_targets=N_
     numbers[targets[:, 0]] = 12
     liquid = rng.uniform(0, lattice[0, 0], (n_atoms, 3))
     positions = liquid + rng.normal(0, 0.2, (TEMPLATES, n_atoms, 3))
-    graphs = [nearest_neighbors(x[None], lattice[None], n_neighbors) for x in positions]
+    graphs = [[part[0] for part in nearest_neighbors(x[None], lattice[None], n_neighbors)] for x in positions]
+    if edges == "gaussian":
+        graphs = [[near, expand_distances(distances, **EXPANSION)] for near, distances in graphs]
     walk = np.cumsum(rng.normal(0, 0.3, (n_frames, n_targets, 1, 3)), axis=0)
     meta = {
         "format_version": FORMAT_VERSION,
@@ -52,14 +55,14 @@ def write_liquid(out, n_atoms, n_frames, n_neighbors, group_size=1, n_targets=N_
         "n_neighbors": n_neighbors,
         "n_targets": n_targets,
         "group_size": group_size,
-        "edges": "distance",
+        "edges": edges,
         "expansion": EXPANSION,
         "trajectories": [{"name": "liquid", "n_frames": n_frames, "segments": [n_frames], "sources": []}],
     }
     partial = PartialDirectory(out, meta)
     planned = {
         "neighbors": PlannedArray((n_frames, n_atoms, n_neighbors), np.int16 if n_atoms < 2**15 else np.int32),
-        "distances": PlannedArray((n_frames, n_atoms, n_neighbors), np.float32),
+        "distances" if edges == "distance" else "edges": PlannedArray((n_frames, *graphs[0][1].shape), np.float32),
         "positions": PlannedArray((n_frames, n_atoms, 3), np.float64),
         "lattices": PlannedArray((n_frames, 3, 3), np.float64),
     }
@@ -69,8 +72,7 @@ def write_liquid(out, n_atoms, n_frames, n_neighbors, group_size=1, n_targets=N_
     for t in range(n_frames):
         moved = positions[t % TEMPLATES].copy()
         moved[targets] += walk[t]
-        graph = [part[0] for part in graphs[t % TEMPLATES]]
-        for array, values in zip(files.values(), (*graph, moved, lattice), strict=True):
+        for array, values in zip(files.values(), (*graphs[t % TEMPLATES], moved, lattice), strict=True):
             array.write(t, values[None])
     partial.note("liquid", 0, n_frames, dict.fromkeys(planned, ""))
     return partial.finish()
@@ -90,9 +92,9 @@ def run_step(step, graphs, run, n_conv):
         import gdynet_tf.report.html
         import gdynet_tf.report.plots  # noqa: F401
     else:
-        from gdynet_tf.networks.backend import load_tensorflow
+        from gdynet_tf.networks.backend import load_backend
 
-        load_tensorflow()
+        load_backend()
         import gdynet_tf.commands.train as command
         from gdynet_tf.learning import runs
         from gdynet_tf.networks.gdynet import GDyNet

@@ -10,6 +10,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from gdynet_tf.errors import InputError
+
 __all__ = ["Curves", "Progress"]
 
 _SECONDS, _SHARE = (
@@ -78,10 +80,18 @@ class Curves:
     ----------
     folder : path-like
         Gets the files; a resumed training adds one.
+
+    Raises
+    ------
+    InputError
+        If TensorFlow, which writes them, is not installed.
     """
 
     def __init__(self, folder: str | Path) -> None:
-        import tensorflow as tf
+        try:
+            import tensorflow as tf
+        except ModuleNotFoundError:
+            raise InputError("`tensorboard`: TensorFlow, which writes its files, is not installed") from None
 
         Path(folder).mkdir(parents=True, exist_ok=True)  # whose errors are Python's
         self._tf, self._writer = tf, tf.summary.create_file_writer(str(folder))

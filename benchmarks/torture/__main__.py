@@ -33,9 +33,9 @@ from gdynet_tf.analysis.runs import load_run
 from gdynet_tf.commands import build_graphs, report, train
 from gdynet_tf.graphs import chunks
 from gdynet_tf.graphs.store import open_graphs
-from gdynet_tf.networks.backend import load_tensorflow
+from gdynet_tf.networks.backend import load_backend
 
-load_tensorflow()
+load_backend()
 import tensorflow as tf  # noqa: E402
 
 import gdynet_tf.learning.runs  # noqa: E402

@@ -23,7 +23,7 @@ from gdynet_tf.graphs.targets import find_targets
 from gdynet_tf.learning.settings import NOT_OF_THE_TRAINING
 from gdynet_tf.locks import locked
 from gdynet_tf.manifest import check_outside, check_own, write_manifest
-from gdynet_tf.networks.backend import load_tensorflow
+from gdynet_tf.networks.backend import load_backend
 from gdynet_tf.times import seconds, time_text
 from gdynet_tf.trajectory import Trajectory
 from gdynet_tf.trajectory.elements import symbol
@@ -167,7 +167,7 @@ def _apply(
             n_workers=args.n_workers or available_cores(),
             progress=not args.quiet,
         )
-        load_tensorflow()
+        load_backend()
         graphs = open_inputs(new / "graphs", run.config["model"])
         scores = apply_run(run, training, graphs, new, graphs_path=out / "graphs")
         write_manifest(new, leave_out=NOT_OF_THE_TRAINING)

@@ -21,7 +21,7 @@ from gdynet_tf.learning.settings import is_begun
 from gdynet_tf.locks import locked
 from gdynet_tf.manifest import NAME as MANIFEST
 from gdynet_tf.manifest import write_manifest
-from gdynet_tf.networks.backend import load_tensorflow
+from gdynet_tf.networks.backend import load_backend
 from gdynet_tf.times import readable_unit
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _select(args: argparse.Namespace) -> int:
         raise InputError(f"--lags {lags[-1]}: the test data of a fold have {longest} frames in a stretch")
     seed = secrets.randbelow(2**31) if args.seed is None else args.seed
 
-    load_tensorflow()
+    load_backend()
     from gdynet_tf.learning.selection import select_model
     from gdynet_tf.learning.training import TrainingSettings, best_precision, default_batch_size
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RecordedSplit", "parse_with_settings", "read_settings"]
 
-_NO_SETTINGS = {"help", "config", "overwrite", "resume", "quiet", "log", "tensorboard"}  # what to do, not how to train
+# What to do, and with what: not how to train.
+_NO_SETTINGS = {"help", "config", "overwrite", "resume", "quiet", "log", "tensorboard", "distribute"}
 _FACTS = {"data", "versions", "backend", "created"}  # what a run's config.json tells besides its settings
 _OTHER_WAYS = {"split": ("val", "test"), "val": ("split",), "test": ("split",)}  # an option -> those it replaces
 _WORDS = {int: "an integer", float: "a number", str: "a text"}

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gdynet_tf.commands.console import run_command
 from gdynet_tf.commands.settings import RecordedSplit, parse_with_settings
@@ -26,7 +26,10 @@ from gdynet_tf.learning.splits import Split, split_by_name, split_by_time
 from gdynet_tf.locks import locked
 from gdynet_tf.manifest import NAME as MANIFEST
 from gdynet_tf.manifest import check_outside
-from gdynet_tf.networks.backend import load_tensorflow
+from gdynet_tf.networks.backend import load_backend
+
+if TYPE_CHECKING:
+    from gdynet_tf.learning.distribution import Distribution
 
 __all__ = ["main"]
 
@@ -102,6 +105,12 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="write RUN/tensorboard too: live curves, which `tensorboard --logdir RUN` shows (pip install tensorboard)",
     )
+    parser.add_argument(
+        "--distribute",
+        choices=("mirrored", "multiworker"),
+        help="share each batch among all devices of this machine, or of all hosts that TF_CONFIG names "
+        "(docs/several_devices.md); the result is the same but for rounding (default: one device)",
+    )
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--overwrite", action="store_true", help="replace the run directory if it exists")
     existing.add_argument("--resume", action="store_true", help="continue an interrupted run, with its own settings")
@@ -119,14 +128,36 @@ def _settings(args: argparse.Namespace) -> TrainingSettings:
 
 
 def _run(args: argparse.Namespace) -> None:
+    distribution = _meet(args.distribute) if args.distribute else None
+    if distribution is not None and not distribution.is_chief:
+        from gdynet_tf.learning.training import assist_training
+
+        assist_training(distribution)
+        return
     if args.resume:
-        _resume(args)
+        _resume(args, distribution)
     else:
-        _start(args)
+        _start(args, distribution)
+    if distribution is not None:
+        distribution.finish()
 
 
-def _start(args: argparse.Namespace) -> None:
+def _meet(kind: str) -> "Distribution":
+    """The devices, once all hosts are there."""
+    load_backend()
+    from gdynet_tf.learning.distribution import start_distribution
+
+    distribution = start_distribution(kind)
+    n_hosts, role = len(distribution.hosts), "the chief" if distribution.is_chief else "at the chief's service"
+    hosts = f" on {n_hosts} hosts; this one is {role}" if n_hosts else ""
+    logger.info(f"devices: {distribution.n_replicas}{hosts}")
+    return distribution
+
+
+def _start(args: argparse.Namespace, distribution: "Distribution | None") -> None:
     settings = _settings(args)
+    if distribution is not None:
+        distribution.check(settings.variant)
     graphs = open_inputs(args.graphs, args.model)
     if args.val or args.test:
         split = split_by_name(graphs.names, graphs.segments, args.tau, args.val or [], args.test or [])
@@ -141,17 +172,24 @@ def _start(args: argparse.Namespace) -> None:
     run = output_path(args.run or f"runs/{name}")
     check_outside(run)
     with locked(run):
-        _train(args, settings, graphs, split, run)
+        _train(args, settings, graphs, split, run, distribution)
 
 
-def _train(args: argparse.Namespace, settings: TrainingSettings, graphs: GraphDataset, split: Split, run: Path) -> None:
+def _train(
+    args: argparse.Namespace,
+    settings: TrainingSettings,
+    graphs: GraphDataset,
+    split: Split,
+    run: Path,
+    distribution: "Distribution | None",
+) -> None:
     if is_begun(run) and not args.overwrite:
         raise InputError(f"{run}: exists; --resume continues it, --overwrite replaces it, --run names another")
     needed = [args.graphs, args.start_from] if args.start_from else [args.graphs]
     check_run_directory(run, args.overwrite, needed)
     logger.info(f"graphs: {graphs.path} ({', '.join(_source(graphs))})")
 
-    load_tensorflow()
+    load_backend()
     from gdynet_tf.learning.runs import train_run
     from gdynet_tf.learning.training import best_precision, starting_model
 
@@ -167,20 +205,21 @@ def _train(args: argparse.Namespace, settings: TrainingSettings, graphs: GraphDa
         starting_model(settings, graphs)  # that it fits is known before anything is written
     if run.exists():
         discard(run)
-    _tell(train_run(graphs, run, config, progress=not args.quiet, tensorboard=args.tensorboard), run)
+    shown = {"progress": not args.quiet, "tensorboard": args.tensorboard}
+    _tell(train_run(graphs, run, config, distribution=distribution, **shown), run)
 
 
-def _resume(args: argparse.Namespace) -> None:
+def _resume(args: argparse.Namespace, distribution: "Distribution | None") -> None:
     if not args.run:
         raise InputError("--resume: --run names the run directory to continue")
     if args.config:
         raise InputError(f"--config {args.config}: --resume goes on with the settings of {args.run}")
     with locked(args.run):
-        _continue(args, Path(args.run))
+        _continue(args, Path(args.run), distribution)
 
 
-def _continue(args: argparse.Namespace, run: Path) -> None:
-    load_tensorflow()
+def _continue(args: argparse.Namespace, run: Path, distribution: "Distribution | None") -> None:
+    load_backend()
     from gdynet_tf.learning.runs import train_run
 
     config, graphs = resume_config(run)
@@ -191,8 +230,8 @@ def _continue(args: argparse.Namespace, run: Path) -> None:
     if (run / MANIFEST).is_file():  # the last file that is written
         raise InputError(f"{run}: is finished, there is nothing to resume")
     logger.info(f"run: {run}, resumed, seed {config['seed']}")
-    scores = train_run(graphs, run, config, resume=True, progress=not args.quiet, tensorboard=args.tensorboard)
-    _tell(scores, run)
+    shown = {"progress": not args.quiet, "tensorboard": args.tensorboard}
+    _tell(train_run(graphs, run, config, resume=True, distribution=distribution, **shown), run)
 
 
 def _source(graphs: GraphDataset) -> list[str]:

@@ -14,10 +14,12 @@ import numpy as np
 
 from gdynet_tf.errors import InputError
 from gdynet_tf.files import digest
+from gdynet_tf.spool import FileArray
 
 __all__ = ["CoordinateDataset", "FrameRange", "GraphDataset", "as_inputs"]
 
 _MAPPED = 1 << 26  # bytes of a file that may stay in memory
+_LARGE = 1 << 15  # bytes of a frame from which on it is sooner read than mapped, even where the file is in memory
 _CHANGED = "replaced or altered while it was in use; its results are worth nothing"
 
 
@@ -205,16 +207,26 @@ class GraphDataset:
             ``neighbors`` (B, ..., N, M) int32 and ``edges`` (B, ..., N, M, G) or ``distances`` (B, ..., N, M)
             float32.
         """
-        graph = {}
+        graph, found = {}, np.unique(trajectories)
         for name, (shape, dtype) in self.input_shapes.items():
+            if len(found) == 1:  # spares a copy
+                graph[name] = self._frames(found[0], name, frames).astype(dtype, copy=False)
+                continue
             graph[name] = np.empty((*frames.shape, *shape), dtype)
-            for index in np.unique(trajectories):
+            for index in found:
                 chosen = trajectories == index
                 graph[name][chosen] = self._frames(index, name, frames[chosen])
         return graph
 
     def _frames(self, trajectory: int, name: str, frames: np.ndarray) -> np.ndarray:
-        return self.array(trajectory, name)[frames]
+        array = self.array(trajectory, name)
+        if self.path is None or array[:1].nbytes < _LARGE:
+            return array[frames]
+        file = f"{self.names[trajectory]}/{name}.npy"
+        try:
+            return FileArray.open(self.path / file).take(frames)
+        finally:
+            self._check(file)
 
 
 class FrameRange:

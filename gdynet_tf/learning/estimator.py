@@ -16,7 +16,7 @@ from gdynet_tf.errors import InputError
 from gdynet_tf.graphs.dataset import GraphDataset, as_inputs
 from gdynet_tf.learning.settings import TrainingSettings, new_config
 from gdynet_tf.learning.splits import Split, split_by_time
-from gdynet_tf.networks.backend import load_tensorflow
+from gdynet_tf.networks.backend import load_backend
 
 if TYPE_CHECKING:
     from gdynet_tf.learning.runs import TrainedRun
@@ -138,7 +138,7 @@ class GDyNetEstimator(BaseEstimator):
             split = self.split
         else:
             split = split_by_time(graphs.segments, self.tau, tuple(self.split))
-        load_tensorflow()
+        load_backend()
         from gdynet_tf.learning.runs import fit_run
         from gdynet_tf.learning.training import best_precision
 
@@ -261,7 +261,7 @@ class GDyNetEstimator(BaseEstimator):
         InputError
             If there is no such run, or it is damaged.
         """
-        load_tensorflow()
+        load_backend()
         from gdynet_tf.learning.runs import load_trained_run
 
         run = load_trained_run(path)

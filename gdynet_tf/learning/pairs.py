@@ -1,19 +1,19 @@
-"""Lagged pairs of frames and the tf.data pipelines that feed them to a network.
+"""Lagged pairs of frames, and their graphs batch by batch: NumPy arrays that are read ahead, for every backend."""
 
-The only module that touches ``tf.*``, and only when a pipeline is made.
-"""
-
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    import tensorflow as tf
-
     from gdynet_tf.graphs.dataset import GraphDataset
 
 __all__ = ["frame_batches", "lagged_pairs", "pair_batches", "piece_batches"]
+
+_AHEAD = 2  # batches that are read, or being read, while one is in use
 
 
 def lagged_pairs(blocks: Sequence[tuple[int, int, int]], tau: int) -> np.ndarray:
@@ -38,39 +38,26 @@ def lagged_pairs(blocks: Sequence[tuple[int, int, int]], tau: int) -> np.ndarray
 
 
 def _read_batches(
-    graphs: "GraphDataset",
-    trajectories: np.ndarray,
-    frames: np.ndarray,
-    batch_size: int,
-    lead: tuple[int, ...],
-    with_label: bool,
-) -> "tf.data.Dataset":
-    """tf.data of the graphs at (trajectories, frames), read in that order, with the constants of the system."""
-    import tensorflow as tf
+    graphs: "GraphDataset", trajectories: np.ndarray, frames: np.ndarray, batch_size: int
+) -> Iterator[dict[str, np.ndarray]]:
+    """The graphs at (trajectories, frames), batch by batch in that order; a thread reads the next two meanwhile."""
+    starts = iter(range(0, len(frames) - batch_size + 1, batch_size))
+    with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
 
-    signature = {
-        name: tf.TensorSpec((batch_size, *lead, *shape), dtype) for name, (shape, dtype) in graphs.input_shapes.items()
-    }
-    constants = {name: tf.constant(value) for name, value in graphs.constants.items()}
+        def begin(n: int) -> list[Future[dict[str, np.ndarray]]]:
+            rows = [slice(start, start + batch_size) for start in islice(starts, n)]
+            return [reader.submit(graphs.read, trajectories[part], frames[part]) for part in rows]
 
-    def read(trajectory: np.ndarray, frame: np.ndarray) -> list[np.ndarray]:
-        graph = graphs.read(trajectory, frame)
-        return [graph[name] for name in signature]
-
-    def load(trajectory: tf.Tensor, frame: tf.Tensor) -> Any:
-        arrays = tf.numpy_function(read, [trajectory, frame], [spec.dtype for spec in signature.values()])
-        graph = {name: tf.ensure_shape(a, signature[name].shape) for name, a in zip(signature, arrays, strict=True)}
-        inputs = {**graph, **constants}
-        # Keras wants a label; the VAMP loss has none.
-        return (inputs, tf.zeros((batch_size, 1))) if with_label else inputs
-
-    index = tf.data.Dataset.from_tensor_slices((trajectories, frames)).batch(batch_size, drop_remainder=True)
-    return index.map(load, num_parallel_calls=1).prefetch(2)
+        waiting = deque(begin(_AHEAD))
+        while waiting:
+            batch = waiting.popleft().result()
+            waiting.extend(begin(1))
+            yield batch
 
 
 def pair_batches(
     graphs: "GraphDataset", pairs: np.ndarray, tau: int, batch_size: int, seed: int, epoch: int
-) -> "tf.data.Dataset":
+) -> Iterable[tuple[dict[str, Any], Any]]:
     """Shuffled batches of pairs of one epoch, as ``model.fit`` takes them.
 
     The order follows from (seed, epoch) alone, so a resumed training sees the same batches.
@@ -87,17 +74,42 @@ def pair_batches(
 
     Returns
     -------
-    tf.data.Dataset
-        Of (inputs with leading axes (B, 2), unused label).
+    iterable
+        Of (inputs with leading axes (B, 2), unused label): a tf.data.Dataset where Keras computes with TensorFlow,
+        else a generator of arrays.
     """
     trajectories, start = _shuffled(pairs, seed, epoch).T
-    return _read_batches(graphs, trajectories, np.stack([start, start + tau], 1), batch_size, (2,), True)
+    label = np.zeros((batch_size, 1), np.float32)  # Keras wants one; the VAMP loss has none
+
+    def batches() -> Iterator[dict[str, np.ndarray]]:
+        return _read_batches(graphs, trajectories, np.stack([start, start + tau], 1), batch_size)
+
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return (({**batch, **graphs.constants}, label) for batch in batches())
+    import tensorflow as tf
+
+    # Their shapes must be known: the network computes the receptive field alone, and is compiled.
+    signature = {
+        name: tf.TensorSpec((batch_size, 2, *shape), dtype) for name, (shape, dtype) in graphs.input_shapes.items()
+    }
+    constants = {name: tf.constant(value) for name, value in graphs.constants.items()}
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    return dataset.map(lambda graph: ({**graph, **constants}, tf.constant(label))).prefetch(1)
 
 
 def piece_batches(
-    graphs: "GraphDataset", pairs: np.ndarray, tau: int, batch_size: int, n_pieces: int, seed: int, epoch: int
+    graphs: "GraphDataset",
+    pairs: np.ndarray,
+    tau: int,
+    batch_size: int,
+    n_pieces: int,
+    taken: Sequence[int],
+    seed: int,
+    epoch: int,
 ) -> tuple[int, Iterator[dict[str, np.ndarray]]]:
-    """The batches of `pair_batches`, each in pieces of equal size, all of them twice.
+    """The batches of `pair_batches`, each in pieces of equal size.
 
     Parameters
     ----------
@@ -106,20 +118,22 @@ def piece_batches(
     tau, batch_size : int
     n_pieces : int
         Of a batch; the last ones are filled up with copies of its last pair.
+    taken : sequence of int
+        Those of each batch that are read, in this order, which may hold some twice.
     seed, epoch : int
 
     Returns
     -------
     n_batches : int
     pieces : iterator of dict of array
-        Inputs with leading axes (ceil(B / n_pieces), 2): the pieces of the first batch, these once more, and so on.
+        Inputs with leading axes (ceil(B / n_pieces), 2): those of the first batch, of the second, and so on.
     """
     n_batches, size = len(pairs) // batch_size, -(-batch_size // n_pieces)
     rows = _shuffled(pairs, seed, epoch)[: n_batches * batch_size].reshape(n_batches, batch_size, 2)
     filled = rows[:, np.minimum(np.arange(size * n_pieces), batch_size - 1)]
-    trajectories, start = np.repeat(filled[:, None], 2, axis=1).reshape(-1, 2).T
-    batches = _read_batches(graphs, trajectories, np.stack([start, start + tau], 1), size, (2,), False)
-    return n_batches, batches.as_numpy_iterator()
+    trajectories, start = filled.reshape(n_batches, n_pieces, size, 2)[:, taken].reshape(-1, 2).T
+    batches = _read_batches(graphs, trajectories, np.stack([start, start + tau], 1), size)
+    return n_batches, ({**batch, **graphs.constants} for batch in batches)
 
 
 def _shuffled(pairs: np.ndarray, seed: int, epoch: int) -> np.ndarray:
@@ -140,9 +154,10 @@ def frame_batches(
     Returns
     -------
     iterator of dict of array
-        Inputs with leading axis (B,), as NumPy arrays, which every backend takes.
+        Inputs with leading axis (B,).
     """
     trajectory, start, stop = block
     n_rows = -(-(stop - start) // batch_size) * batch_size
     frames = np.minimum(np.arange(start, start + n_rows), stop - 1)
-    return _read_batches(graphs, np.full(n_rows, trajectory), frames, batch_size, (), False).as_numpy_iterator()
+    batches = _read_batches(graphs, np.full(n_rows, trajectory), frames, batch_size)
+    return ({**batch, **graphs.constants} for batch in batches)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from gdynet_tf.errors import InputError
 from gdynet_tf.files import output_path, whole_folder, write_json
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.graphs.store import write_graphs
+from gdynet_tf.learning.epochs.checkpoint import read_history, save_weights, write_history
 from gdynet_tf.learning.identification import identify_states
 from gdynet_tf.learning.prediction import predict_blocks, predict_chi, stream_vamp2
 from gdynet_tf.learning.settings import (
@@ -35,7 +37,7 @@ from gdynet_tf.learning.settings import (
     resume_config,
 )
 from gdynet_tf.learning.splits import Split
-from gdynet_tf.learning.training import read_history, save_weights, train_network, write_history
+from gdynet_tf.learning.training import train_network
 from gdynet_tf.locks import locked
 from gdynet_tf.manifest import check_outside, write_manifest
 from gdynet_tf.networks.attribution import attribute_states
@@ -45,6 +47,8 @@ from gdynet_tf.progress import Curves
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from gdynet_tf.learning.distribution import Distribution
 
 __all__ = [
     "TrainedRun",
@@ -192,6 +196,7 @@ def train_run(
     resume: bool = False,
     progress: bool = True,
     tensorboard: bool = False,
+    distribution: Distribution | None = None,
 ) -> dict[str, Any]:
     """`fit_run` into a run directory, for its scores alone.
 
@@ -202,13 +207,16 @@ def train_run(
     config : dict
         From `new_config` or `resume_config`.
     resume, progress, tensorboard : bool
+    distribution : Distribution, optional
 
     Returns
     -------
     dict
         Content of ``scores.json``.
     """
-    return fit_run(graphs, config, run, resume=resume, progress=progress, tensorboard=tensorboard).scores
+    return fit_run(
+        graphs, config, run, resume=resume, progress=progress, tensorboard=tensorboard, distribution=distribution
+    ).scores
 
 
 def fit_run(
@@ -219,6 +227,7 @@ def fit_run(
     resume: bool = False,
     progress: bool = True,
     tensorboard: bool = False,
+    distribution: Distribution | None = None,
 ) -> TrainedRun:
     """Train, identify the states, score them and take chi of every frame.
 
@@ -237,6 +246,8 @@ def fit_run(
         Show how far it is.
     tensorboard : bool
         Write ``tensorboard/seed_S`` too: the curves of each training, which TensorBoard shows while they grow.
+    distribution : Distribution, optional
+        Devices and hosts that share the trainings, of which this is the chief; the others are in `assist_training`.
 
     Returns
     -------
@@ -247,30 +258,31 @@ def fit_run(
     InputError
         If the graphs are replaced or altered meanwhile, or another process writes the directory.
     """
-    if path is None:
-        return _fit(graphs, config, None, resume, progress, tensorboard)
-    with locked(path):
-        Path(path).mkdir(parents=True, exist_ok=True)
-        write_json(Path(path) / "config.json", config)
-        return _fit(graphs, config, Path(path), resume, progress, tensorboard)
-
-
-def _fit(
-    graphs: GraphDataset, config: dict[str, Any], path: Path | None, resume: bool, progress: bool, tensorboard: bool
-) -> TrainedRun:
-    with graphs.unchanged():
-        run = _train(graphs, config, path, resume, progress, tensorboard)
-    if path is not None:
-        run._write_results(path)
-    return run
+    with nullcontext() if path is None else locked(path):
+        if path is not None:
+            path = Path(path)
+            path.mkdir(parents=True, exist_ok=True)
+            write_json(path / "config.json", config)
+        with graphs.unchanged():
+            run = _train(graphs, config, path, resume, progress, tensorboard, distribution)
+        if path is not None:
+            run._write_results(path)
+        return run
 
 
 def _train(
-    graphs: GraphDataset, config: dict[str, Any], path: Path | None, resume: bool, progress: bool, tensorboard: bool
+    graphs: GraphDataset,
+    config: dict[str, Any],
+    path: Path | None,
+    resume: bool,
+    progress: bool,
+    tensorboard: bool,
+    distribution: Distribution | None,
 ) -> TrainedRun:
-    settings = TrainingSettings(
-        **{name: config[name] for name in TrainingSettings.__dataclass_fields__ if name in config}
-    )
+    settings = TrainingSettings.from_config(config)
+    if distribution is not None:
+        distribution.check(settings.variant)
+        distribution.share(config)
     split = Split.from_dict(config["split"])
     restarts, models, histories, samples = [], [], [], []
     for k in range(config["n_restarts"]):
@@ -280,7 +292,15 @@ def _train(
         folder = None if path is None else path / "checkpoints" / f"seed_{seed}"
         curves = Curves(path / "tensorboard" / f"seed_{seed}").add if tensorboard and path is not None else None
         model, history = train_network(
-            graphs, split, settings, seed, folder, resume=resume, progress=progress, epoch_ended=curves
+            graphs,
+            split,
+            settings,
+            seed,
+            folder,
+            resume=resume,
+            progress=progress,
+            epoch_ended=curves,
+            distribution=distribution,
         )
         subspace_test = stream_vamp2(model, graphs, split.test, settings.tau)
         identified = identify_states(model, graphs, split.train, settings.tau)

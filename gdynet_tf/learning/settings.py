@@ -5,8 +5,8 @@ from __future__ import annotations
 import platform
 import secrets
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
 from numbers import Integral
 from pathlib import Path
@@ -112,6 +112,11 @@ class TrainingSettings:
         if not 0 < self.learning_rate < 10:
             raise InputError(f"`learning_rate={self.learning_rate:g}`: must be a positive number below 10")
 
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> TrainingSettings:
+        """Those that ``config.json`` holds among others."""
+        return cls(**{field.name: config[field.name] for field in fields(cls) if field.name in config})
+
     def for_data(self, n_targets: int, n_pairs: int) -> TrainingSettings:
         """The same with the batch size that the data tell, unless one is given.
 
@@ -181,9 +186,9 @@ def new_config(
         raise InputError(f"`n_restarts={n_restarts}`: must be at least 1")
     if split.train:  # else a network is applied, not trained
         settings = settings.for_data(graphs.n_targets, len(lagged_pairs(split.train, settings.tau)))
-    from keras.backend import backend as keras_backend  # loads TensorFlow
+    from keras.backend import backend as keras_backend  # loads what Keras computes with
 
-    packages = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn")
+    packages = (keras_backend(), "keras", "numpy", "scipy", "scikit-learn")
     return {
         "seed": draw_seed() if seed is None else seed,
         "n_restarts": n_restarts,

@@ -11,7 +11,7 @@ from keras import ops
 
 from gdynet_tf.networks.layers import Tensor
 
-__all__ = ["SCORES", "VAMPLoss", "covariances", "vamp1", "vamp2", "vamp_e"]
+__all__ = ["SCORES", "VAMPLoss", "covariances", "vamp1", "vamp2", "vamp2_slopes", "vamp_e"]
 
 RIDGE = 1e-6  # added to the covariances' diagonal: an empty or doubled state has no inverse
 
@@ -55,6 +55,40 @@ def vamp2(c00: Tensor, c0t: Tensor, ctt: Tensor, ridge: float = RIDGE) -> Tensor
     scalar float64
     """
     return ops.sum(ops.square(_whitened(c00, c0t, ctt, ridge)[0]))
+
+
+def vamp2_slopes(
+    chi: Tensor, c00: Tensor, c0t: Tensor, ctt: Tensor, n_samples: int, ridge: float = RIDGE
+) -> tuple[Tensor, Tensor]:
+    """VAMP-2 score of many samples and its derivative with respect to the state probabilities of some of them.
+
+    Of R = tr(A^-1 C B^-1 C^T) with A = C00, C = C0t, B = Ctt: dR/dC = 2 A^-1 C B^-1, dR/dA = -A^-1 C B^-1 C^T A^-1 and
+    likewise for B.
+
+    Parameters
+    ----------
+    chi : tensor (B, 2, n_targets, n)
+        Of pairs of frames.
+    c00, c0t, ctt : tensors (n, n) float64
+        Covariances of all samples.
+    n_samples : int
+        How many these are.
+
+    Returns
+    -------
+    score : scalar float64
+        As `vamp2`.
+    slopes : tensor (B, 2, n_targets, n) float64
+    """
+    x, y = (ops.cast(chi[:, k], "float64") for k in (0, 1))
+    eye = ridge * ops.eye(c00.shape[0], dtype="float64")
+    inverse_0, inverse_t = ops.inv(c00 + eye), ops.inv(ctt + eye)
+    both = ops.matmul(ops.matmul(inverse_0, c0t), inverse_t)
+    own_0 = ops.matmul(ops.matmul(both, ops.transpose(c0t)), inverse_0)
+    own_t = ops.matmul(ops.matmul(inverse_t, ops.transpose(c0t)), both)
+    slope_x = ops.matmul(y, ops.transpose(both)) - ops.matmul(x, own_0)
+    slope_y = ops.matmul(x, both) - ops.matmul(y, own_t)
+    return ops.sum(both * c0t), 2.0 / n_samples * ops.stack([slope_x, slope_y], axis=1)
 
 
 def vamp1(c00: Tensor, c0t: Tensor, ctt: Tensor, ridge: float = RIDGE) -> Tensor:

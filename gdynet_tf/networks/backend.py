@@ -1,20 +1,43 @@
-"""The libraries that Keras computes with, loaded without their chatter."""
+"""The library that Keras computes with, loaded without its chatter."""
 
 import os
 
-__all__ = ["load_tensorflow"]
+from gdynet_tf.errors import InputError
+
+__all__ = ["load_backend"]
 
 
-def load_tensorflow() -> None:
-    """Import TensorFlow without what its C++ side says on stderr before any setting can silence it."""
+def load_backend() -> None:
+    """Import Keras with what it computes with: TensorFlow, or what the environment variable ``KERAS_BACKEND`` says.
+
+    What TensorFlow's C++ side says on stderr before any setting can silence it is left out.
+
+    Raises
+    ------
+    InputError
+        If that library is not installed.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     stderr = os.dup(2)
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         os.dup2(nowhere.fileno(), 2)
         try:
-            import tensorflow as tf
+            import keras
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"{error.name} is not installed, with which Keras is to compute; the environment variable "
+                "KERAS_BACKEND names another library, such as jax"
+            ) from None
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
-    # Warnings about retracing, which systems and batches of different sizes bring with them.
-    tf.get_logger().setLevel("ERROR")
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        # Warnings about retracing, which systems and batches of different sizes bring with them.
+        tf.get_logger().setLevel("ERROR")
+    elif backend == "jax":
+        import jax
+
+        jax.config.update("jax_enable_x64", True)  # for the covariances; all else says that it is in single precision

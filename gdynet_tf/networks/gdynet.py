@@ -119,7 +119,9 @@ class GDyNet(keras.Model):
         until all atoms together are fewer.
         """
         if depth == 0:
-            v = ops.expand_dims(self.embedding(graph["atomic_numbers"]), 0)  # (1, N, F)
+            # Not a gather, whose gradient is sparse in TensorFlow: Adam would square each atom's part of it by itself.
+            one_hot = ops.one_hot(graph["atomic_numbers"], N_ELEMENTS, dtype=self.embedding.compute_dtype)
+            v = ops.expand_dims(one_hot @ ops.cast(self.embedding.embeddings, one_hot.dtype), 0)  # (1, N, F)
             return v if atoms is None else gather_nodes(v, atoms)
         conv, neighbors = self.convs[depth - 1], graph["neighbors"]
         # Batch statistics of the 2019 variant are taken over all atoms, so it cannot be pruned.

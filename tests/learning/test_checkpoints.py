@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from gdynet_tf.errors import InputError
-from gdynet_tf.learning.training import _Checkpoint
+from gdynet_tf.learning.epochs.checkpoint import Checkpoint
 
 SCORES = (1.2, 1.5, 1.4)  # the best epochs: 1, 2, 2
 
@@ -30,9 +30,9 @@ def small_model():
 def train(folder):
     """The epochs that are missing, of a training whose weights are the number of the epoch; the best weights."""
     if (folder / "checkpoints" / "state.json").is_file():
-        checkpoint, model = _Checkpoint.load(folder)
+        checkpoint, model = Checkpoint.load(folder)
     else:
-        checkpoint, model = _Checkpoint(folder), small_model()
+        checkpoint, model = Checkpoint(folder), small_model()
     if checkpoint.history:
         assert model.get_weights()[0][0, 0] == len(checkpoint.history)
     while len(checkpoint.history) < len(SCORES):
@@ -116,7 +116,7 @@ def test_damaged_checkpoint(tmp_path, name, damage):
     with pytest.raises(
         InputError, match=rf"{name}: cannot be read, .*`overwrite=True` starts afresh|state.json: cannot"
     ):
-        _Checkpoint.load(tmp_path)
+        Checkpoint.load(tmp_path)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -130,7 +130,7 @@ def test_flipped_bytes(tmp_path, seed):
     file.write_bytes(content)
     said, weight = "", 3
     try:
-        weight = _Checkpoint.load(tmp_path)[1].get_weights()[0][0, 0]
+        weight = Checkpoint.load(tmp_path)[1].get_weights()[0][0, 0]
     except InputError as error:
         said = str(error)
     assert "epoch_0003.keras: cannot be read" in said if said else weight == 3

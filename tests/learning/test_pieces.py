@@ -9,13 +9,13 @@ from keras import ops
 
 from gdynet_tf.errors import TrainingError
 from gdynet_tf.graphs.build import build_graphs
-from gdynet_tf.learning import pieces as module
+from gdynet_tf.learning.epochs import pieces as module
+from gdynet_tf.learning.epochs.pieces import number_of_pieces
 from gdynet_tf.learning.pairs import lagged_pairs, pair_batches, piece_batches
-from gdynet_tf.learning.pieces import number_of_pieces, vamp2_slopes
 from gdynet_tf.learning.settings import TrainingSettings
 from gdynet_tf.learning.splits import split_by_time
 from gdynet_tf.learning.training import starting_model, train_network
-from gdynet_tf.learning.vamp import covariances, vamp2
+from gdynet_tf.learning.vamp import covariances, vamp2, vamp2_slopes
 from gdynet_tf.networks.gdynet import GDyNet
 from gdynet_tf.networks.vampnet import VAMPnet
 from gdynet_tf.trajectory import Trajectory
@@ -46,20 +46,20 @@ def test_slopes_are_those_of_the_score():
     def score(values):
         return float(vamp2(*covariances(ops.convert_to_tensor(values[:, 0]), ops.convert_to_tensor(values[:, 1]))))
 
-    found, slopes = vamp2_slopes(chi)
-    assert found == pytest.approx(score(chi), abs=1e-12)
+    found, slopes = vamp2_slopes(chi, *covariances(chi[:, 0], chi[:, 1]), 7 * 2)
+    assert float(found) == pytest.approx(score(chi), abs=1e-12)
     step = 1e-5
     for index in [(0, 0, 0, 0), (3, 0, 1, 2), (3, 1, 1, 2), (6, 1, 0, 1)]:
         higher, lower = chi.copy(), chi.copy()
         higher[index] += step
         lower[index] -= step
-        assert slopes[index] == pytest.approx((score(higher) - score(lower)) / (2 * step), rel=1e-6, abs=1e-8)
+        assert float(slopes[index]) == pytest.approx((score(higher) - score(lower)) / (2 * step), rel=1e-6, abs=1e-8)
 
 
 def test_pieces_are_the_batches_twice(graphs):
     pairs = lagged_pairs([(0, 0, 50)], 2)
     whole = list(pair_batches(graphs, pairs, 2, 10, 1, 3).as_numpy_iterator())
-    n_batches, pieces = piece_batches(graphs, pairs, 2, 10, 4, 1, 3)
+    n_batches, pieces = piece_batches(graphs, pairs, 2, 10, 4, [0, 1, 2, 3, 0, 1, 2, 3], 1, 3)
     pieces = list(pieces)
     assert n_batches == len(whole) == 4
     assert len(pieces) == 4 * 2 * 4
@@ -91,21 +91,25 @@ def test_training_in_pieces_is_the_same(graphs, monkeypatch, tmp_path):
 
 def test_no_number_ends_the_epoch(graphs, monkeypatch):
     monkeypatch.setattr(module, "MEMORY", 1)
-    monkeypatch.setattr(module, "vamp2_slopes", lambda chi: (np.nan, np.full(chi.shape, np.nan)))
+    monkeypatch.setattr(module, "vamp2_slopes", lambda chi, *given: (np.nan, np.full(chi.shape, np.nan)))
     split = split_by_time(graphs.segments, SETTINGS.tau)
     with pytest.raises(TrainingError, match="the loss is not a number in epoch 1"):
         train_network(graphs, split, SETTINGS, 3, progress=False)
 
 
-def test_number_of_pieces_follows_from_the_memory(graphs, monkeypatch):
+def test_number_of_pieces_follows_from_the_memory(graphs, monkeypatch, caplog):
     model = GDyNet(2, n_conv=3, n_features=4)
     assert model.edges_per_frame(200, 4, 4) == 4 * 4 + 20 * 4 + 100 * 4
     assert model.edges_per_frame(60, 4, 4) == 4 * 4 + 20 * 4 + 60 * 4
     model = GDyNet(2, n_conv=1, n_features=4)
+    caplog.set_level("INFO")
     assert number_of_pieces(model, graphs, SETTINGS) == 1
+    assert caplog.messages == []
     for memory, n_pieces in ((A_PAIR * 22, 1), (A_PAIR * 22 - 1, 2), (A_PAIR * 8, 3), (1, 22)):
         monkeypatch.setattr(module, "MEMORY", memory)
         assert number_of_pieces(model, graphs, SETTINGS) == n_pieces
+    assert caplog.messages[-1] == "22 pairs of frames go in 22 pieces of at most 0 MB each"
+    assert len(caplog.messages) == 3
 
 
 def test_what_cannot_go_in_pieces_goes_whole(graphs, monkeypatch):

@@ -15,6 +15,7 @@ from gdynet_tf.errors import InputError, TrainingError
 from gdynet_tf.graphs.build import build_graphs
 from gdynet_tf.graphs.store import open_graphs
 from gdynet_tf.learning import training as module
+from gdynet_tf.learning.epochs.checkpoint import Checkpoint
 from gdynet_tf.learning.prediction import predict_blocks, stream_vamp2, write_chi
 from gdynet_tf.learning.runs import new_config, resume_config, train_run
 from gdynet_tf.learning.splits import split_by_time
@@ -240,7 +241,7 @@ def test_divergence_ends_with_advice(graphs, split, tmp_path):
 
 def test_early_stopping():
     def finished(scores, **changes):
-        checkpoint = module._Checkpoint(None, [{"validation_vamp2": s} for s in scores])
+        checkpoint = Checkpoint(None, [{"validation_vamp2": s} for s in scores])
         settings = TrainingSettings(2, 1, **{"epochs": 100, "patience": 3, **changes})
         return checkpoint.finished(settings), checkpoint.best
 

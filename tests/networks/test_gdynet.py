@@ -6,6 +6,7 @@ import pytest
 
 from gdynet_tf.errors import InputError
 from gdynet_tf.graphs.expansion import expand_distances
+from gdynet_tf.learning.vamp import VAMPLoss
 from gdynet_tf.networks.gdynet import GDyNet
 from gdynet_tf.networks.gdynet2019 import load_gdynet2019_weights
 
@@ -62,6 +63,19 @@ def test_group_is_the_mean_of_its_atoms(graph):
     model = GDyNet(2)
     shuffled = {**inputs, "targets": inputs["targets"][:, ::-1]}
     np.testing.assert_allclose(_chi(model, shuffled), _chi(model, inputs), atol=1e-6)
+
+
+def test_an_embedding_steps_as_far_as_other_weights(graph):
+    """The first step of Adam is the learning rate in every weight, however many atoms share an embedding."""
+    inputs = {name: values for name, values in graph(40, 30, 4, 6).items()}
+    inputs["atomic_numbers"][:] = 8
+    pairs = {name: values.reshape(20, 2, 30, 4) for name, values in inputs.items() if values.ndim == 3}
+    model = GDyNet(2, n_conv=2, n_features=4)
+    before = keras.ops.convert_to_numpy(model.embedding.embeddings)[8].copy()
+    model.compile(optimizer=keras.optimizers.Adam(1e-3, epsilon=1e-12), loss=VAMPLoss())
+    model.train_on_batch({**inputs, **pairs}, np.zeros((20, 1)))
+    step = keras.ops.convert_to_numpy(model.embedding.embeddings)[8] - before
+    np.testing.assert_allclose(np.abs(step), 1e-3, rtol=1e-3)
 
 
 def test_state_map_is_the_identity_until_set(graph):

@@ -6,6 +6,7 @@ the network again for the gradient of sum(slope * chi). The sum of these is the 
 and but for rounding, with the memory of one piece and one more evaluation of the network.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -16,19 +17,23 @@ from keras import ops
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.learning.pairs import piece_batches
 from gdynet_tf.learning.settings import TrainingSettings
-from gdynet_tf.learning.vamp import RIDGE
+from gdynet_tf.learning.vamp import VAMPLoss, covariances, vamp2_slopes
 from gdynet_tf.networks.gdynet import GDyNet
 from gdynet_tf.networks.layers import Tensor
 
-__all__ = ["MEMORY", "SlopeLoss", "fit_in_pieces", "number_of_pieces", "vamp2_slopes"]
+__all__ = ["MEMORY", "SlopeLoss", "compile_for_pieces", "copy_optimizer", "fit_in_pieces", "number_of_pieces"]
 
-MEMORY = 1 << 29  # bytes that a batch may take; a larger one goes in pieces
+# Bytes that a batch may take; a larger one goes in pieces. Not what happens to be free: the number of pieces changes the
+# rounding, which training magnifies, so the same seed would give other weights beside other programs, or when resumed.
+MEMORY = 1 << 29
+logger = logging.getLogger(__name__)
+
 _INPUTS = 8  # copies of the inputs of a batch: in use, handed over, waiting (two), being read
 _COPIES = 4  # of what a convolution makes of an edge, kept for the derivative
 
 
 def number_of_pieces(model: keras.Model, graphs: GraphDataset, settings: TrainingSettings) -> int:
-    """Pieces of a batch that each fit into `MEMORY`.
+    """Pieces of a batch that each fit into `MEMORY`; more than one are logged.
 
     Parameters
     ----------
@@ -50,36 +55,10 @@ def number_of_pieces(model: keras.Model, graphs: GraphDataset, settings: Trainin
     values = n_edges * (len(model.expansion.centers) + _COPIES * (model.n_features + 1))
     values += _INPUTS * sum(int(np.prod(shape)) for shape, _ in graphs.input_shapes.values())
     size = max(1, MEMORY // (2 * 4 * values))  # two frames, four bytes
-    return -(-batch_size // size)
-
-
-def vamp2_slopes(chi: np.ndarray) -> tuple[float, np.ndarray]:
-    """VAMP-2 score of a batch and its derivative with respect to every state probability.
-
-    Of R = tr(A^-1 C B^-1 C^T) with A = C00, C = C0t, B = Ctt: dR/dC = 2 A^-1 C B^-1, dR/dA = -A^-1 C B^-1 C^T A^-1 and
-    likewise for B.
-
-    Parameters
-    ----------
-    chi : (B, 2, n_targets, n_states) array
-        Of pairs of frames.
-
-    Returns
-    -------
-    score : float
-        As `vamp.vamp2`.
-    slopes : (B, 2, n_targets, n_states) float64
-    """
-    n = chi.shape[-1]
-    x, y = np.moveaxis(np.asarray(chi, np.float64), 1, 0).reshape(2, -1, n)
-    inverse_a, inverse_b = (np.linalg.inv(z.T @ z / len(z) + RIDGE * np.eye(n)) for z in (x, y))
-    c = x.T @ y / len(x)
-    both = inverse_a @ c @ inverse_b  # (n, n)
-    score = float((both * c).sum())
-    slope_x = y @ both.T - x @ (both @ c.T @ inverse_a)
-    slope_y = x @ both - y @ (inverse_b @ c.T @ both)
-    slopes = 2 / len(x) * np.stack([slope_x, slope_y])
-    return score, np.moveaxis(slopes.reshape(2, len(chi), -1, n), 0, 1)
+    n_pieces = -(-batch_size // size)
+    if n_pieces > 1:
+        logger.info(f"{batch_size} pairs of frames go in {n_pieces} pieces of at most {MEMORY / 2**20:.0f} MB each")
+    return n_pieces
 
 
 @keras.saving.register_keras_serializable("gdynet_tf")
@@ -95,6 +74,49 @@ class SlopeLoss(keras.losses.Loss):
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name}
+
+
+def compile_for_pieces(model: keras.Model, settings: TrainingSettings, n_pieces: int) -> None:
+    """Give a model what it is trained with, in batches of so many pieces; an optimizer that it has goes on.
+
+    Parameters
+    ----------
+    model : GDyNet or VAMPnet
+    settings : TrainingSettings
+    n_pieces : int
+    """
+    before = getattr(model, "optimizer", None)
+    if before is not None and n_pieces == (before.gradient_accumulation_steps or 1):
+        return
+    # XLA is three times faster on a CPU too, where Keras's "auto" leaves it off.
+    jit_compile = keras.backend.backend() != "torch"
+    accumulated = n_pieces if n_pieces > 1 else None
+    optimizer = keras.optimizers.Adam(settings.learning_rate, gradient_accumulation_steps=accumulated)
+    if settings.precision == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    loss = SlopeLoss() if n_pieces > 1 else VAMPLoss()
+    model.compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile)
+    model.optimizer.build(model.trainable_variables)
+    if before is not None:
+        copy_optimizer(before, model.optimizer)
+
+
+def copy_optimizer(source: keras.Optimizer, target: keras.Optimizer) -> None:
+    """Let an optimizer go on where another is, between batches; they may accumulate over different numbers of pieces.
+
+    Parameters
+    ----------
+    source, target : keras.Optimizer
+        Built, for the same model.
+    """
+
+    def state(optimizer: keras.Optimizer) -> list[keras.Variable]:
+        return [v for v in optimizer.variables if not v.path.endswith("gradient_accumulator")]
+
+    steps = [optimizer.gradient_accumulation_steps or 1 for optimizer in (source, target)]
+    for old, new in zip(state(source), state(target), strict=True):
+        value = ops.convert_to_numpy(old)
+        new.assign(value // steps[0] * steps[1] if old.path.endswith("iteration") else value)
 
 
 def fit_in_pieces(
@@ -129,18 +151,20 @@ def fit_in_pieces(
     """
     n_pieces = model.optimizer.gradient_accumulation_steps
     batch_size = settings.batch_size or 1
-    n_batches, pieces = piece_batches(graphs, pairs, settings.tau, batch_size, n_pieces, seed, epoch)
+    twice = [*range(n_pieces), *range(n_pieces)]
+    n_batches, pieces = piece_batches(graphs, pairs, settings.tau, batch_size, n_pieces, twice, seed, epoch)
     scores = []
     for _ in range(n_batches):
         chi = np.concatenate([_chi(model, next(pieces), graphs) for _ in range(n_pieces)])
-        score, slopes = vamp2_slopes(chi[:batch_size])
+        batch = chi[:batch_size]
+        score, slopes = vamp2_slopes(batch, *covariances(batch[:, 0], batch[:, 1]), len(batch) * batch.shape[2])
         if not np.isfinite(score):
             return np.nan
         padded = np.zeros(chi.shape, np.float32)  # what fills up the last piece has no slope
-        padded[:batch_size] = -n_pieces * slopes  # the optimizer takes the mean over the pieces
+        padded[:batch_size] = -n_pieces * np.asarray(slopes)  # the optimizer takes the mean over the pieces
         for part in np.split(padded, n_pieces):
             model.train_on_batch(next(pieces), part)
-        scores.append(score)
+        scores.append(float(score))
         batch_ended()
     return -float(np.mean(scores))
 

@@ -1,0 +1,127 @@
+"""Does the training step wait for its input? Graphs in memory, in files that are cached, and in files that are not.
+
+python benchmarks/input.py                      # 0.3 GB of graphs a form, a minute or two
+python benchmarks/input.py --size 20 --folder /scratch
+
+A random liquid (`memory_learning.write_liquid`), distances and Gaussian edges. For each place of the graphs, turn by
+turn: pairs of frames per second of the reader alone; of the training step alone, on one batch that is there already;
+of both together, as a training runs. The share of waiting is what the input adds to the step. "Not cached": all pages
+of the files are dropped from the page cache before each batch is read, as if the memory held none of them; no part of
+an epoch can then profit from another, as where the graphs are larger than the memory. Memory is the resident set
+without the mapped files, at a tenth of the epoch and at its end.
+"""
+
+import argparse
+import os
+import shutil
+import tempfile
+import time
+from itertools import islice
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+from memory_learning import N_STATES, status, write_liquid
+
+from gdynet_tf.graphs.dataset import GraphDataset
+from gdynet_tf.graphs.store import open_graphs
+from gdynet_tf.networks.backend import load_backend
+
+N_NEIGHBORS, TAU, BYTES = 20, 1, {"distance": 6, "gaussian": 146}  # of an edge, in the files
+
+
+class Uncached(GraphDataset):
+    """Graphs in files of which the system keeps nothing."""
+
+    def read(self, trajectories, frames):
+        for file in self.path.rglob("*.npy"):
+            opened = os.open(file, os.O_RDONLY)
+            os.posix_fadvise(opened, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(opened)
+        return super().read(trajectories, frames)
+
+
+def places(graphs):
+    """The same graphs in memory, in cached files and in files that are not."""
+    arrays = {f"liquid/{name}": np.array(graphs.array(0, name)) for name in ("neighbors", graphs.edge_array)}
+    memory = arrays | {"atomic_numbers": graphs.atomic_numbers, "targets": graphs.targets}
+    yield "memory", GraphDataset(None, graphs.meta, memory)
+    for name in ("neighbors", graphs.edge_array):
+        graphs.array(0, name).sum()  # is cached from here on
+    yield "files", graphs
+    yield "not cached", Uncached(graphs.path, graphs.meta)
+
+
+def measure(graphs, n_conv, batch_size, n_batches):
+    """Seconds a batch of the reader, of the step, and of both; memory (MB) early and late in an epoch."""
+    import keras
+
+    from gdynet_tf.learning.epochs.pieces import compile_for_pieces
+    from gdynet_tf.learning.pairs import lagged_pairs, pair_batches
+    from gdynet_tf.learning.settings import TrainingSettings
+    from gdynet_tf.learning.training import starting_model
+
+    settings = TrainingSettings(n_states=N_STATES, tau=TAU, n_conv=n_conv, batch_size=batch_size)
+    pairs = lagged_pairs([(0, 0, graphs.n_frames[0])], TAU)
+    model = starting_model(settings, graphs)
+    compile_for_pieces(model, settings, 1)
+
+    def batches(epoch):
+        return pair_batches(graphs, pairs, TAU, batch_size, 0, epoch)
+
+    (first,) = islice(iter(batches(0)), 1)
+
+    model.train_on_batch(*first)  # is compiled from here on
+    seconds, memory = {"reader": [], "step": [], "both": []}, []
+    for epoch in range(2):
+        began = time.perf_counter()
+        for _ in islice(iter(batches(epoch)), n_batches):
+            pass
+        seconds["reader"].append((time.perf_counter() - began) / n_batches)
+        began = time.perf_counter()
+        for _ in range(n_batches):
+            model.train_on_batch(*first)
+        seconds["step"].append((time.perf_counter() - began) / n_batches)
+        began, early = time.perf_counter(), max(1, n_batches // 10)
+        for k, batch in enumerate(islice(iter(batches(epoch)), n_batches)):
+            model.train_on_batch(*batch)
+            if k + 1 in (early, n_batches):
+                memory.append(status("RssAnon"))
+        seconds["both"].append((time.perf_counter() - began) / n_batches)
+    keras.backend.clear_session()
+    return {name: min(values) for name, values in seconds.items()}, memory
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=float, default=0.3, metavar="GB", help="of the graphs (default: %(default)s)")
+    parser.add_argument("--atoms", type=int, default=1000)
+    parser.add_argument("--n-conv", type=int, default=3)
+    parser.add_argument("--batch-size", type=int, default=20, help="pairs of frames (default: %(default)s)")
+    parser.add_argument("--batches", type=int, default=10, help="at most, of an epoch (default: %(default)s)")
+    parser.add_argument("--forms", nargs="+", choices=tuple(BYTES), default=tuple(BYTES))
+    parser.add_argument("--folder", default=tempfile.gettempdir(), help="for the graphs (default: %(default)s)")
+    args = parser.parse_args()
+    load_backend()
+    print("edges     place       reader      step      both  pairs/s  waiting  memory early and late")
+    for form in args.forms:
+        n_frames = max(args.batch_size + TAU + 1, int(args.size * 1e9 / (args.atoms * N_NEIGHBORS * BYTES[form])))
+        n_batches = min(args.batches, (n_frames - TAU) // args.batch_size)
+        folder = Path(tempfile.mkdtemp(prefix="input-", dir=args.folder))
+        try:
+            write_liquid(folder / "graphs", args.atoms, n_frames, N_NEIGHBORS, edges=form)
+            for place, graphs in places(open_graphs(folder / "graphs")):
+                took, memory = measure(graphs, args.n_conv, args.batch_size, n_batches)
+                reader, step, both = (args.batch_size / took[name] for name in ("reader", "step", "both"))
+                print(
+                    f"{form:9s} {place:10s} {reader:7.0f}   {step:7.0f}   {both:7.0f}  pairs/s  "
+                    f"{max(0, 1 - took['step'] / took['both']):6.0%}   {memory[2]:6.0f} {memory[3]:6.0f} MB",
+                    flush=True,
+                )
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
