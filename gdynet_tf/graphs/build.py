@@ -102,7 +102,7 @@ def build_graphs(
     _check(trajectories, n_neighbors, edges, expansion, n_workers)
     for name, asked in (("scheduler", scheduler), ("shard", shard)):
         if asked is not None and out is None:
-            raise InputError(f"`{name}={asked}`: needs `out`, a directory to write")
+            raise InputError(f"`{name}`: needs `out`, a directory to write")
     if shard is not None:
         check_shard(shard)
     targets = find_targets(targets, trajectories[0])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -52,10 +52,10 @@ def check_scheduler(scheduler: str) -> None:
             return await asyncio.wait_for(there.identity(), _SECONDS)
 
     try:
-        with _silenced():
-            found = asyncio.run(ask())["type"]
+        with _silenced(), ThreadPoolExecutor(1) as apart:  # a notebook has a loop of its own in this thread
+            found = apart.submit(asyncio.run, ask()).result()["type"]
     except Exception as error:  # of any kind, for whatever else may answer there
-        why = " ".join(str(error).split()) or type(error).__name__
+        why = " ".join(str(error).split()) or f"nothing within {_SECONDS} s"
         raise InputError(f"`scheduler={scheduler}`: no Dask scheduler answers there ({why})") from None
     if found != "Scheduler":
         raise InputError(f"`scheduler={scheduler}`: no Dask scheduler answers there (but a {found})")
@@ -95,7 +95,11 @@ def connected(scheduler: str | None, n_workers: int = 1) -> Iterator[Client | No
         stack.enter_context(_silenced())
         address: Any = scheduler
         if scheduler == "local":
-            options = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": logging.CRITICAL}
+            options = {
+                "threads_per_worker": 1,
+                "dashboard_address": "127.0.0.1:0",  # of which the default port may be taken
+                "silence_logs": logging.CRITICAL,
+            }
             with without_interrupts():
                 address = stack.enter_context(LocalCluster(n_workers=n_workers, **options))
         yield stack.enter_context(Client(address, timeout=_SECONDS, set_as_default=False))
@@ -148,7 +152,7 @@ def run_on_cluster(
     """
     from distributed import as_completed
 
-    waiting, told = iter(jobs), None
+    sent, waiting, told = _to_send(function), iter(jobs), None
     under_way: dict[Any, Key] = {}
     completed = as_completed(with_results=True, loop=client.loop)
     while True:
@@ -159,7 +163,7 @@ def run_on_cluster(
                 logger.info(f"{client.scheduler.address}: {told or 'no'} worker{'' if told == 1 else 's'}")
             room = min(2 * sum(threads.values()) + 1, _MOST) - len(under_way)
             for key in islice(waiting, max(room, 0)):
-                future = client.submit(_call, __version__, function, *jobs[key], pure=False)
+                future = client.submit(sent, *jobs[key], pure=False)
                 under_way[future.key] = key
                 completed.add(future)
             if not under_way:
@@ -171,11 +175,25 @@ def run_on_cluster(
         del future, result  # and with it what the workers hold of it
 
 
-def _call(version: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    """On a worker."""
-    if version != __version__:
-        raise ConnectionError(f"a worker has gdynet_tf {__version__}, this is {version}")
-    return function(*arguments)
+def _to_send(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same as workers can always open it: one without this package would wait for ever, now it tells.
+
+    It is local, and so sent by its code; what it needs is imported where it is called.
+    """
+    from distributed.protocol import pickle
+
+    content, version = pickle.dumps(function), __version__
+
+    def call(*arguments: Any) -> Any:
+        from distributed.protocol import pickle
+
+        from gdynet_tf._version import __version__ as found
+
+        if found != version:
+            raise ConnectionError(f"a worker has gdynet_tf {found}, this is {version}")
+        return pickle.loads(content)(*arguments)
+
+    return call
 
 
 @contextmanager
