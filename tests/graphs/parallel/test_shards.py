@@ -60,7 +60,7 @@ def test_the_same_bytes(build, merge, same, tmp_path, n, edges):
 
 
 def test_equal_distances(same, tmp_path, merge):
-    """Which of equal neighbours come first depends on all frames of a chunk in small systems: parts are whole chunks."""
+    """Which of them come first depends on all frames of a chunk in small systems: parts are whole chunks."""
     sites = np.array([[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
     edges = np.tile([3.0, 9, 4, 8, 5, 7], 5)
     lattices = np.eye(3) * edges[:, None, None]
