@@ -151,6 +151,7 @@ def run_on_cluster(
         or another version of it.
     """
     from distributed import as_completed
+    from distributed.protocol import pickle
 
     sent, waiting, told = _to_send(function), iter(jobs), None
     under_way: dict[Any, Key] = {}
@@ -158,16 +159,19 @@ def run_on_cluster(
     while True:
         with _one_line(client):
             threads = client.nthreads()
-            if len(threads) != told:
-                told = len(threads)
-                logger.info(f"{client.scheduler.address}: {told or 'no'} worker{'' if told == 1 else 's'}")
-            room = min(2 * sum(threads.values()) + 1, _MOST) - len(under_way)
-            for key in islice(waiting, max(room, 0)):
-                future = client.submit(sent, *jobs[key], pure=False)
-                under_way[future.key] = key
-                completed.add(future)
-            if not under_way:
-                return
+        if len(threads) != told:
+            told = len(threads)
+            logger.info(f"{client.scheduler.address}: {told or 'no'} worker{'' if told == 1 else 's'}")
+        room = min(2 * sum(threads.values()) + 1, _MOST) - len(under_way)
+        for key in islice(waiting, max(room, 0)):
+            arguments = pickle.dumps(jobs[key])
+            with _one_line(client):
+                future = client.submit(sent, arguments, pure=False)
+            under_way[future.key] = key
+            completed.add(future)
+        if not under_way:
+            return
+        with _one_line(client):
             future, result = next(completed)
             if future.status != "finished":
                 raise CancelledError
@@ -175,23 +179,24 @@ def run_on_cluster(
         del future, result  # and with it what the workers hold of it
 
 
-def _to_send(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same as workers can always open it: one without this package would wait for ever, now it tells.
+def _to_send(function: Callable[..., Any]) -> Callable[[bytes], Any]:
+    """The same, of pickled arguments, as every worker can open it.
 
-    It is local, and so sent by its code; what it needs is imported where it is called.
+    One that cannot open a message, for want of this package, says nothing, and the scheduler waits for ever. This is
+    local, and so sent by its code; what else is needed is imported, and missed, where it is called.
     """
     from distributed.protocol import pickle
 
     content, version = pickle.dumps(function), __version__
 
-    def call(*arguments: Any) -> Any:
+    def call(arguments: bytes) -> Any:
         from distributed.protocol import pickle
 
         from gdynet_tf._version import __version__ as found
 
         if found != version:
             raise ConnectionError(f"a worker has gdynet_tf {found}, this is {version}")
-        return pickle.loads(content)(*arguments)
+        return pickle.loads(content)(*pickle.loads(arguments))
 
     return call
 
@@ -211,9 +216,7 @@ def _one_line(client: Client) -> Iterator[None]:
         ) from None
     except ModuleNotFoundError as error:
         raise ConnectionError(f"{address}: a worker cannot import what it needs ({error})") from None
-    except (CancelledError, TimeoutError):
-        raise ConnectionError(f"{address}: the scheduler is gone") from None
     except ConnectionError:
         raise
-    except OSError:  # of its connections
+    except (CancelledError, asyncio.TimeoutError, OSError):  # of its connections
         raise ConnectionError(f"{address}: the scheduler is gone") from None

@@ -221,7 +221,7 @@ def test_what_is_sent_can_be_opened_without_the_package():
         "import sys; sys.modules['gdynet_tf'] = None\n"
         "from distributed.protocol import pickle\n"
         "call = pickle.loads(sys.stdin.buffer.read())\n"
-        "try:\n    call(-1)\nexcept ModuleNotFoundError:\n    print('told')"
+        "try:\n    call(b'')\nexcept ModuleNotFoundError:\n    print('told')"
     )
     process = subprocess.run([sys.executable, "-c", code], input=content, capture_output=True, timeout=100)
     assert process.stdout.strip() == b"told"
