@@ -119,6 +119,16 @@ def test_a_queue_runs_again(water, capsys):
     assert "graphs: has no shards: graphs.shard-1-of-1 or the like, which --shard builds" in capsys.readouterr().err
 
 
+def test_a_file_that_changes_between_the_jobs(water, capsys):
+    assert main([*water, "--shard", "1/2"]) == 0
+    text = Path("b.xyz").read_text()
+    Path("b.xyz").write_text(f"{text[:-2]}{9 - int(text[-2])}\n")
+    assert main([*water, "--shard", "2/2"]) == 0
+    assert main(MERGE) == 2
+    expected = "was built with other sources than graphs.shard-1-of-2; build one of them again\n"
+    assert capsys.readouterr().err == f"error: graphs.shard-2-of-2: {expected}"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

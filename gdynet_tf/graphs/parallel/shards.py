@@ -26,7 +26,6 @@ from gdynet_tf.graphs.parallel.frames import Stretch, run_stretches
 from gdynet_tf.graphs.partial import PartialDirectory, check_output, check_space
 from gdynet_tf.graphs.store import open_directory
 from gdynet_tf.locks import locked
-from gdynet_tf.schema import Meta, check_schema
 from gdynet_tf.spool import FileArray, pieces
 from gdynet_tf.trajectory import Trajectory
 
@@ -239,15 +238,24 @@ def _stretches(meta: Mapping[str, Any]) -> list[tuple[int, dict[str, Any]]]:
     return [(meta["shard"]["first"][entry["name"]], entry) for entry in meta["trajectories"]]
 
 
+def _settings(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """What all parts have in common, by the words of ``meta.json``."""
+    whole = dict(meta["shard"]["whole"])
+    entries = whole.pop("trajectories")
+    of_each = {key: [entry.get(key) for entry in entries] for entry in entries for key in entry}
+    return {**whole, **of_each, **meta["arrays"]}  # the last has digests of elements, targets, charges
+
+
 def _whole(out: Path, shards: Mapping[Path, Mapping[str, Any]]) -> dict[str, Any]:
     """What ``meta.json`` will say, but for the digests; InputError where the parts are not all of one whole."""
+    from gdynet_tf.schema import Meta, check_schema
+
     first, model = next(iter(shards.items()))
     for number, (path, meta) in enumerate(shards.items(), start=1):
         shard = meta.get("shard")
         if shard is None or (shard["index"], shard["of"]) != (number, len(shards)):
             raise InputError(f"{path}: is not the shard that its name says")
-        # With the digests of what does not change with time: elements, targets, charges.
-        here, there = ({**m["shard"]["whole"], **m["arrays"]} for m in (meta, model))
+        here, there = _settings(meta), _settings(model)
         differ = sorted(key for key in here.keys() | there.keys() if here.get(key) != there.get(key))
         if differ:
             raise InputError(f"{path}: was built with other {', '.join(differ)} than {first}; build one of them again")

@@ -260,8 +260,8 @@ def test_other_settings(build, parts, refused, changes, differ):
 @pytest.mark.parametrize(
     ("fields", "differ"),
     [
-        ({"n_frames": 24}, "trajectories"),
-        ({"segments": (11, 12)}, "trajectories"),
+        ({"n_frames": 24}, "n_frames, segments"),
+        ({"segments": (11, 12)}, "segments"),
         ({"frame_interval": 2.0, "time_unit": "ps"}, "frame_interval, time_unit"),
         ({"periodic": (True, True, False)}, "periodic"),
     ],
