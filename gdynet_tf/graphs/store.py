@@ -46,7 +46,22 @@ def open_graphs(path: str | Path) -> GraphDataset:
 
 
 def open_directory(path: str | Path) -> GraphDataset:
-    """As `open_graphs`, shards too."""
+    """As `open_graphs`, parts of graphs too.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    GraphDataset
+        Of a part: with ``shard`` in its ``meta``.
+
+    Raises
+    ------
+    InputError
+        As from `open_graphs`.
+    """
     from gdynet_tf.schema import Meta, check_schema
 
     path = Path(path)

@@ -138,7 +138,8 @@ def merge_graphs(
     ------
     InputError
         If a part is missing, damaged, or of other settings, sources, targets or frames than the first, if ``out``
-        exists or there is no room for it.
+        exists or there is no room for it. Where damage is found while large files are copied, what is done stays, for
+        ``resume``.
     """
     out = output_path(out)
     with ExitStack() as held:
@@ -193,8 +194,8 @@ def copy_stretch(source: str, folder: str, start: int, digests: Mapping[str, str
 
     Raises
     ------
-    InputError
-        If a file of the part is not as it was written.
+    OSError
+        If a file of the part is not as it was written; those that are stay copied.
     """
     copied = {}
     for name, expected in digests.items():
@@ -207,7 +208,7 @@ def copy_stretch(source: str, folder: str, start: int, digests: Mapping[str, str
                 result.update(rows.data)
             target.write(start + at, rows)
         if whole.hexdigest() != expected:
-            raise InputError(f"{file}: altered since it was written (digest differs); build this shard again")
+            raise OSError(f"{file}: altered since it was written (digest differs): build this shard again")
         copied[name] = frames.hexdigest()
     return copied
 

@@ -284,18 +284,36 @@ def test_graphs_that_are_called_a_shard(build, parts, refused):
     refused(r"graphs.shard-1-of-3: is not the shard that its name says")
 
 
-def test_damaged_shards(build, parts, refused, monkeypatch):
+def test_damaged_shards(build, parts, refused):
     file = parts[2] / "b" / "positions.npy"
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
     refused(r"b/positions.npy: altered since it was written \(digest differs\); gdynet-verify .*shard-3-of-3 checks")
-    monkeypatch.setattr("gdynet_tf.manifest._SMALL", 0)  # as in files that are not read when they are opened
-    refused(r"b/positions.npy: altered since it was written \(digest differs\); build this shard again")
     file.write_bytes(content[:-8])
     refused(r"b/positions.npy: altered since it was written \(\d+ bytes")
     file.unlink()
     refused(r"b/positions.npy: cannot be read: No such file")
+
+
+def test_damage_in_large_files_is_found_while_they_are_copied(build, parts, merge, same, tmp_path, monkeypatch):
+    """What is done stays: the damaged shard is built again, and the merge goes on."""
+    file = parts[1] / "a" / "distances.npy"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with monkeypatch.context() as patch:
+        patch.setattr("gdynet_tf.manifest._SMALL", 0)  # as if it were too large to be read when it is opened
+        message = (
+            r"graphs: .*a/distances.npy: altered since it was written \(digest differs\): build this shard again; "
+            "`resume=True` continues from what is done"
+        )
+        with pytest.raises(InputError, match=message):
+            merge()
+    build(shard=(2, 3), overwrite=True)
+    merge(resume=True)
+    build(out=tmp_path / "serial")
+    same(tmp_path / "serial", tmp_path / "graphs")
 
 
 def rewrite(path, change):
