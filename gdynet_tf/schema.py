@@ -83,6 +83,15 @@ class _Graphs(_Part):
     arrays: dict[Name, _Array]
 
 
+class _Shard(_Part):
+    """Which part of a graph directory it is."""
+
+    index: Count
+    of: Count
+    first: dict[Name, Index]
+    whole: dict[str, Any]
+
+
 class Meta(_Part):
     """``meta.json``."""
 
@@ -98,6 +107,7 @@ class Meta(_Part):
     expansion: _Expansion
     trajectories: Annotated[list[_Graphs], Field(min_length=1)]
     arrays: dict[Name, _Array]
+    shard: _Shard | None = None
 
     @model_validator(mode="after")
     def _agrees(self) -> "Meta":
@@ -113,6 +123,8 @@ class Meta(_Part):
             edges = "edges" if self.edges == "gaussian" else "distances"
             shapes = {"neighbors": [f, n, m], edges: [f, n, m], "lattices": [f, 3, 3], "positions": [f, n, 3]}
             _same(f"{entry.name}: arrays", entry.arrays, shapes)
+            if self.shard and entry.name not in self.shard.first:
+                raise ValueError(f"shard.first: {entry.name} is missing")
         return self
 
 

@@ -7,7 +7,18 @@ import pytest
 
 import gdynet_tf
 
-HEAVY = ("tensorflow", "keras", "matplotlib", "pymatgen", "sklearn", "ase", "MDAnalysis", "pandas")
+HEAVY = (
+    "tensorflow",
+    "keras",
+    "matplotlib",
+    "pymatgen",
+    "sklearn",
+    "ase",
+    "MDAnalysis",
+    "pandas",
+    "distributed",
+    "pydantic",
+)
 
 
 @pytest.mark.parametrize(

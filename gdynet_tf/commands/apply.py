@@ -17,7 +17,7 @@ from gdynet_tf.errors import InputError
 from gdynet_tf.files import digest, output_path, read_json, whole_folder, write_json
 from gdynet_tf.findings import Finding
 from gdynet_tf.graphs.build import build_graphs
-from gdynet_tf.graphs.executors import available_cores
+from gdynet_tf.graphs.parallel.executors import available_cores
 from gdynet_tf.graphs.store import open_inputs
 from gdynet_tf.graphs.targets import find_targets
 from gdynet_tf.learning.settings import NOT_OF_THE_TRAINING

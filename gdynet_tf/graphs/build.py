@@ -1,11 +1,12 @@
 """From trajectories to graphs, chunk by chunk: in memory, or in a directory that grows in place."""
 
+from __future__ import annotations
+
 import logging
 import platform
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,18 +19,24 @@ from gdynet_tf.graphs.chunks import (
     compute_graphs,
     graph_size,
     plan_arrays,
+    read_chunk,
+    store_chunk,
     write_chunk,
 )
 from gdynet_tf.graphs.dataset import GraphDataset
-from gdynet_tf.graphs.executors import run_jobs
 from gdynet_tf.graphs.expansion import gaussian_centers
-from gdynet_tf.graphs.partial import PartialDirectory, check_output, free_space
+from gdynet_tf.graphs.parallel.cluster import connected
+from gdynet_tf.graphs.parallel.frames import Stretch, run_stretches
+from gdynet_tf.graphs.parallel.shards import check_shard, part_of, shard_path
+from gdynet_tf.graphs.partial import PartialDirectory, check_output, check_space
 from gdynet_tf.graphs.store import FORMAT_VERSION
 from gdynet_tf.graphs.targets import find_targets
 from gdynet_tf.locks import locked
-from gdynet_tf.progress import Progress
 from gdynet_tf.spool import pieces
 from gdynet_tf.trajectory import Trajectory, check_spacing, pooled_charges
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 __all__ = ["build_graphs"]
 
@@ -47,6 +54,8 @@ def build_graphs(
     overwrite: bool = False,
     resume: bool = False,
     n_workers: int = 1,
+    scheduler: str | None = None,
+    shard: tuple[int, int] | None = None,
     progress: bool = True,
 ) -> GraphDataset:
     """Graphs of one or more trajectories of the same atoms, in memory or as a directory.
@@ -68,6 +77,11 @@ def build_graphs(
         What to do with an ``out`` that exists, or with an interrupted build of it.
     n_workers : int
         Processes. A script that asks for more than one needs the usual ``if __name__ == "__main__":``.
+    scheduler : str, optional
+        Dask does it: "local" starts ``n_workers`` here, "tcp://host:8786" is the address of a scheduler. The workers
+        are sent frames and send back graphs, which this process writes.
+    shard : (int, int), optional
+        (i, n), i from 1 to n: the i-th of n parts of the frames alone, into ``out.shard-i-of-n``, for `merge_graphs`.
     progress : bool
         Show how far it is, and the time left.
 
@@ -79,12 +93,18 @@ def build_graphs(
     ------
     InputError
         If the trajectories do not belong together, there are no such targets, ``out`` exists or is being written by
-        another process, the disk is too small, or an atom has too few neighbours: nothing is left behind. If ``out``
-        cannot be written or a process dies: what is done stays, for ``resume``.
+        another process, the disk is too small, an atom has too few neighbours, or there is no such scheduler: nothing
+        is left behind. If ``out`` cannot be written, a process dies or a scheduler is lost: what is done stays, for
+        ``resume``.
     """
     trajectories = [trajectories] if isinstance(trajectories, Trajectory) else list(trajectories)
     expansion = {"dmin": 0.0, "dmax": 7.0, "step": 0.2, "sigma": 0.2, **(expansion or {})}
     _check(trajectories, n_neighbors, edges, expansion, n_workers)
+    for name, asked in (("scheduler", scheduler), ("shard", shard)):
+        if asked is not None and out is None:
+            raise InputError(f"`{name}`: needs `out`, a directory to write")
+    if shard is not None:
+        check_shard(shard)
     targets = find_targets(targets, trajectories[0])
     trajectories = [trajectory.unwrap() for trajectory in trajectories]
     meta = _describe(trajectories, targets, n_neighbors, edges, expansion)
@@ -97,13 +117,16 @@ def build_graphs(
     if out is None:
         return _in_memory(trajectories, meta, constants, n_workers, progress)
     out = output_path(out)
-    with locked(out):
+    if shard is not None:
+        out, (trajectories, meta) = shard_path(out, shard), part_of(trajectories, meta, shard)
+    with connected(scheduler, n_workers) as client, locked(out):
         check_output(out, overwrite, resume)
         partial = PartialDirectory(out, meta)
         if not resume:
             partial.remove()
-        _check_space(partial, trajectories, n_neighbors, edges, expansion)
-        return _in_directory(partial, trajectories, constants, resume, n_workers, progress)
+        size, compact = (graph_size(trajectories, n_neighbors, form, expansion) for form in (edges, "distance"))
+        check_space(partial, size, compact)
+        return _in_directory(partial, trajectories, constants, resume, n_workers, progress, client)
 
 
 def _describe(
@@ -153,7 +176,8 @@ def _in_memory(
     n_workers: int,
     progress: bool,
 ) -> GraphDataset:
-    arrays, jobs = dict(constants), {}
+    arrays: dict[str, np.ndarray] = dict(constants)
+    jobs: dict[Stretch, tuple] = {}
     for name, trajectory, plan in _each(trajectories, meta):
         arrays |= {f"{name}/{array}": np.empty(p.shape, p.dtype) for array, p in plan.items()}
         arrays[f"{name}/lattices"][:] = trajectory.lattices
@@ -163,12 +187,12 @@ def _in_memory(
             piece = tuple(arrays[f"{name}/{array}"][start:stop] for array in ("positions", "lattices"))
             jobs[name, start, stop] = (*piece, meta)
 
-    def finished(job: tuple[str, int, int], graph: dict[str, np.ndarray]) -> None:
+    def finished(job: Stretch, graph: dict[str, np.ndarray]) -> None:
         name, start, stop = job
         for array, values in graph.items():
             arrays[f"{name}/{array}"][start:stop] = values
 
-    _run(compute_graphs, jobs, finished, n_workers, progress)
+    run_stretches(compute_graphs, jobs, finished, n_workers, progress)
     return GraphDataset(None, meta, arrays)
 
 
@@ -179,55 +203,50 @@ def _in_directory(
     resume: bool,
     n_workers: int,
     progress: bool,
+    client: Client | None,
 ) -> GraphDataset:
     """Everything but neighbours and edges is written at once; each chunk is noted when it is done."""
-    meta, out = partial.meta, partial.out
-    known, planned = dict(constants), {}
+    meta, known, planned = partial.meta, dict(constants), {}
     for name, trajectory, plan in _each(trajectories, meta):
         for array, p in plan.items():
             if array in ("lattices", "positions"):
                 known[f"{name}/{array}"] = getattr(trajectory, array)
             else:
                 planned[f"{name}/{array}"] = p
-    try:
-        partial.begin(known, planned, resume)
-    except OSError as error:
-        if not resume:
-            partial.remove()
-        raise InputError(f"{out}: cannot be written: {error.strerror or error}") from None
-    try:
-        jobs = {
-            (name, start, stop): (str(partial.path / name), start, stop, meta)
-            for name, _, plan in _each(trajectories, meta)
-            for start, stop in chunk_ranges(plan)
-            if not partial.is_done(name, start, stop)
-        }
-        _run(write_chunk, jobs, lambda job, digests: partial.note(*job, digests), n_workers, progress)
-        return partial.finish()
-    except InputError:
-        partial.remove()
-        raise
-    except (OSError, BrokenProcessPool) as error:  # what is done stays, as when the build is interrupted
-        what = "a process died, perhaps for want of memory" if isinstance(error, BrokenProcessPool) else error
-        raise InputError(f"{out}: {what}; `resume=True` continues from what is done") from None
+    jobs = {
+        (name, start, stop): (str(partial.path / name), start, stop, meta)
+        for name, _, plan in _each(trajectories, meta)
+        for start, stop in chunk_ranges(plan)
+    }
+
+    def run(jobs: Mapping[Stretch, tuple], note: Callable[[Stretch, dict[str, str]], None]) -> None:
+        if client is None:
+            run_stretches(write_chunk, jobs, note, n_workers, progress)
+            return
+
+        def received(job: Stretch, graph: dict[str, np.ndarray]) -> None:
+            name, start, _ = job
+            note(job, store_chunk(str(partial.path / name), start, graph))
+
+        run_stretches(compute_graphs, _ToSend(jobs), received, n_workers, progress, client)
+
+    return partial.fill(known, planned, jobs, run, resume)
 
 
-def _run(
-    function: Callable[..., Any],
-    jobs: Mapping[tuple[str, int, int], tuple],
-    finished: Callable[[tuple[str, int, int], Any], None],
-    n_workers: int,
-    progress: bool,
-) -> None:
-    """Work off the chunks (name, start, stop) with a bar."""
-    total = sum(stop - start for _, start, stop in jobs)
-    with Progress(total, "frame", "graphs", shown=progress) as bar:
+class _ToSend(Mapping[Stretch, tuple]):
+    """Arguments of `compute_graphs`, read when they are asked for, by the arguments of `read_chunk`."""
 
-        def ended(job: tuple[str, int, int], result: Any) -> None:
-            finished(job, result)
-            bar.update(job[2] - job[1])
+    def __init__(self, jobs: Mapping[Stretch, tuple]) -> None:
+        self._jobs = jobs
 
-        run_jobs(function, jobs, ended, n_workers)
+    def __getitem__(self, job: Stretch) -> tuple:
+        return read_chunk(*self._jobs[job])
+
+    def __iter__(self) -> Iterator[Stretch]:
+        return iter(self._jobs)
+
+    def __len__(self) -> int:
+        return len(self._jobs)
 
 
 def _check(
@@ -281,29 +300,3 @@ def _unique(names: list[str]) -> list[str]:
 
 def _short(value: Any) -> str:
     return f"of {len(value)} atoms" if isinstance(value, np.ndarray) else str(value)
-
-
-def _check_space(
-    partial: PartialDirectory,
-    trajectories: list[Trajectory],
-    n_neighbors: int,
-    edges: str,
-    expansion: Mapping[str, float],
-) -> None:
-    """Tell the size on disk; InputError when there is less room."""
-    out = partial.out
-    reserved = sum(file.stat().st_blocks * 512 for file in partial.path.rglob("*.npy"))  # by a build to be resumed
-    size, free = graph_size(trajectories, n_neighbors, edges, expansion), free_space(out) + reserved
-    logger.info(f"{out}: {_human(size)} to write, {_human(free)} free")
-    if size > free:
-        compact = _human(graph_size(trajectories, n_neighbors, "distance", expansion))
-        hint = f"; `edges='distance'` takes {compact}" if edges == "gaussian" else ""
-        raise InputError(f"{out}: {_human(size)} do not fit on the disk ({_human(free)} free){hint}")
-
-
-def _human(size: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} TB"

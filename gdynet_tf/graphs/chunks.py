@@ -18,6 +18,8 @@ __all__ = [
     "compute_graphs",
     "graph_size",
     "plan_arrays",
+    "read_chunk",
+    "store_chunk",
     "write_chunk",
 ]
 
@@ -77,8 +79,7 @@ def plan_arrays(
         Name -> shape and dtype.
     """
     n_frames, n_atoms = trajectory.positions.shape[:2]
-    index = np.int16 if n_atoms <= np.iinfo(np.int16).max else np.int32
-    plan = {"neighbors": PlannedArray((n_frames, n_atoms, n_neighbors), index)}
+    plan = {"neighbors": PlannedArray((n_frames, n_atoms, n_neighbors), _index_type(n_atoms))}
     if edges == "gaussian":
         n_centers = len(gaussian_centers(expansion["dmin"], expansion["dmax"], expansion["step"]))
         plan["edges"] = PlannedArray((n_frames, n_atoms, n_neighbors, n_centers), np.float32)
@@ -87,6 +88,10 @@ def plan_arrays(
     plan["lattices"] = PlannedArray((n_frames, 3, 3), np.float64)
     plan["positions"] = PlannedArray((n_frames, n_atoms, 3), np.float64)
     return plan
+
+
+def _index_type(n_atoms: int) -> type:
+    return np.int16 if n_atoms <= np.iinfo(np.int16).max else np.int32
 
 
 def chunk_ranges(plan: Mapping[str, PlannedArray]) -> list[tuple[int, int]]:
@@ -121,16 +126,20 @@ def compute_graphs(positions: np.ndarray, lattices: np.ndarray, meta: Mapping[st
     Returns
     -------
     dict
-        ``neighbors`` (f, N, M) int32 and ``edges`` (f, N, M, G) float32 or ``distances`` (f, N, M) float64.
+        ``neighbors`` (f, N, M) int16 or int32 and ``edges`` (f, N, M, G) or ``distances`` (f, N, M) float32, as
+        `plan_arrays` has them.
     """
     neighbors, distances = nearest_neighbors(positions, lattices, meta["n_neighbors"], tuple(meta["periodic"]))
+    neighbors = neighbors.astype(_index_type(neighbors.shape[1]), copy=False)
     if meta["edges"] == "gaussian":
         return {"neighbors": neighbors, "edges": expand_distances(distances, **meta["expansion"])}
-    return {"neighbors": neighbors, "distances": distances}
+    return {"neighbors": neighbors, "distances": distances.astype(np.float32)}
 
 
-def write_chunk(folder: str, start: int, stop: int, meta: Mapping[str, Any]) -> dict[str, str]:
-    """Neighbours and edges of frames start:stop of a trajectory folder, written in place.
+def read_chunk(
+    folder: str, start: int, stop: int, meta: Mapping[str, Any]
+) -> tuple[np.ndarray, np.ndarray, Mapping[str, Any]]:
+    """Arguments of `compute_graphs` for frames start:stop of a trajectory folder.
 
     Parameters
     ----------
@@ -138,20 +147,53 @@ def write_chunk(folder: str, start: int, stop: int, meta: Mapping[str, Any]) -> 
         Holds all arrays of `plan_arrays`; positions and lattices are read.
     start, stop : int
     meta : mapping
-        As for `compute_graphs`.
 
     Returns
     -------
-    dict
-        Name of each array that was written -> SHA-256 of the bytes of these frames.
+    positions, lattices, meta
     """
     positions, lattices = (
         FileArray.open(Path(folder) / f"{name}.npy")[start:stop] for name in ("positions", "lattices")
     )
+    return positions, lattices, meta
+
+
+def store_chunk(folder: str, start: int, graph: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Write what `compute_graphs` has found into the arrays of a trajectory folder.
+
+    Parameters
+    ----------
+    folder : str
+    start : int
+        First frame.
+    graph : mapping
+        Name -> array.
+
+    Returns
+    -------
+    dict
+        Name of each array -> SHA-256 of the bytes of these frames.
+    """
     digests = {}
-    for name, values in compute_graphs(positions, lattices, meta).items():
+    for name, values in graph.items():
         array = FileArray.open(Path(folder) / f"{name}.npy", "r+b")
         written = np.ascontiguousarray(values, array.dtype)
         array.write(start, written)
         digests[name] = hashlib.sha256(written.data).hexdigest()
     return digests
+
+
+def write_chunk(folder: str, start: int, stop: int, meta: Mapping[str, Any]) -> dict[str, str]:
+    """Neighbours and edges of frames start:stop of a trajectory folder, read, computed and written in place.
+
+    Parameters
+    ----------
+    folder, start, stop, meta
+        As for `read_chunk`.
+
+    Returns
+    -------
+    dict
+        As from `store_chunk`.
+    """
+    return store_chunk(folder, start, compute_graphs(*read_chunk(folder, start, stop, meta)))

@@ -148,27 +148,41 @@ def _by_tree(positions: np.ndarray, lattice: np.ndarray, m: int, periodic: np.nd
     fractional = fractional - np.where(periodic, np.floor(fractional), 0.0)
     # With a margin for fluctuations.
     padding = _mean_radius(n_atoms / abs(np.linalg.det(lattice)), m) * 1.4
-    kept = m + 2  # the atom itself, and one that shows whether the M-th is the first of a tie
     while True:
         atom, image = _padded(fractional, padding / spacing, periodic)
         points = image @ lattice  # (P, 3)
         if len(points) <= m:
             padding *= 1.3
             continue
-        distance, place = cKDTree(points, balanced_tree=False).query(fractional @ lattice, min(kept, len(points)))
-        # The first N points are the atoms themselves: each is its own nearest but for coincident atoms.
-        distance[place == np.arange(n_atoms)[:, None]] = np.inf
-        ranked = np.round(distance / _TIE)
-        tied = bool((ranked[:, 2:] - ranked[:, 1:-1] < 2).any())
-        order = np.argsort(ranked + _tie_order(fractional, place) if tied else ranked, axis=1)
-        place, distance = (np.take_along_axis(x, order, axis=1) for x in (place, distance))
+        tree = cKDTree(points, balanced_tree=False)
+        place, distance = _nearest_points(tree, fractional, fractional @ lattice, np.arange(n_atoms), m, m + 2)
         farthest = distance[:, m - 1].max()
         if farthest > padding and periodic.any():
             padding = max(farthest if np.isfinite(farthest) else 0.0, 1.3 * padding)
-        elif tied and kept < len(points) and (distance[:, -2] - distance[:, m - 1] < 2 * _TIE).any():
-            kept += 24  # all that are equal to the M-th must be there to draw from
         else:
-            return atom[place[:, :m]], distance[:, :m]
+            return atom[place], distance
+
+
+def _nearest_points(
+    tree: cKDTree, fractional: np.ndarray, homes: np.ndarray, atoms: np.ndarray, m: int, kept: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """M nearest points of some atoms, and their distances; ``kept`` are looked at, m + 2 or more.
+
+    They are the atom itself, its neighbours, and one that shows whether the M-th is the first of a tie. Where it is,
+    all that are equal to it must be there to draw from; coordinates that were rounded for a file have many ties.
+    """
+    distance, place = tree.query(homes[atoms], min(kept, tree.n))
+    # The first N points are the atoms themselves: each is its own nearest but for coincident atoms.
+    distance[place == atoms[:, None]] = np.inf
+    ranked = np.round(distance / _TIE)
+    tied = (ranked[:, 2:] - ranked[:, 1:-1] < 2).any()
+    order = np.argsort(ranked + _tie_order(fractional, place) if tied else ranked, axis=1)
+    place, distance = (np.take_along_axis(x, order, axis=1) for x in (place, distance))
+    more = np.flatnonzero(distance[:, -2] - distance[:, m - 1] < 2 * _TIE) if tied and kept < tree.n else atoms[:0]
+    place, distance = place[:, :m], distance[:, :m]
+    if len(more):
+        place[more], distance[more] = _nearest_points(tree, fractional, homes, atoms[more], m, kept + 24)
+    return place, distance
 
 
 def _padded(fractional: np.ndarray, padding: np.ndarray, periodic: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

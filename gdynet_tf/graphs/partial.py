@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures.process import BrokenProcessPool
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,9 @@ from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.manifest import check_outside, check_own, write_manifest
 from gdynet_tf.spool import FileArray, pieces
 
-__all__ = ["PartialDirectory", "check_output", "free_space"]
+__all__ = ["PartialDirectory", "check_output", "check_space"]
+
+logger = logging.getLogger(__name__)
 
 _JOURNAL = "journal.jsonl"
 
@@ -67,12 +71,45 @@ def _holds_graphs(out: Path) -> bool:
     return meta.is_file() and b'"format_version"' in meta.read_bytes()
 
 
-def free_space(path: Path) -> int:
+def check_space(partial: PartialDirectory, size: int, compact: int | None = None) -> None:
+    """Tell the size on disk, and whether there is room.
+
+    Parameters
+    ----------
+    partial : PartialDirectory
+        What an interrupted build has reserved counts as free.
+    size : int
+        Bytes to write.
+    compact : int, optional
+        Bytes that the distances alone would take.
+
+    Raises
+    ------
+    InputError
+    """
+    out = partial.out
+    reserved = sum(file.stat().st_blocks * 512 for file in partial.path.rglob("*.npy"))
+    free = _free_space(out) + reserved
+    logger.info(f"{out}: {_human(size)} to write, {_human(free)} free")
+    if size > free:
+        hint = f"; `edges='distance'` takes {_human(compact)}" if compact is not None and compact < size else ""
+        raise InputError(f"{out}: {_human(size)} do not fit on the disk ({_human(free)} free){hint}")
+
+
+def _free_space(path: Path) -> int:
     """Bytes free where a directory is to be written, or the first folder above it that exists is."""
     path = path.absolute()
     while not path.exists():
         path = path.parent
     return shutil.disk_usage(path).free
+
+
+def _human(size: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"
 
 
 class _RunningDigest:
@@ -193,8 +230,10 @@ class PartialDirectory:
         if noted.keys() != {name.rpartition("/")[2] for name in self._running if name.rpartition("/")[0] == folder}:
             return False  # altered
         for name, expected in noted.items():
-            rows = FileArray.open(self.file(f"{folder}/{name}"))[start:stop]
-            if hashlib.sha256(np.ascontiguousarray(rows).data).hexdigest() != expected:
+            found = hashlib.sha256()
+            for _, rows in pieces(FileArray.open(self.file(f"{folder}/{name}")), range(start, stop)):
+                found.update(np.ascontiguousarray(rows).data)
+            if found.hexdigest() != expected:
                 return False
         self._advance(folder, start, stop, noted)
         return True
@@ -235,6 +274,50 @@ class PartialDirectory:
         (self.out / _JOURNAL).unlink()
         shutil.rmtree(replaced, ignore_errors=True)
         return GraphDataset(self.out, meta)
+
+    def fill(
+        self,
+        known: Mapping[str, np.ndarray | FileArray],
+        planned: Mapping[str, PlannedArray],
+        jobs: Mapping[tuple[str, int, int], tuple],
+        run: Callable[[dict[tuple[str, int, int], tuple], Callable[..., None]], None],
+        resume: bool = False,
+    ) -> GraphDataset:
+        """From `begin` to `finish`, and what stays when something goes wrong.
+
+        Parameters
+        ----------
+        known, planned, resume
+            As for `begin`.
+        jobs : mapping
+            Folder, first frame, and frame after the last of a stretch that is to be written -> arguments.
+        run : callable
+            Takes those of the jobs that are not done, and a function to call with the key and the digests of each.
+
+        Returns
+        -------
+        GraphDataset
+
+        Raises
+        ------
+        InputError
+            Nothing stays where the input cannot work or nothing can be written; else all that is done.
+        """
+        try:
+            self.begin(known, planned, resume)
+        except OSError as error:
+            self.remove()
+            raise InputError(f"{self.out}: cannot be written: {error.strerror or error}") from None
+        try:
+            open_jobs = {job: arguments for job, arguments in jobs.items() if not self.is_done(*job)}
+            run(open_jobs, lambda job, digests: self.note(job[0], job[1], job[2], digests))
+            return self.finish()
+        except InputError:
+            self.remove()
+            raise
+        except (OSError, BrokenProcessPool) as error:  # what is done stays, as when the build is interrupted
+            what = "a process died, perhaps for want of memory" if isinstance(error, BrokenProcessPool) else error
+            raise InputError(f"{self.out}: {what}; `resume=True` continues from what is done") from None
 
     def remove(self) -> None:
         """Leave nothing."""

@@ -17,7 +17,7 @@ from gdynet_tf.locks import locked
 from gdynet_tf.manifest import check_manifest
 from gdynet_tf.spool import FileArray
 
-__all__ = ["FORMAT_VERSION", "open_graphs", "open_inputs", "write_graphs"]
+__all__ = ["FORMAT_VERSION", "open_directory", "open_graphs", "open_inputs", "write_graphs"]
 
 FORMAT_VERSION = 2
 _READABLE = (1, 2)  # 1 has no manifest, and its digests were sampled in long files
@@ -37,7 +37,30 @@ def open_graphs(path: str | Path) -> GraphDataset:
     Raises
     ------
     InputError
-        If the directory is missing, was written by another format version, or is not as ``meta.json`` says.
+        If the directory is missing, was written by another format version, is not as ``meta.json`` says, or is a shard.
+    """
+    graphs = open_directory(path)
+    if "shard" in graphs.meta:
+        raise InputError(f"{path}: is a part of the graphs; python preprocess/build_graphs.py --merge makes the whole")
+    return graphs
+
+
+def open_directory(path: str | Path) -> GraphDataset:
+    """As `open_graphs`, parts of graphs too.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    GraphDataset
+        Of a part: with ``shard`` in its ``meta``.
+
+    Raises
+    ------
+    InputError
+        As from `open_graphs`.
     """
     from gdynet_tf.schema import Meta, check_schema
 

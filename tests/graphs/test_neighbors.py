@@ -132,3 +132,30 @@ def test_no_frame_and_no_periodic_direction(path):
     message = "`n_neighbors=3`: only 2 neighbours can be reached, the system has 3 atoms and no periodic direction"
     with pytest.raises(InputError, match=message):
         nearest_neighbors(line, np.eye(3)[None], 3, (False, False, False))
+
+
+def test_rounded_coordinates_have_ties():
+    """As in XTC files: atoms whose M-th neighbour is one of several that are equally far are looked at once more."""
+    edge = 20.0
+    positions = np.round(np.random.default_rng(0).random((1, 400, 3)) * edge * 2) / 2
+    lattices = np.eye(3)[None] * edge
+    neighbors, distances = nearest_neighbors(positions, lattices, 12)
+    steps = positions[0][None] - positions[0][:, None]
+    every = np.linalg.norm(steps - edge * np.round(steps / edge), axis=-1)
+    every[np.arange(400), np.arange(400)] = np.inf
+    expected = np.sort(every, axis=1)
+    assert (expected[:, 12] - expected[:, 11] < 1e-9).mean() > 0.02
+    np.testing.assert_allclose(distances[0], expected[:, :12], atol=2e-9)
+    np.testing.assert_allclose(np.take_along_axis(every, neighbors[0].astype(int), axis=1), distances[0], atol=2e-9)
+    assert all(len(set(row)) == 12 for row in neighbors[0])
+    # Which of the equal ones are taken does not depend on how many were looked at first.
+    first, calls = module._nearest_points, []
+
+    def more(tree, fractional, homes, atoms, m, kept):
+        calls.append(len(atoms))
+        return first(tree, fractional, homes, atoms, m, kept + 40)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_nearest_points", more)
+        np.testing.assert_array_equal(nearest_neighbors(positions, lattices, 12)[0], neighbors)
+    assert calls == [400]

@@ -18,6 +18,7 @@ from gdynet_tf.errors import InputError
 from gdynet_tf.graphs import build as module
 from gdynet_tf.graphs import chunks, partial
 from gdynet_tf.graphs.build import build_graphs
+from gdynet_tf.graphs.parallel import frames
 from gdynet_tf.graphs.store import open_graphs
 from gdynet_tf.trajectory import Trajectory
 
@@ -158,17 +159,17 @@ def test_an_array_is_lost(interrupted, build, computed):
 
 
 def test_a_process_dies(build, monkeypatch, computed):
-    real = module.run_jobs
+    real = frames.run_jobs
 
     def dying(*args):
         jobs = args[1]
         real(args[0], dict(list(jobs.items())[:4]), *args[2:])
         raise BrokenProcessPool
 
-    monkeypatch.setattr(module, "run_jobs", dying)
+    monkeypatch.setattr(frames, "run_jobs", dying)
     with pytest.raises(InputError, match="graphs: a process died, perhaps for want of memory; `resume=True` continues"):
         build()
-    monkeypatch.setattr(module, "run_jobs", real)
+    monkeypatch.setattr(frames, "run_jobs", real)
     assert computed == [0, 1, 2, 3]
     build(resume=True)
     assert computed == list(range(9))
@@ -233,7 +234,7 @@ def test_charges(build):
 
 KILLED = """
 import sys, time
-from gdynet_tf.graphs.executors import run_jobs
+from gdynet_tf.graphs.parallel.executors import run_jobs
 if __name__ == "__main__":
     run_jobs(time.sleep, {i: (60,) for i in range(4)}, print, 2)
 """

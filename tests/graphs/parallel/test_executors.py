@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gdynet_tf.graphs import executors
+from gdynet_tf.graphs.parallel import executors
 
 SCRIPT = """
 import argparse
@@ -19,7 +19,7 @@ import sys
 import time
 
 from gdynet_tf.commands.console import run_command
-from gdynet_tf.graphs.executors import run_jobs
+from gdynet_tf.graphs.parallel.executors import run_jobs
 
 
 def job(number):

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context, parent_process, resource_tracker
 from typing import Any, TypeVar
 
-__all__ = ["available_cores", "run_jobs"]
+__all__ = ["available_cores", "run_jobs", "without_interrupts"]
 
 logger = logging.getLogger(__name__)
 Key = TypeVar("Key", bound=Hashable)
@@ -59,7 +59,7 @@ def run_jobs(
         run_jobs(function, jobs, finished)
         return
     with pool:
-        with _without_interrupts():
+        with without_interrupts():
             futures = {pool.submit(function, *arguments): key for key, arguments in jobs.items()}
         try:
             for future in as_completed(futures):
@@ -71,7 +71,7 @@ def run_jobs(
 
 
 @contextmanager
-def _without_interrupts() -> Iterator[None]:
+def without_interrupts() -> Iterator[None]:
     """Processes that are started here never see Ctrl-C, which a terminal sends to all: this one tells them to stop."""
     if not hasattr(signal, "pthread_sigmask"):
         yield

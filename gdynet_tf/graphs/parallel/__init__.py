@@ -1,0 +1,1 @@
+"""Graphs of many frames by many: processes of this machine, workers on others, jobs of a batch queue."""
