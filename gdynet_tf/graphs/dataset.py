@@ -207,7 +207,8 @@ class GraphDataset:
             ``neighbors`` (B, ..., N, M) int32 and ``edges`` (B, ..., N, M, G) or ``distances`` (B, ..., N, M)
             float32.
         """
-        graph, found = {}, np.unique(trajectories)
+        graph: dict[str, np.ndarray] = {}
+        found = np.unique(trajectories)
         for name, (shape, dtype) in self.input_shapes.items():
             if len(found) == 1:  # spares a copy
                 graph[name] = self._frames(found[0], name, frames).astype(dtype, copy=False)

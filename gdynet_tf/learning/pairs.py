@@ -81,13 +81,12 @@ def pair_batches(
     trajectories, start = _shuffled(pairs, seed, epoch).T
     label = np.zeros((batch_size, 1), np.float32)  # Keras wants one; the VAMP loss has none
 
-    def batches() -> Iterator[dict[str, np.ndarray]]:
-        return _read_batches(graphs, trajectories, np.stack([start, start + tau], 1), batch_size)
-
+    frames = np.stack([start, start + tau], axis=1)
     import keras
 
     if keras.backend.backend() != "tensorflow":
-        return (({**batch, **graphs.constants}, label) for batch in batches())
+        batches = _read_batches(graphs, trajectories, frames, batch_size)
+        return (({**batch, **graphs.constants}, label) for batch in batches)
     import tensorflow as tf
 
     # Their shapes must be known: the network computes the receptive field alone, and is compiled.
@@ -95,8 +94,18 @@ def pair_batches(
         name: tf.TensorSpec((batch_size, 2, *shape), dtype) for name, (shape, dtype) in graphs.input_shapes.items()
     }
     constants = {name: tf.constant(value) for name, value in graphs.constants.items()}
-    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
-    return dataset.map(lambda graph: ({**graph, **constants}, tf.constant(label))).prefetch(1)
+
+    def read(trajectory: np.ndarray, frame: np.ndarray) -> list[np.ndarray]:
+        graph = graphs.read(trajectory, frame)
+        return [graph[name] for name in signature]
+
+    def load(trajectory: tf.Tensor, frame: tf.Tensor) -> Any:
+        arrays = tf.numpy_function(read, [trajectory, frame], [spec.dtype for spec in signature.values()])
+        graph = {name: tf.ensure_shape(a, signature[name].shape) for name, a in zip(signature, arrays, strict=True)}
+        return {**graph, **constants}, tf.constant(label)
+
+    index = tf.data.Dataset.from_tensor_slices((trajectories, frames)).batch(batch_size, drop_remainder=True)
+    return index.map(load, num_parallel_calls=1).prefetch(_AHEAD)
 
 
 def piece_batches(

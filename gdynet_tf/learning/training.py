@@ -114,7 +114,8 @@ def _fit_whole(
     batches = pair_batches(graphs, pairs, settings.tau, batch_size, seed, epoch)
     bar = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: batch_ended())
     callbacks = [bar, keras.callbacks.TerminateOnNaN()]
-    n_batches = len(pairs) // batch_size
+    # A generator does not tell its length; tf.data does, and is used up.
+    n_batches = None if keras.backend.backend() == "tensorflow" else len(pairs) // batch_size
     done = model.fit(batches, steps_per_epoch=n_batches, verbose=0, shuffle=False, callbacks=callbacks)
     return done.history["loss"][0]
 

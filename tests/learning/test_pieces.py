@@ -118,3 +118,28 @@ def test_what_cannot_go_in_pieces_goes_whole(graphs, monkeypatch):
     for changed in ({"variant": "gdynet2019"}, {"precision": "mixed_float16"}):
         assert number_of_pieces(model, graphs, replace(SETTINGS, **changed)) == 1
     assert number_of_pieces(VAMPnet(2, 24), graphs, SETTINGS) == 1
+
+
+@pytest.mark.parametrize(("before", "after"), [(3, 1), (1, 3), (3, 2)])
+def test_an_optimizer_goes_on_with_other_pieces(before, after):
+    """Adam's step depends on how many there were, and on its averages: the same next step as if nothing had changed."""
+    gradient = [np.full((4, 2), 0.1, np.float32)]
+
+    def steps(optimizer, n):
+        for _ in range(n * (optimizer.gradient_accumulation_steps or 1)):
+            optimizer.apply([ops.convert_to_tensor(g) for g in gradient], [weight])
+        return ops.convert_to_numpy(weight)
+
+    def adam(n_pieces):
+        optimizer = keras.optimizers.Adam(0.1, gradient_accumulation_steps=n_pieces if n_pieces > 1 else None)
+        optimizer.build([weight])
+        return optimizer
+
+    weight = keras.Variable(np.zeros((4, 2), np.float32))
+    expected = steps(adam(1), 5)
+    weight = keras.Variable(np.zeros((4, 2), np.float32))
+    first = adam(before)
+    steps(first, 2)
+    second = adam(after)
+    module.copy_optimizer(first, second)
+    np.testing.assert_allclose(steps(second, 3), expected, rtol=1e-6)

@@ -23,8 +23,8 @@ from gdynet_tf.networks.layers import Tensor
 
 __all__ = ["MEMORY", "SlopeLoss", "compile_for_pieces", "copy_optimizer", "fit_in_pieces", "number_of_pieces"]
 
-# Bytes that a batch may take; a larger one goes in pieces. Not what happens to be free: the number of pieces changes the
-# rounding, which training magnifies, so the same seed would give other weights beside other programs, or when resumed.
+# Bytes that a batch may take; a larger one goes in pieces. Not what happens to be free: the number of pieces changes
+# the rounding, which training magnifies, so a seed would give other weights beside other programs, or when resumed.
 MEMORY = 1 << 29
 logger = logging.getLogger(__name__)
 

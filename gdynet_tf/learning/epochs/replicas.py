@@ -104,8 +104,8 @@ class Replicas:
         filled = tf.cast(row < batch_size, "float64")[:, None, None, None]  # zero for copies that fill up the last part
         pairs = tf.cast(chi, "float64") * filled
         own = tf.stack(covariances(pairs[:, 0], pairs[:, 1])) * (n_rows / batch_size)
-        whole = tf.unstack(context.all_reduce("sum", own))
-        score, slopes = vamp2_slopes(pairs, *whole, batch_size * chi.shape[2])
+        c00, c0t, ctt = tf.unstack(context.all_reduce("sum", own))
+        score, slopes = vamp2_slopes(pairs, c00, c0t, ctt, batch_size * chi.shape[2])
         slopes = network.optimizer.scale_loss(-tf.cast(slopes, chi.dtype))
         if len(pieces) == 1:
             gradients = tape.gradient(chi, weights, output_gradients=slopes)
