@@ -43,7 +43,11 @@ class Uncached(GraphDataset):
 
 
 def places(graphs):
-    """The same graphs in memory, in cached files and in files that are not."""
+    """The same graphs in memory, in cached files and in files that are not; the last alone where they are too large."""
+    size = sum(graphs.array(0, name).nbytes for name in ("neighbors", graphs.edge_array))
+    if size > os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 4:
+        yield "not cached", Uncached(graphs.path, graphs.meta)
+        return
     arrays = {f"liquid/{name}": np.array(graphs.array(0, name)) for name in ("neighbors", graphs.edge_array)}
     memory = arrays | {"atomic_numbers": graphs.atomic_numbers, "targets": graphs.targets}
     yield "memory", GraphDataset(None, graphs.meta, memory)
