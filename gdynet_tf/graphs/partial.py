@@ -306,7 +306,8 @@ class PartialDirectory:
         try:
             self.begin(known, planned, resume)
         except OSError as error:
-            self.remove()
+            if not resume:
+                self.remove()
             raise InputError(f"{self.out}: cannot be written: {error.strerror or error}") from None
         try:
             open_jobs = {job: arguments for job, arguments in jobs.items() if not self.is_done(*job)}
