@@ -8,6 +8,7 @@ import pytest
 
 from gdynet_tf.analysis import load_run
 from gdynet_tf.errors import InputError
+from gdynet_tf.files import digest
 from gdynet_tf.graphs.build import build_graphs
 from gdynet_tf.graphs.store import open_graphs
 from gdynet_tf.schema import Config, Scores, check_schema
@@ -213,6 +214,46 @@ def test_edited_meta(graphs, path, value, message):
         file.write_text(before)
     assert str(caught.value).startswith(f"{file}: altered, {message}")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("frame_interval", 2.0, "data.frame_interval: 2.0 where its graphs say 1.0"),
+        ("time_unit", "ns", "data.time_unit: 'ns' where its graphs say 'frames'"),
+        ("n_atoms", 5, "data.n_atoms: 5 where its graphs say 4"),
+        ("n_neighbors", 9, "data.n_neighbors: 9 where its graphs say 3"),
+        ("trajectories.0.segments", [4, 2], "data.trajectories: segments: [[4, 2]] where its graphs say [[6]]"),
+        ("trajectories.0.name", "b", "data.trajectories: name: ['b'] where its graphs say ['a']"),
+    ],
+)
+def test_a_run_that_tells_of_other_data_than_its_graphs(graphs, tmp_path, path, value, message):
+    data = {
+        "frame_interval": 1.0,
+        "time_unit": "frames",
+        "n_atoms": 4,
+        "n_neighbors": 3,
+        "trajectories": [{"name": "a", "segments": [6]}],
+    }
+    split = {"train": [[0, 0, 2]], "validation": [[0, 2, 4]], "test": [[0, 4, 6]]}
+    config = {
+        **CONFIG,
+        "tau": 1,
+        "split": split,
+        "graphs": {"path": str(graphs), "sha256": digest(graphs / "meta.json")},
+    }
+
+    def open_run(data, config=config):
+        (tmp_path / "config.json").write_text(json.dumps({**config, "data": data}))
+        (tmp_path / "scores.json").write_text(json.dumps(SCORES))
+        return load_run(tmp_path)
+
+    assert open_run(data).tau == 1
+    with pytest.raises(InputError) as caught:
+        open_run(edited(data, path, value))
+    assert str(caught.value) == f"{tmp_path / 'config.json'}: altered, {message}"
+    for reference in ({"path": str(tmp_path / "gone"), "sha256": "0"}, {"path": str(graphs), "sha256": "0"}):
+        open_run(edited(data, path, value), {**config, "graphs": reference})  # nothing to compare with
 
 
 @pytest.mark.parametrize("text", ["", "{", "\xff", "[" * 100_000, "1", "null", '{"format_version": 9}'])

@@ -76,13 +76,13 @@ def _console() -> Iterator[logging.Logger]:
         library.level, library.propagate = before[:2]
 
 
-def _set_up(library: logging.Logger, args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+def _set_up(library: logging.Logger, args: argparse.Namespace) -> None:
     if args.quiet:
         for handler in library.handlers:
             if isinstance(handler, Console):
                 handler.setLevel(logging.WARNING)
     if args.log is not None:
-        check_log(args.log, args, parser)
+        check_log(args.log)
         library.addHandler(LogFile(args.log))
 
 
@@ -116,7 +116,7 @@ def run_command(
         130 when interrupted, 141 when nobody reads stdout any more, 143 when terminated (SIGTERM).
     """
     open_streams(own=argv is None)
-    parser.error = _refuse  # type: ignore[assignment]  # in one line, as all else
+    parser.error = _refuse  # type: ignore[method-assign]  # in one line, as all else
     parser.add_argument("--quiet", action="store_true", help="no messages but warnings and errors, no bars")
     parser.add_argument("--log", metavar="FILE", help="add all messages, with the time, to a file")
     with _console() as library:
@@ -128,7 +128,7 @@ def run_command(
                     with named("stdout"):
                         sys.stdout.flush()  # of --help
                     raise
-                _set_up(library, args, parser)
+                _set_up(library, args)
                 words = sys.argv[1:] if argv is None else argv
                 logger.debug(f"gdynet_tf {__version__}: {parser.prog} {shlex.join(words)}")
                 return command(args) or 0

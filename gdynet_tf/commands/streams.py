@@ -4,10 +4,10 @@ Messages and results are what a command says on stdout, so that one that cannot 
 people alone: where it is closed or full, the work goes on without it.
 """
 
-import argparse
 import io
 import logging
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterator
@@ -23,6 +23,7 @@ __all__ = ["Console", "LogFile", "check_log", "discard", "named", "open_streams"
 
 # Two of which make a folder one of graphs, a run or a selection, finished or not.
 _SIGNS = ("meta.json", "atomic_numbers.npy", "config.json", "scores.json", "manifest.json", "checkpoints", "trainings")
+_TIME = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ")
 
 
 class Console(logging.Handler):
@@ -97,53 +98,38 @@ class LogFile(logging.FileHandler):
             raise
 
 
-def check_log(log: str, args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
-    """Whether messages may be added to a file: to nothing that the command reads or writes, or that belongs to results.
+def check_log(log: str) -> None:
+    """Whether messages may be added to a file: to nothing but a log, and to no folder whose files belong together.
 
     Parameters
     ----------
     log : str
-    args : argparse.Namespace
-    parser : argparse.ArgumentParser
-        Whose options these are.
 
     Raises
     ------
     InputError
+        Also of what would wait for a reader.
     """
     path = Path(log)
     try:
-        mode = path.stat().st_mode if path.exists() else stat.S_IFREG
+        there = path.exists()
+        mode = path.stat().st_mode if there else stat.S_IFREG
+        if not (stat.S_ISREG(mode) or stat.S_ISCHR(mode) or stat.S_ISDIR(mode)):
+            raise InputError(f"`log={log}`: is not a regular file")
+        if there and stat.S_ISREG(mode) and not _is_log(path):
+            raise InputError(f"`log={log}`: is no log of a command, and nothing is added to it; name another file")
     except OSError as error:
         raise InputError(f"`log={log}`: cannot be written: {error.strerror}") from None
-    except ValueError:
-        raise InputError(f"`log={log}`: is no name of a file") from None
-    if not (stat.S_ISREG(mode) or stat.S_ISCHR(mode) or stat.S_ISDIR(mode)):
-        raise InputError(f"`log={log}`: is not a regular file")
-    for file, output in _files_named(args, parser):
-        if file.absolute() == path.absolute() if output else _is_same(file, path):
-            raise InputError(f"`log={log}`: the command itself reads or writes it; name another file")
     for folder in Path(os.path.realpath(path)).parents:
         if folder.suffix == ".partial" or sum((folder / sign).exists() for sign in _SIGNS) > 1:
             raise InputError(f"`log={log}`: lies within {folder}, whose files belong together; name another place")
 
 
-def _is_same(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except OSError:  # not there
-        return False
-
-
-def _files_named(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Iterator[tuple[Path, bool]]:
-    """What may be files among the words of a command, and whether it is an output."""
-    for action in parser._actions:
-        value = getattr(args, action.dest, None)
-        if action.dest == "log" or action.choices is not None or action.type is not None or not value:
-            continue
-        for word in value if isinstance(value, list | tuple) else [value]:
-            if isinstance(word, str) and "\0" not in word:
-                yield Path(word), action.dest in ("out", "run")
+def _is_log(path: Path) -> bool:
+    """Whether a file is empty, or begins with the time of a message."""
+    with open(path, "rb") as file:
+        start = file.read(32)
+    return not start or _TIME.match(start) is not None
 
 
 def open_streams(own: bool) -> None:
