@@ -5,10 +5,13 @@ the same message in its own spelling: ``--n-states 1: must be at least 2``.
 """
 
 import re
+import reprlib
+import unicodedata
 from collections.abc import Mapping
 
-__all__ = ["InputError", "TrainingError", "TruncatedFile", "as_options"]
+__all__ = ["InputError", "TrainingError", "TruncatedFile", "as_options", "printable", "shortened", "shown"]
 
+_LONGEST = 80  # characters of a value in a message
 _ARGUMENT = re.compile(r"`([a-z]\w*)(?:=([^`]*))?`")
 
 
@@ -46,3 +49,68 @@ def as_options(message: str, options: Mapping[str, str] | None = None) -> str:
         return option if value in (None, "True") else f"{option} {value.strip(chr(39))}"
 
     return _ARGUMENT.sub(spelled, message)
+
+
+class _Short(reprlib.Repr):
+    """``repr`` in so many steps at most, however large or nested a value is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxother = 2, _LONGEST - 20, _LONGEST - 20
+
+    def repr_int(self, x: int, level: int) -> str:
+        """Python refuses to write down the longest ones."""
+        return repr(x) if x.bit_length() <= 128 else f"an integer of {x.bit_length()} bits"
+
+
+_short = _Short()
+
+
+def shown(value: object) -> str:
+    """A value in a message: as Python writes it, but never long.
+
+    Parameters
+    ----------
+    value : object
+        Of any size: what a file holds.
+
+    Returns
+    -------
+    str
+        At most 80 characters.
+    """
+    return shortened(_short.repr(value))
+
+
+def shortened(text: str, most: int = _LONGEST) -> str:
+    """The beginning of a text that may be long.
+
+    Parameters
+    ----------
+    text : str
+    most : int
+        Characters.
+
+    Returns
+    -------
+    str
+    """
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def printable(text: str) -> str:
+    """Text whose control characters do nothing: ``\\n`` for a new line, ``\\x1b`` for what moves a terminal's cursor.
+
+    Parameters
+    ----------
+    text : str
+        With names of files, which hold anything.
+
+    Returns
+    -------
+    str
+    """
+    if text.isprintable():
+        return text
+    odd = ("Cc", "Cf", "Zl", "Zp")  # controls, what turns the direction of writing, ends of lines
+    return "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in odd else c for c in text)

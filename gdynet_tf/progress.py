@@ -40,7 +40,7 @@ class Progress:
     """
 
     def __init__(self, total: int, unit: str, description: str, shown: bool = True) -> None:
-        watched = sys.stderr.isatty() or "ipykernel" in sys.modules
+        watched = (sys.stderr is not None and sys.stderr.isatty()) or "ipykernel" in sys.modules
         self.total, self.unit, self.description = total, unit, description
         self.done, self._lines = 0, shown and not watched
         self._bar = tqdm(

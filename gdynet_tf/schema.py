@@ -1,19 +1,25 @@
-"""What meta.json of graphs, and config.json and scores.json of runs, may say: one description, checked on opening.
+"""What meta.json of graphs, and the JSON files of runs, may say: one description, checked on opening.
 
 More keys than these may be there; those that are there are of the right type and in range, and names of files are
 single components of a path, so that nothing is read or written outside the directory that was named.
 """
 
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from itertools import accumulate, pairwise
+from numbers import Integral
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from gdynet_tf.errors import InputError
+from gdynet_tf.errors import InputError, shortened, shown
 from gdynet_tf.files import is_single_component
 from gdynet_tf.times import is_unit
 
-__all__ = ["Config", "Meta", "Scores", "SelectionConfig", "check_schema"]
+__all__ = ["Config", "ExplanationContent", "Meta", "Scores", "SelectionConfig", "check_blocks", "check_schema"]
+
+_LARGEST = 2**63 - 1
 
 
 def _component(name: str) -> str:
@@ -29,11 +35,12 @@ def _unit(name: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_component)]
-Count = Annotated[int, Field(ge=1)]
-Index = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=1, le=_LARGEST)]
+Index = Annotated[int, Field(ge=0, le=_LARGEST)]
 Positive = Annotated[float, Field(gt=0)]
 Interval = Annotated[float, Field(ge=1e-12, le=1e12)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Number = Annotated[float, Field(allow_inf_nan=True)]
 Block = Annotated[list[Index], Field(min_length=3, max_length=3)]
 
 
@@ -191,12 +198,46 @@ class Config(_Part):
         names = [entry.name for entry in self.data.trajectories]
         if len(set(names)) < len(names):
             raise ValueError(f"data.trajectories: two of the same name in {', '.join(names)}")
-        n_frames = [sum(entry.segments) for entry in self.data.trajectories]
-        for part in ("train", "validation", "test"):
-            for index, start, stop in getattr(self.split, part):
-                if not (index < len(n_frames) and start < stop <= n_frames[index]):
-                    raise ValueError(f"split.{part}: block {[index, start, stop]} is not in the data")
+        split = {part: getattr(self.split, part) for part in ("train", "validation", "test")}
+        try:
+            check_blocks(split, [entry.segments for entry in self.data.trajectories])
+        except ValueError as error:
+            raise ValueError(f"split.{error}") from None
         return self
+
+
+def check_blocks(split: Mapping[str, Sequence[Sequence[int]]], segments: Sequence[Sequence[int]]) -> None:
+    """Make sure that the blocks of a division are in the data, and that none of them share a frame.
+
+    Parameters
+    ----------
+    split : mapping
+        Part of the data -> blocks (trajectory, start, stop).
+    segments : list of list of int
+        Frames of each segment of each trajectory.
+
+    Raises
+    ------
+    ValueError
+        Names the part and the block.
+    """
+    ends, taken = [[0, *accumulate(lengths)] for lengths in segments], []
+    for part, blocks in split.items():
+        for block in blocks:
+            if len(block) != 3 or not all(isinstance(n, Integral) and not isinstance(n, bool) for n in block):
+                raise ValueError(f"{part}: block {shown(block)} is not a trajectory, a start and a stop")
+            index, start, stop = map(int, block)
+            known = ends[index] if 0 <= index < len(ends) else [0]
+            if not 0 <= start < stop <= known[-1]:
+                raise ValueError(f"{part}: block {[index, start, stop]} is not in the data")
+            if stop > known[bisect_right(known, start)]:
+                raise ValueError(f"{part}: block {[index, start, stop]} is not within one segment of the data")
+            taken.append((index, start, stop, part))
+    for one, other in pairwise(sorted(taken)):
+        if one[0] == other[0] and other[1] < one[2]:
+            raise ValueError(
+                f"{one[3]}: block {list(one[:3])} shares frames with block {list(other[:3])} of {other[3]}"
+            )
 
 
 class SelectionConfig(_Part):
@@ -232,6 +273,61 @@ class Scores(_Part):
     restarts: list[dict[str, Any]] = []
 
 
+class _Table(_Part):
+    """Columns of equal length."""
+
+    state: Annotated[list[Index], Field(min_length=1)]
+    center: list[str]
+    neighbor: list[str]
+    rank: list[Count]
+
+    @model_validator(mode="after")
+    def _is_a_table(self) -> "_Table":
+        for name, column in (vars(self) | (self.model_extra or {})).items():
+            if not isinstance(column, list) or len(column) != len(self.state):
+                raise ValueError(f"{name}: is no column of {len(self.state)} rows, as state has")
+        return self
+
+
+class _Attention(_Table):
+    convolution: list[Count]
+    attention: list[Number | None]
+
+
+class _Gradients(_Table):
+    shell_from: list[Number]
+    shell_to: list[Number]
+    n_pairs: list[Count]
+    gradient: list[Number]
+
+
+class _Sensitivities(_Table):
+    sensitivity: list[Number]
+
+
+class _Told(_Part):
+    center: str
+    neighbor: str
+    first_rank: Count
+    last_rank: Count
+    start: Number | None = Field(alias="from")
+    to: Number | None
+    in_state: Number
+    elsewhere: Number
+    accounted: Number
+
+
+class ExplanationContent(_Part):
+    """``explanation.json``. The network's own numbers may be none."""
+
+    attention: _Attention
+    gradients: _Gradients
+    sensitivities: _Sensitivities
+    told_by: list[_Told | None]
+    n_samples: Index
+    own_share: Number
+
+
 Model = TypeVar("Model", bound=_Part)
 
 
@@ -243,13 +339,13 @@ def check_schema(content: Any, schema: type[Model], file: str | Path) -> Model:
     content : object
         As ``json.loads`` gives it.
     schema : type
-        `Meta`, `Config`, `Scores` or `SelectionConfig`.
+        `Meta`, `Config`, `Scores`, `ExplanationContent` or `SelectionConfig`.
     file : path-like
         For the message.
 
     Returns
     -------
-    Meta, Config, Scores or SelectionConfig
+    Meta, Config, Scores, ExplanationContent or SelectionConfig
 
     Raises
     ------
@@ -260,7 +356,7 @@ def check_schema(content: Any, schema: type[Model], file: str | Path) -> Model:
         return schema.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        what = first["msg"].removeprefix("Value error, ")
+        where = shortened(".".join(str(part) for part in first["loc"]))
+        what = shortened(first["msg"].removeprefix("Value error, "), 200)
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         raise InputError(f"{file}: altered, {where}{': ' if where else ''}{what}{more}") from None

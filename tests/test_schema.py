@@ -8,6 +8,7 @@ import pytest
 
 from gdynet_tf.analysis import load_run
 from gdynet_tf.errors import InputError
+from gdynet_tf.files import digest
 from gdynet_tf.graphs.build import build_graphs
 from gdynet_tf.graphs.store import open_graphs
 from gdynet_tf.schema import Config, Scores, check_schema
@@ -27,7 +28,7 @@ CONFIG = {
         "frame_interval": 1.0,
         "time_unit": "ps",
         "n_atoms": 5,
-        "trajectories": [{"name": "a", "segments": [60, 40], "sources": []}],
+        "trajectories": [{"name": "a", "segments": [70, 30], "sources": []}],
     },
     "versions": {"numpy": "2"},
 }
@@ -78,6 +79,7 @@ def test_not_even_a_mapping(content):
         ("n_states", None, "n_states: "),
         ("n_restarts", 0, "n_restarts: "),
         ("seed", -1, "seed: "),
+        ("seed", 10**400, "seed: "),
         ("model", "other", "model: Input should be 'gdynet' or 'vampnet'"),
         ("batch_size", 0, "batch_size: "),
         ("learning_rate", float("nan"), "learning_rate: "),
@@ -88,7 +90,29 @@ def test_not_even_a_mapping(content):
         ("split.train.0", [0, -1, 50], "split.train.0.1: "),
         ("split.train.0", [0, 0, 101], "split.train: block [0, 0, 101] is not in the data"),
         ("split.test.0", [1, 0, 9], "split.test: block [1, 0, 9] is not in the data"),
-        ("split.test.0", [0, 9, 9], "split.test: block [0, 9, 9] is not in the data"),
+        ("split.test.0", [-1, 73, 100], "split.test.0.0: "),
+        ("split.test.0", [0, 90, 90], "split.test: block [0, 90, 90] is not in the data"),
+        ("split.test.0", [0, 100, 100], "split.test: block [0, 100, 100] is not in the data"),
+        ("split.test.0", [0, 100, 73], "split.test: block [0, 100, 73] is not in the data"),
+        (
+            "split.validation.0",
+            [0, 60, 80],
+            "split.validation: block [0, 60, 80] is not within one segment",
+        ),
+        (
+            "split.validation.0",
+            [0, 40, 60],
+            "split.train: block [0, 0, 50] shares frames with block [0, 40, 60]",
+        ),
+        ("split.test.0", [0, 0, 50], "split.test: block [0, 0, 50] shares frames with block [0, 0, 50] of train"),
+        (
+            "split.test",
+            [[0, 73, 90], [0, 80, 95]],
+            "split.test: block [0, 73, 90] shares frames with block",
+        ),
+        ("split.test", True, "split.test: "),
+        ("split.test.0", [False, True, 100], "split.test.0.0: "),
+        ("split.test.0", [0, 73.0, 100.0], "split.test.0.1: "),
         ("graphs", "graphs", "graphs: "),
         ("graphs.path", 3, "graphs.path: "),
         ("graphs.sha256", None, "graphs.sha256: "),
@@ -158,7 +182,7 @@ def graphs(tmp_path_factory):
     ("path", "value", "message"),
     [
         ("n_atoms", 5, "arrays: atomic_numbers is of shape (4,), not (5,)"),
-        ("n_atoms", 10**30, "arrays: atomic_numbers"),
+        ("n_atoms", 10**30, "n_atoms: "),
         ("n_targets", 3, "arrays: targets is of shape (4, 1), not (3, 1)"),
         ("n_neighbors", 4, "a: arrays: neighbors is of shape (6, 4, 3), not (6, 4, 4)"),
         ("edges", "gaussian", "a: arrays: edges is missing"),
@@ -190,6 +214,46 @@ def test_edited_meta(graphs, path, value, message):
         file.write_text(before)
     assert str(caught.value).startswith(f"{file}: altered, {message}")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("frame_interval", 2.0, "data.frame_interval: 2.0 where its graphs say 1.0"),
+        ("time_unit", "ns", "data.time_unit: 'ns' where its graphs say 'frames'"),
+        ("n_atoms", 5, "data.n_atoms: 5 where its graphs say 4"),
+        ("n_neighbors", 9, "data.n_neighbors: 9 where its graphs say 3"),
+        ("trajectories.0.segments", [4, 2], "data.trajectories: segments: [[4, 2]] where its graphs say [[6]]"),
+        ("trajectories.0.name", "b", "data.trajectories: name: ['b'] where its graphs say ['a']"),
+    ],
+)
+def test_a_run_that_tells_of_other_data_than_its_graphs(graphs, tmp_path, path, value, message):
+    data = {
+        "frame_interval": 1.0,
+        "time_unit": "frames",
+        "n_atoms": 4,
+        "n_neighbors": 3,
+        "trajectories": [{"name": "a", "segments": [6]}],
+    }
+    split = {"train": [[0, 0, 2]], "validation": [[0, 2, 4]], "test": [[0, 4, 6]]}
+    config = {
+        **CONFIG,
+        "tau": 1,
+        "split": split,
+        "graphs": {"path": str(graphs), "sha256": digest(graphs / "meta.json")},
+    }
+
+    def open_run(data, config=config):
+        (tmp_path / "config.json").write_text(json.dumps({**config, "data": data}))
+        (tmp_path / "scores.json").write_text(json.dumps(SCORES))
+        return load_run(tmp_path)
+
+    assert open_run(data).tau == 1
+    with pytest.raises(InputError) as caught:
+        open_run(edited(data, path, value))
+    assert str(caught.value) == f"{tmp_path / 'config.json'}: altered, {message}"
+    for reference in ({"path": str(tmp_path / "gone"), "sha256": "0"}, {"path": str(graphs), "sha256": "0"}):
+        open_run(edited(data, path, value), {**config, "graphs": reference})  # nothing to compare with
 
 
 @pytest.mark.parametrize("text", ["", "{", "\xff", "[" * 100_000, "1", "null", '{"format_version": 9}'])

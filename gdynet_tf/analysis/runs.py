@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdynet_tf.analysis.chi import Chi
-from gdynet_tf.errors import InputError
-from gdynet_tf.files import read_json
+from gdynet_tf.errors import InputError, shown
+from gdynet_tf.files import digest, read_json
 from gdynet_tf.findings import Finding
 from gdynet_tf.manifest import check_manifest
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from gdynet_tf.graphs.dataset import GraphDataset
 
-__all__ = ["Run", "chi_of_blocks", "load_chi", "load_run", "segment_blocks"]
+__all__ = ["Run", "check_data", "chi_of_blocks", "load_chi", "load_explanation", "load_run", "segment_blocks"]
 
 _SPLITS = ("all", "train", "validation", "test")
 
@@ -208,7 +208,7 @@ def load_run(path: str | Path) -> Run:
     Raises
     ------
     InputError
-        If it is missing, unfinished or damaged.
+        If it is missing, unfinished or damaged, or its graphs, where they are at hand, say something else.
     """
     from gdynet_tf.schema import Config, Scores, check_schema
 
@@ -220,10 +220,76 @@ def load_run(path: str | Path) -> Run:
             raise InputError(f"{path}: not a run directory ({hint}{unfinished})")
     config, scores = read_json(path / "config.json"), read_json(path / "scores.json")
     known = check_schema(config, Config, path / "config.json")
+    meta = _meta_at_hand(known.graphs.path, known.graphs.sha256)
+    if meta is not None:
+        check_data(config["data"], meta, path / "config.json")
     check_manifest(path, expected=known.versions.get("gdynet_tf", "0.2")[:3] not in ("0.1", "0.2"))
     config |= {"data": known.data.model_dump(), "versions": known.versions}  # with what older versions did not tell
     scores = check_schema(scores, Scores, path / "scores.json").model_dump()
     return Run(path=path, config=config, scores=scores)
+
+
+def _meta_at_hand(folder: str | None, sha256: str) -> dict[str, Any] | None:
+    """``meta.json`` of the graphs that a run tells of, if it is still there and the same."""
+    file = None if folder is None else Path(folder) / "meta.json"
+    try:
+        return read_json(file) if file is not None and file.is_file() and digest(file) == sha256 else None
+    except (OSError, InputError):
+        return None
+
+
+def check_data(data: Mapping[str, Any], meta: Mapping[str, Any], file: str | Path) -> None:
+    """Make sure that what a run tells of its data is what the graphs tell.
+
+    Parameters
+    ----------
+    data : mapping
+        Of ``config.json``; what it does not tell, as older versions did not, is not compared.
+    meta : mapping
+        Of the graphs.
+    file : path-like
+        For the message.
+
+    Raises
+    ------
+    InputError
+        Names the key and both values.
+    """
+    told = {name: data.get(name) for name in ("frame_interval", "time_unit", "n_atoms", "n_neighbors")}
+    found = {name: meta[name] for name in told}
+    for key in ("name", "segments"):
+        told[f"trajectories: {key}"] = [entry[key] for entry in data["trajectories"]]
+        found[f"trajectories: {key}"] = [entry[key] for entry in meta["trajectories"]]
+    for name, value in told.items():
+        if value is not None and value != found[name]:
+            raise InputError(f"{file}: altered, data.{name}: {shown(value)} where its graphs say {shown(found[name])}")
+
+
+def load_explanation(folder: Path) -> dict[str, Any] | None:
+    """Content of ``explanation.json`` of a run, as `gdynet_tf.networks.explanation.Explanation` describes it.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    dict or None
+        None where there is none: a VAMPnet, an older training, a model applied to other data.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged.
+    """
+    from gdynet_tf.schema import ExplanationContent, check_schema
+
+    file = folder / "explanation.json"
+    if not file.is_file():
+        return None
+    content = read_json(file)
+    check_schema(content, ExplanationContent, file)
+    return content
 
 
 def load_chi(run: str | Path | Run, split: str = "all") -> Chi:

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -151,10 +152,11 @@ def _run(args: argparse.Namespace) -> None:
         progress=not args.quiet,
     )
     if shard:
-        merging = f"python preprocess/build_graphs.py --merge --out {args.out}"
+        merging = f"python preprocess/build_graphs.py --merge --out {shlex.quote(args.out)}"
         logger.info(f"written: {out}; when all {shard[1]} are there: {merging}")
     else:
-        logger.info(f"written: {args.out}; next: python train.py --graphs {args.out} --n-states 2 --tau FRAMES")
+        following = f"python train.py --graphs {shlex.quote(args.out)} --n-states 2 --tau FRAMES"
+        logger.info(f"written: {args.out}; next: {following}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,7 +5,6 @@ stderr; ``--quiet`` leaves these two, ``--log FILE`` keeps everything with the t
 """
 
 import argparse
-import io
 import logging
 import os
 import shlex
@@ -14,35 +13,18 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from typing import NoReturn
 
 from tqdm import tqdm
 
 from gdynet_tf._version import __version__
+from gdynet_tf.commands.streams import Console, LogFile, check_log, discard, named, open_streams
 from gdynet_tf.errors import InputError, TrainingError, as_options
 from gdynet_tf.findings import Finding
 
 __all__ = ["run_command", "tell"]
 
 logger = logging.getLogger(__name__)
-
-
-class _Console(logging.Handler):
-    """Lines above the bars of tqdm: warnings and errors on stderr, the rest on stdout."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        stream = sys.stdout if record.levelno < logging.WARNING else sys.stderr
-        prefix = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
-        tqdm.write(prefix + record.getMessage(), file=stream)
-        stream.flush()
-
-
-class _LogFile(logging.FileHandler):
-    def handleError(self, record: logging.LogRecord) -> None:
-        """A full disk is told once, in one line, not in a traceback for each message."""
-        logging.getLogger("gdynet_tf").removeHandler(self)
-        with suppress(OSError):  # for what is not written yet
-            self.close()
-        raise
 
 
 class _Terminated(BaseException):
@@ -83,7 +65,7 @@ def _console() -> Iterator[logging.Logger]:
     before = library.level, library.propagate, list(library.handlers)
     library.setLevel(logging.DEBUG)
     library.propagate = False  # what others hang on the root logger would say it twice
-    console = _Console(logging.INFO)
+    console = Console(logging.INFO)
     library.addHandler(console)
     try:
         yield library
@@ -97,15 +79,11 @@ def _console() -> Iterator[logging.Logger]:
 def _set_up(library: logging.Logger, args: argparse.Namespace) -> None:
     if args.quiet:
         for handler in library.handlers:
-            if isinstance(handler, _Console):
+            if isinstance(handler, Console):
                 handler.setLevel(logging.WARNING)
     if args.log is not None:
-        try:
-            file = _LogFile(args.log, encoding="utf-8", errors="backslashreplace")
-        except OSError as error:
-            raise InputError(f"`log={args.log}`: cannot be written: {error.strerror}") from None
-        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
-        library.addHandler(file)
+        check_log(args.log)
+        library.addHandler(LogFile(args.log))
 
 
 def run_command(
@@ -137,48 +115,66 @@ def run_command(
         Exit code: the command's or 0; 2 for bad input, or output that cannot be written; 1 for a training that failed;
         130 when interrupted, 141 when nobody reads stdout any more, 143 when terminated (SIGTERM).
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # names of files hold characters that not every terminal has
-            with suppress(OSError):  # of what was to be written before
-                stream.reconfigure(errors="backslashreplace")
+    open_streams(own=argv is None)
+    parser.error = _refuse  # type: ignore[method-assign]  # in one line, as all else
     parser.add_argument("--quiet", action="store_true", help="no messages but warnings and errors, no bars")
     parser.add_argument("--log", metavar="FILE", help="add all messages, with the time, to a file")
     with _console() as library:
         try:
             with _own_process(argv):
-                args = parse(parser, argv)
+                try:
+                    args = parse(parser, argv)
+                except SystemExit:
+                    with named("stdout"):
+                        sys.stdout.flush()  # of --help
+                    raise
                 _set_up(library, args)
                 words = sys.argv[1:] if argv is None else argv
                 logger.debug(f"gdynet_tf {__version__}: {parser.prog} {shlex.join(words)}")
                 return command(args) or 0
         except (InputError, TrainingError) as error:
-            logger.error(as_options(" ".join(str(error).split()), options))
+            _say(as_options(" ".join(str(error).split()), options))
             return 2 if isinstance(error, InputError) else 1
         except BrokenPipeError:
-            _discard_stdout()
+            discard(sys.stdout)
             return 141
         except OSError as error:
-            _discard_stdout()
-            where = error.filename or "a file cannot be written or read"
-            logger.error(f"{where}: {error.strerror or error}")
+            discard(sys.stdout)
+            _say(f"{_place(error)}: {error.strerror or error}")
             return 2
         except KeyboardInterrupt:
-            logger.error("interrupted")
+            _say("interrupted")
             return 130
         except _Terminated:
-            logger.error("terminated")
+            _say("terminated")
             return 143
         except Exception:
-            logger.debug("ended by a fault of the program", exc_info=True)
+            with suppress(OSError):
+                logger.debug("ended by a fault of the program", exc_info=True)
             raise
+        finally:
+            discard(sys.stderr)  # what others have written there, and could not be
 
 
-def _discard_stdout() -> None:
-    """Let what cannot be written to stdout go nowhere, so that Python does not complain of it at the end."""
+def _refuse(message: str) -> NoReturn:
+    raise InputError(f"{message} (--help tells the options)")
+
+
+def _say(message: str) -> None:
+    """The last word, on stderr; a log that cannot be written changes nothing any more."""
+    with suppress(OSError):
+        logger.error(message)
+
+
+def _place(error: OSError) -> str:
+    """What could not be written or read."""
+    if error.filename:
+        return str(error.filename)
     try:
-        sys.stdout.flush()
+        os.getcwd()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return "the working directory"
+    return "a file cannot be written or read"
 
 
 def tell(finding: Finding, where: str = "") -> None:

@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import secrets
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Find the smallest number of states and the shortest lag time that fulfil the Chapman-Kolmogorov "
         "equation on data that were not trained on; none where the data could not have shown a failure.",
     )
-    parser.add_argument("--graphs", default="graphs", help="graph directory (default: %(default)s)")
+    parser.add_argument("--graphs", help="graph directory (default: graphs)")
     parser.add_argument("--n-states", type=int, nargs="+", metavar="N", help="(default: 2 3 4)")
     parser.add_argument("--tau", type=int, metavar="T", help="lag time of the trainings in frames")
     parser.add_argument("--lags", type=int, nargs="+", metavar="T", help="lag times to test (default: around --tau)")
@@ -68,7 +69,9 @@ def _take_up(args: argparse.Namespace) -> None:
     config = check_schema(read_json(out / "config.json"), SelectionConfig, out / "config.json")
     for name in (*_DEFAULTS, "tau", "lags", "seed"):
         setattr(args, name, getattr(config, name))
-    args.graphs = config.graphs.path
+    if args.graphs and Path(args.graphs).resolve() != Path(config.graphs.path or "").resolve():
+        raise InputError(f"--graphs {args.graphs}: {out} was begun with {config.graphs.path}")
+    args.graphs = config.graphs.path or ""
     if open_graphs(args.graphs).sha256 != config.graphs.sha256:
         raise InputError(f"{args.graphs}: is not the graph directory that {out} was begun with")
 
@@ -76,7 +79,7 @@ def _take_up(args: argparse.Namespace) -> None:
 def _check(args: argparse.Namespace) -> None:
     if args.tau is None:
         raise InputError("`tau` is needed")
-    for name, default in _DEFAULTS.items():
+    for name, default in {**_DEFAULTS, "graphs": "graphs"}.items():
         if getattr(args, name) is None:
             setattr(args, name, default)
     if min(args.n_states) < 2 or len(set(args.n_states)) < len(args.n_states):
@@ -161,11 +164,13 @@ def _print_result(selection: Selection, graphs: GraphDataset) -> None:
     lags = [c.lag * selection.frame_interval for c in selection.candidates]
     factor, unit = readable_unit(lags, selection.time_unit)
     stretch, of_times = readable_unit([t for c in selection.candidates for t in c.timescales], selection.time_unit)
-    logger.info("\nstates  VAMP-2 of the folds (mean ± standard error)")
+    logger.info("")
+    logger.info("states  VAMP-2 of the folds (mean ± standard error)")
     for n, scores in selection.scores.items():
         error = np.std(scores, ddof=1) / np.sqrt(len(scores))
         logger.info(f"{n:6d}  {np.mean(scores):.4f} ± {error:.4f}  ({', '.join(f'{s:.4f}' for s in scores)})")
-    logger.info(f"\nstates  lag ({unit})  verdict          deviation  noticeable  transitions  timescales ({of_times})")
+    logger.info("")
+    logger.info(f"states  lag ({unit})  verdict          deviation  noticeable  transitions  timescales ({of_times})")
     for c, lag in zip(selection.candidates, lags, strict=True):
         times = " ".join(f"{t * stretch:.4g}" if np.isfinite(t) else "-" for t in c.timescales)
         logger.info(
@@ -179,7 +184,8 @@ def _print_result(selection: Selection, graphs: GraphDataset) -> None:
         logger.info(selection.finding)
     else:
         logger.info(f"recommended: {selection.finding}")
-        logger.info(f"next: python train.py --graphs {graphs.path} --n-states {chosen.n_states} --tau {chosen.lag}")
+        where = shlex.quote(str(graphs.path))
+        logger.info(f"next: python train.py --graphs {where} --n-states {chosen.n_states} --tau {chosen.lag}")
 
 
 def _write_config(out: Path, args: argparse.Namespace, lags: Sequence[int], seed: int, graphs: GraphDataset) -> None:

@@ -2,13 +2,14 @@
 
 import argparse
 import logging
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gdynet_tf.commands.console import run_command
-from gdynet_tf.commands.settings import RecordedSplit, parse_with_settings
+from gdynet_tf.commands.settings import RecordedSplit, check_given, parse_with_settings
 from gdynet_tf.errors import InputError
 from gdynet_tf.files import discard, output_path
 from gdynet_tf.graphs.dataset import GraphDataset
@@ -159,12 +160,7 @@ def _start(args: argparse.Namespace, distribution: "Distribution | None") -> Non
     if distribution is not None:
         distribution.check(settings.variant)
     graphs = open_inputs(args.graphs, args.model)
-    if args.val or args.test:
-        split = split_by_name(graphs.names, graphs.segments, args.tau, args.val or [], args.test or [])
-    elif isinstance(args.split, RecordedSplit):
-        split = args.split.split(graphs, args.tau)
-    else:
-        split = split_by_time(graphs.segments, args.tau, tuple(args.split))
+    split = _split(args, graphs, args.tau)
     if args.seed is None:
         args.seed = draw_seed()
     kind = "" if args.model == "gdynet" else f"_{args.model}"
@@ -173,6 +169,14 @@ def _start(args: argparse.Namespace, distribution: "Distribution | None") -> Non
     check_outside(run)
     with locked(run):
         _train(args, settings, graphs, split, run, distribution)
+
+
+def _split(args: argparse.Namespace, graphs: GraphDataset, tau: int) -> Split:
+    if args.val or args.test:
+        return split_by_name(graphs.names, graphs.segments, tau, args.val or [], args.test or [])
+    if isinstance(args.split, RecordedSplit):
+        return args.split.split(graphs, tau)
+    return split_by_time(graphs.segments, tau, tuple(args.split))
 
 
 def _train(
@@ -223,10 +227,11 @@ def _continue(args: argparse.Namespace, run: Path, distribution: "Distribution |
     from gdynet_tf.learning.runs import train_run
 
     config, graphs = resume_config(run)
-    for option in ("n_states", "tau", "seed"):
-        value = getattr(args, option)
-        if value is not None and value != config[option]:
-            raise InputError(f"--{option.replace('_', '-')} {value}: {run} was begun with {config[option]}")
+    check_given(args, config, run)
+    for option in ("split", "val", "test"):
+        if option in args.given and _split(args, graphs, config["tau"]).to_dict() != config["split"]:
+            words = " ".join(map(str, getattr(args, option)))
+            raise InputError(f"--{option} {words}: {run} divides the data otherwise")
     if (run / MANIFEST).is_file():  # the last file that is written
         raise InputError(f"{run}: is finished, there is nothing to resume")
     logger.info(f"run: {run}, resumed, seed {config['seed']}")
@@ -259,7 +264,7 @@ def _tell(scores: Mapping[str, Any], run: Path) -> None:
         logger.info(
             f"restarts: not found again: state {', '.join(lost)}" if lost else "restarts: all states were found again"
         )
-    logger.info(f"written: {run}; next: python analysis/report.py {run}")
+    logger.info(f"written: {run}; next: python analysis/report.py {shlex.quote(str(run))}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -268,7 +268,9 @@ def _check(
     first = trajectories[0]
     for trajectory in trajectories:
         if not is_single_component(trajectory.name):
-            raise InputError(f"`name={trajectory.name!r}`: names a folder, and must be no path")
+            raise InputError(
+                f"{trajectory.name!r}: the name of a trajectory must be that of a folder, no path, in one line"
+            )
     if not 1e-12 <= (first.frame_interval or 1.0) <= 1e12:
         raise InputError(
             f"`frame_interval={first.frame_interval:g}`: must be from 1e-12 to 1e12; another `time_unit` makes it so"

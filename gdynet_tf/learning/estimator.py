@@ -15,7 +15,7 @@ from gdynet_tf.analysis.runs import chi_of_blocks, segment_blocks
 from gdynet_tf.errors import InputError
 from gdynet_tf.graphs.dataset import GraphDataset, as_inputs
 from gdynet_tf.learning.settings import TrainingSettings, new_config
-from gdynet_tf.learning.splits import Split, split_by_time
+from gdynet_tf.learning.splits import Split, check_split, split_by_time
 from gdynet_tf.networks.backend import load_backend
 
 if TYPE_CHECKING:
@@ -136,6 +136,7 @@ class GDyNetEstimator(BaseEstimator):
         inputs = _inputs(graphs, self.model)
         if isinstance(self.split, Split):
             split = self.split
+            check_split(split, graphs.segments, self.tau)
         else:
             split = split_by_time(graphs.segments, self.tau, tuple(self.split))
         load_backend()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -20,7 +19,7 @@ from gdynet_tf.analysis import (
     populations,
     restart_agreement,
 )
-from gdynet_tf.analysis.runs import Run, chi_of_blocks, load_run, segment_blocks
+from gdynet_tf.analysis.runs import Run, chi_of_blocks, load_explanation, load_run, segment_blocks
 from gdynet_tf.errors import InputError
 from gdynet_tf.files import output_path, whole_folder, write_json
 from gdynet_tf.graphs.dataset import GraphDataset
@@ -176,7 +175,6 @@ def load_trained_run(path: str | Path) -> TrainedRun:
     path, run = Path(path), load_run(path)
     if not (path / "history.csv").is_file():
         raise InputError(f"{path}: no history.csv in it: a network was applied here, not trained")
-    explanation = path / "explanation.json"
     return TrainedRun(
         path=path,
         config=run.config,
@@ -184,7 +182,7 @@ def load_trained_run(path: str | Path) -> TrainedRun:
         model=load_model(path),
         epochs=read_history(path / "history.csv"),
         chi=run.chi_arrays(),
-        explanation=json.loads(explanation.read_text(encoding="utf-8")) if explanation.is_file() else None,
+        explanation=load_explanation(path),
     )
 
 

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from gdynet_tf._version import __version__
+from gdynet_tf.analysis.runs import check_data
 from gdynet_tf.errors import InputError
 from gdynet_tf.files import read_json
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.graphs.store import open_inputs
 from gdynet_tf.learning.pairs import lagged_pairs
-from gdynet_tf.learning.splits import Split
+from gdynet_tf.learning.splits import Split, check_split
 from gdynet_tf.manifest import check_own
 
 __all__ = [
@@ -227,7 +228,7 @@ def graphs_reference(graphs: GraphDataset) -> dict[str, str | None]:
 
 
 def resume_config(run: str | Path) -> tuple[dict[str, Any], GraphDataset]:
-    """Configuration of an interrupted run, after a check that its graphs are still the same.
+    """Configuration of an interrupted run, after a check that its graphs are still the same, and as it says.
 
     Parameters
     ----------
@@ -254,6 +255,8 @@ def resume_config(run: str | Path) -> tuple[dict[str, Any], GraphDataset]:
     graphs = open_inputs(config["graphs"]["path"], config.get("model", "gdynet"))
     if graphs.sha256 != config["graphs"]["sha256"]:
         raise InputError(f"{graphs.path}: is not the graph directory that {run} was begun with")
+    check_data(config["data"], graphs.meta, file)
+    check_split(Split.from_dict(config["split"]), graphs.segments, config["tau"], f"{file}: split")
     return config, graphs
 
 

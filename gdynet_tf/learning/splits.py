@@ -10,7 +10,7 @@ import numpy as np
 from gdynet_tf.analysis.runs import segment_blocks
 from gdynet_tf.errors import InputError
 
-__all__ = ["Split", "split_by_name", "split_by_time", "time_folds"]
+__all__ = ["Split", "check_split", "split_by_name", "split_by_time", "time_folds"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,36 @@ class Split:
     @classmethod
     def from_dict(cls, content: Mapping[str, Sequence[Sequence[int]]]) -> Split:
         """Inverse of `to_dict`."""
-        return cls(**{name: tuple(tuple(block) for block in blocks) for name, blocks in content.items()})
+        return cls(*(tuple(map(tuple, content[name])) for name in ("train", "validation", "test")))
+
+
+def check_split(split: Split, segments: Sequence[Sequence[int]], tau: int, where: str = "`split`") -> None:
+    """Make sure that a division that was not made here can be trained with.
+
+    Parameters
+    ----------
+    split : Split
+    segments : list of list of int
+        Frames of each segment of each trajectory.
+    tau : int
+        Lag time in frames.
+    where : str
+        What it is called in the message.
+
+    Raises
+    ------
+    InputError
+        If a block is not in the data or shares frames with another, or a part holds no pair.
+    """
+    from gdynet_tf.schema import check_blocks
+
+    try:
+        check_blocks(vars(split), segments)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{where}: {error}") from None
+    for part, blocks in vars(split).items():
+        if not any(stop - start > tau for _, start, stop in blocks):
+            raise InputError(f"{where}: no block for {part} is longer than `tau={tau}`, so that no pair is left")
 
 
 def split_by_time(

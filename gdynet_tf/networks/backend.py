@@ -2,9 +2,11 @@
 
 import os
 
-from gdynet_tf.errors import InputError
+from gdynet_tf.errors import InputError, shown
 
 __all__ = ["load_backend"]
+
+_TRAINING = ("tensorflow", "jax", "torch")  # of those that Keras knows, the ones that differentiate
 
 
 def load_backend() -> None:
@@ -15,8 +17,11 @@ def load_backend() -> None:
     Raises
     ------
     InputError
-        If that library is not installed.
+        If that library is not installed, or cannot train.
     """
+    name = os.environ.get("KERAS_BACKEND") or _TRAINING[0]
+    if name not in _TRAINING:
+        raise InputError(f"KERAS_BACKEND={shown(name)}: must be {', '.join(_TRAINING[:-1])} or {_TRAINING[-1]}")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     stderr = os.dup(2)
     with open(os.devnull, "w", encoding="utf-8") as nowhere:

@@ -1,45 +1,14 @@
-"""What tells the states apart, as the run has it in ``explanation.json``, and the sentences about it."""
+"""The sentences about what tells the states apart."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import gdynet_tf.analysis as ga
-from gdynet_tf.errors import InputError
-from gdynet_tf.files import read_json
+from gdynet_tf.analysis.runs import load_explanation
 from gdynet_tf.findings import Finding
 
-__all__ = ["explanation_findings", "load_explanation"]
-
-_TABLES = ("attention", "gradients", "sensitivities")
-
-
-def load_explanation(run: ga.Run) -> dict[str, Any] | None:
-    """Content of ``explanation.json``, as `gdynet_tf.networks.explanation.Explanation` describes it.
-
-    Parameters
-    ----------
-    run : Run
-
-    Returns
-    -------
-    dict or None
-        None where the run has none: a VAMPnet, an older training, a model applied to other data.
-
-    Raises
-    ------
-    InputError
-        If the file is damaged.
-    """
-    file = run.path / "explanation.json"
-    if not file.is_file():
-        return None
-    try:
-        content = read_json(file)
-        _ = [content[name] for name in (*_TABLES, "told_by", "n_samples", "own_share")]
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{file}: cannot be read: {error!r}") from None
-    return content
+__all__ = ["explanation_findings"]
 
 
 def explanation_findings(run: ga.Run) -> list[Finding]:
@@ -54,7 +23,7 @@ def explanation_findings(run: ga.Run) -> list[Finding]:
     list of Finding
         Kind "told by distances", severity "note".
     """
-    content = load_explanation(run)
+    content = load_explanation(run.path)
     if content is None:
         return []
     told = list(enumerate(content["told_by"]))

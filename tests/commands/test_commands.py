@@ -71,6 +71,24 @@ def test_build(here, capsys):
     assert graphs.meta["trajectories"][0]["sources"][0]["path"] == "md.xyz"
 
 
+def test_what_comes_next_can_be_pasted(here, capsys):
+    """Whatever is in a name: a shell makes one word of it."""
+    words = ["md.xyz", "--targets", "Li", "--n-neighbors", "4", "--n-workers", "1"]
+    assert build_graphs.main([*words, "--out", "o $(touch pwn) \x1b[31m"]) == 0
+    said = capsys.readouterr().out
+    assert r"next: python train.py --graphs 'o $(touch pwn) \x1b[31m' --n-states 2" in said
+    assert "\x1b" not in said
+
+
+def test_build_of_a_name_in_two_lines(here, capsys):
+    shutil.copy("md.xyz", "new\nline.xyz")
+    words = ["new\nline.xyz", "--targets", "Li", "--n-neighbors", "4", "--n-workers", "1"]
+    assert build_graphs.main(words) == 2
+    said = capsys.readouterr()
+    assert r"error: 'new\nline': the name of a trajectory must be that of a folder, no path, in one line" in said.err
+    assert said.err.count("\n") == 1
+
+
 def test_build_several_files(here, capsys):
     shutil.copy("md.xyz", "md2.xyz")
     words = "md.xyz md2.xyz --targets Li --n-neighbors 4 --edges distance --n-workers 1"

@@ -70,7 +70,7 @@ def test_log_that_cannot_be_written(tmp_path, capsys):
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
 def test_log_on_a_full_disk(capsys):
     assert run(talk, "--log", "/dev/full") == 2
-    assert capsys.readouterr().err == "error: a file cannot be written or read: No space left on device\n"
+    assert capsys.readouterr().err == "error: /dev/full: No space left on device\n"
 
 
 def test_names_that_are_no_text(tmp_path):
@@ -134,7 +134,7 @@ sys.exit(run_command(command, argparse.ArgumentParser(), []))
 
 @pytest.mark.parametrize(
     ("reader", "code", "said"),
-    [("true", 141, ""), ("full", 2, "error: a file cannot be written or read: No space left on device\n")],
+    [("true", 141, ""), ("full", 2, "error: stdout: No space left on device\n")],
 )
 def test_nowhere_to_write(reader, code, said):
     """`... | head` ends without a word, a full disk behind `>` with one line."""

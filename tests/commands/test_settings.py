@@ -11,9 +11,19 @@ import pytest
 from gdynet_tf.commands import build_graphs, train
 from gdynet_tf.commands.settings import RecordedSplit, parse_with_settings, read_settings
 from gdynet_tf.errors import InputError
+from gdynet_tf.graphs.store import open_graphs
 
 SPLIT = {"train": [[0, 0, 40]], "validation": [[0, 42, 50]], "test": [[0, 52, 60]]}
-RUN = {"graphs": {"path": "graphs", "sha256": "0"}, "split": SPLIT, "tau": 2, "precision": "float32", "versions": {}}
+DATA = {"frame_interval": 1.0, "time_unit": "ps", "trajectories": [{"name": "md", "segments": [60]}]}
+RUN = {
+    "graphs": {"path": "graphs", "sha256": "0"},
+    "data": DATA,
+    "split": SPLIT,
+    "n_states": 2,
+    "tau": 2,
+    "precision": "float32",
+    "versions": {},
+}
 
 
 @pytest.fixture
@@ -56,12 +66,15 @@ def test_command_line_before_file_before_default(parser, write):
         "val": None,
         "test": None,
         "overwrite": True,
+        "given": ("config", "tau", "overwrite"),
     }
 
 
 def test_without_a_file_nothing_changes(parser):
     words = ["--n-states", "3", "--val", "a", "b"]
-    assert vars(parse_with_settings(parser, words)) == vars(parser.parse_args(words))
+    args = vars(parse_with_settings(parser, words))
+    assert args.pop("given") == ("n_states", "val")
+    assert args == vars(parser.parse_args(words))
 
 
 def test_a_default_on_the_command_line_still_goes_first(parser, write):
@@ -104,12 +117,45 @@ def test_one_way_of_splitting_replaces_the_other(parser, write):
         ("tau: [1", "cannot be read: "),
         ("[" * 20_000, "cannot be read: too deeply nested"),
         ('graphs: "a\\0b"', r"graphs: 'a\\x00b' holds what is no character"),
+        ("tau: 2\ntau: 3", r"cannot be read: tau is there twice\s+in .*, line 2, column 1"),
+        ("n-states: 2\nn_states: 3", "n_states: is there twice"),
+        ("n-states: null\nn_states: 3", "n_states: is there twice"),
+        ("model: {a: 1, a: 2}", "cannot be read: a is there twice"),
+        ("learning_rate: 1" + 400 * "0", "learning_rate: an integer of 1329 bits is too large"),
+        ("tau: 0x" + 5000 * "f", "tau: an integer of 20000 bits is too large"),
+        ("tau: !!int ''", r"cannot be read: '' is no int\s+in .*, line 1, column 6"),
+        ("tau: !!bool zzz", "cannot be read: 'zzz' is no bool"),
+        ("tau: !!timestamp zzz", "cannot be read: 'zzz' is no timestamp"),
+        ("tau: !!float [1]", "cannot be read: "),
+        ("tau: !!python/object:os.system x", "cannot be read: could not determine a constructor for the tag"),
+        ("? [a]\n: 1", "cannot be read: "),
+        ("3: 1", "3: no such setting"),
+        ("x" * 1000 + ": 1", "x{77}\\.\\.\\.: no such setting"),
+        ("tau: " + "x" * 1000, "tau: 'x+\\.\\.\\.x+' is not an integer"),
+        ("tau: &a [*a]", r"tau: \[\[\[\.\.\.\]\]\] is not an integer"),
     ],
 )
 def test_bad_settings(parser, write, content, message):
     file = write(content)
     with pytest.raises(InputError, match=f"^{file}: {message}"):
         read_settings(file, parser)
+
+
+def test_an_alias_bomb(parser, write):
+    """Ten lists of ten of the list before, which nobody could ever write down."""
+    lists = "".join(f", &a{i} [{', '.join(10 * [f'*a{i - 1}'])}]" for i in range(1, 10))
+    for content in (f"tau: [&a0 [x, x]{lists}]", f"val: [&a0 [x, x]{lists}]", f"a: [&a0 [x, x]{lists}]"):
+        with pytest.raises(InputError) as caught:
+            read_settings(write(content), parser)
+        assert len(str(caught.value)) < 400
+
+
+def test_keys_that_are_there_twice_in_json(parser, write):
+    file = write('{"tau": 2, "tau": 3}', "settings.json")
+    with pytest.raises(InputError, match=r"settings.json: cannot be read: tau is there twice$"):
+        read_settings(file, parser)
+    with pytest.raises(InputError, match=r"settings.json: cannot be read: Exceeds the limit"):
+        read_settings(write('{"tau": 1' + 5000 * "0" + "}", "settings.json"), parser)
 
 
 def test_bad_files(parser, write, tmp_path):
@@ -120,14 +166,24 @@ def test_bad_files(parser, write, tmp_path):
         read_settings(tmp_path / "none.yaml", parser)
     with pytest.raises(InputError, match=r"settings.json: cannot be read: Expecting"):
         read_settings(write("tau: 3", "settings.json"), parser)
-    with pytest.raises(InputError, match=r"config.json: altered, KeyError\('precision'\)"):
-        read_settings(write({k: v for k, v in RUN.items() if k != "precision"}, "config.json"), parser)
+    for path, value, message in [
+        ("tau", "x", "tau: Input should be a valid integer"),
+        ("precision", "float13", "precision: Input should be 'float32' or 'mixed_float16'"),
+        ("graphs", 5, "graphs: "),
+        ("split", {"training": []}, "split.train: Field required"),
+        ("split", {**SPLIT, "test": None}, "split.test: Input should be a valid list"),
+        ("split", {**SPLIT, "test": [[-1, 52, 60]]}, "split.test.0.0: "),
+        ("split", {**SPLIT, "test": [[0, 52, 600]]}, r"split.test: block \[0, 52, 600\] is not in the data"),
+        ("split", {**SPLIT, "test": SPLIT["train"]}, r"split.test: block \[0, 0, 40\] shares frames with block"),
+    ]:
+        with pytest.raises(InputError, match=f"config.json: altered, {message}"):
+            read_settings(write({**RUN, path: value}, "config.json"), parser)
 
 
 def test_settings_of_a_run(parser, write):
     settings = read_settings(write(RUN, "config.json"), parser)
-    assert settings.pop("split").blocks == SPLIT
-    assert settings == {"graphs": "graphs", "tau": 2, "precision": "float32"}
+    assert settings.pop("split").config["split"] == SPLIT
+    assert settings == {"graphs": "graphs", "n_states": 2, "tau": 2, "precision": "float32"}
 
 
 @pytest.fixture(scope="module")
@@ -185,10 +241,49 @@ def test_a_run_given_back_with_other_data(folder, capsys, words, message):
     assert message in error
 
 
-def test_a_recorded_split_that_was_altered(folder):
-    from gdynet_tf.graphs.store import open_graphs
-
+@pytest.mark.parametrize(
+    ("part", "value", "message"),
+    [
+        ("split", {"test": [[0, 52, 54]]}, r"split: no block for test is longer than `tau=2`, so that no pair is left"),
+        ("split", {"train": []}, r"split: no block for train is longer than `tau=2`"),
+        ("data", {"frame_interval": 0.5}, r"altered, data\.frame_interval: 0\.5 where its graphs say 1\.0"),
+        ("data", {"time_unit": "fs"}, r"altered, data\.time_unit: 'fs' where its graphs say 'frames'"),
+    ],
+)
+def test_a_recorded_split_that_was_altered(folder, part, value, message):
+    """What only the graphs, or a training, can tell; the rest is refused when the file is read."""
     graphs = open_graphs(folder / "graphs")
-    sha256 = read_json(folder / "first" / "config.json")["graphs"]["sha256"]
-    with pytest.raises(InputError, match=r"^config.json: split: altered, .*unexpected keyword argument 'training'"):
-        RecordedSplit(file="config.json", blocks={"training": []}, tau=2, graphs_sha256=sha256).split(graphs, 2)
+    config = read_json(folder / "first" / "config.json")
+    config = {**config, part: {**config[part], **value}}
+    with pytest.raises(InputError, match=rf"^config\.json: {message}"):
+        RecordedSplit(file="config.json", config=config).split(graphs, 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--n-states 3", "--n-states 3: RUN was begun with 2"),
+        ("--epochs 2", "--epochs 2: RUN was begun with 1"),
+        ("--n-conv 2", "--n-conv 2: RUN was begun with 1"),
+        ("--learning-rate 0.1", "--learning-rate 0.1: RUN was begun with 0.003"),
+        ("--n-restarts 3", "--n-restarts 3: RUN was begun with 1"),
+        ("--variant gdynet2019", "--variant gdynet2019: RUN was begun with paper"),
+        ("--model vampnet", "--model vampnet: RUN was begun with gdynet"),
+        ("--batch-size 7", "--batch-size 7: RUN was begun with 34"),
+        ("--graphs /nonexistent", "--graphs /nonexistent: RUN was begun with "),
+        ("--start-from RUN", "--start-from RUN: RUN was begun with None"),
+        ("--split 0.7 0.15 0.15", "--split 0.7 0.15 0.15: RUN divides the data otherwise"),
+        ("--val md --test md", "md is named in both"),
+        (
+            "--n-states 2 --tau 2 --epochs 1 --graphs GRAPHS --split 0.6 0.2 0.2 --seed 3 --tensorboard",
+            "RUN: is finished, there is nothing to resume",
+        ),
+    ],
+)
+def test_resumed_with_other_settings(folder, capsys, words, message):
+    words, message = (text.replace("RUN", f"{folder}/first") for text in (words, message))
+    words = words.replace("GRAPHS", f"{folder}/graphs")
+    assert train.main(f"--resume --run {folder}/first {words}".split()) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert message in error

@@ -164,6 +164,12 @@ def test_report_of_a_saved_run(graphs, tmp_path):
     assert (tmp_path / "run" / "report.html").stat().st_size > 10_000
 
 
+def test_a_split_that_does_not_fit(graphs):
+    split = Split(train=((0, 0, 1000),), validation=((0, 900, 1300),), test=((0, 1302, 3000),))
+    with pytest.raises(InputError, match=r"^`split`: train: block \[0, 0, 1000\] shares frames with block"):
+        gd.GDyNetEstimator(**SETTINGS, split=split).fit(graphs)
+
+
 def test_vampnet(tmp_path):
     graphs = gd.build_graphs(switching(600), "all", **OPTIONS)
     settings = {**SETTINGS, "model": "vampnet", "batch_size": None, "epochs": 1, "n_features": None}

@@ -9,7 +9,7 @@ from gdynet_tf.errors import InputError
 from gdynet_tf.graphs.build import build_graphs
 from gdynet_tf.graphs.store import open_graphs
 from gdynet_tf.learning.pairs import frame_batches, lagged_pairs, pair_batches
-from gdynet_tf.learning.splits import Split, split_by_name, split_by_time, time_folds
+from gdynet_tf.learning.splits import Split, check_split, split_by_name, split_by_time, time_folds
 from gdynet_tf.trajectory import Trajectory
 
 
@@ -31,6 +31,37 @@ def test_blocks_stay_apart(segments, tau):
         )
     assert spans["train"][1] + tau <= spans["validation"][0]
     assert spans["validation"][1] + tau <= spans["test"][0]
+
+
+@pytest.mark.parametrize(
+    ("test", "message"),
+    [
+        (((0, 760, 1000),), ""),
+        (((1, 0, 10),), "test: block [1, 0, 10] is not in the data"),
+        (((-1, 0, 10),), "test: block [-1, 0, 10] is not in the data"),
+        (((0, 760, 1001),), "test: block [0, 760, 1001] is not in the data"),
+        (((0, -240, 1000),), "test: block [0, -240, 1000] is not in the data"),
+        (((0, 1000, 760),), "test: block [0, 1000, 760] is not in the data"),
+        (((0, 760),), "test: block (0, 760) is not a trajectory, a start and a stop"),
+        (((0, 760.0, 1000.0),), "test: block (0, 760.0, 1000.0) is not a trajectory"),
+        ((("0", "a", "b"),), "test: block ('0', 'a', 'b') is not a trajectory"),
+        (((False, True, 1000),), "test: block (False, True, 1000) is not a trajectory"),
+        (((0, 700, 1000),), "validation: block [0, 510, 750] shares frames with block [0, 700, 1000] of test"),
+        (((0, 0, 500),), "test: block [0, 0, 500] shares frames with block [0, 0, 500] of train"),
+        (((0, 790, 820),), "test: block [0, 790, 820] is not within one segment of the data"),
+        (((0, 760, 770),), "no block for test is longer than `tau=10`, so that no pair is left"),
+        ((), "no block for test is longer than `tau=10`"),
+        (3, "'int' object is not iterable"),
+    ],
+)
+def test_a_division_of_somebody_else(test, message):
+    split = Split(((np.int64(0), 0, 500),), ((0, 510, 750),), test)
+    if not message:
+        check_split(split, [[1000]], 10)
+        return
+    with pytest.raises(InputError) as caught:
+        check_split(split, [[800, 200]] if "segment" in message else [[1000]], 10)
+    assert str(caught.value).startswith(f"`split`: {message}")
 
 
 def test_fractions():

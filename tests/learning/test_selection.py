@@ -263,7 +263,8 @@ def test_command_recommends_two_states(graphs, tmp_path, capsys):
         (out / name).unlink()
     shutil.rmtree(out / "trainings" / "n3_fold2_seed1")
     assert resume("--tau", "2") == (2, f"error: --tau: --resume goes on with the settings of {out}\n")
-    assert resume() == (0, "")
+    assert resume("--graphs", "other") == (2, f"error: --graphs other: {out} was begun with {graphs}\n")
+    assert resume("--graphs", str(graphs)) == (0, "")
     assert (out / "selection.csv").read_text() == table
     (out / "manifest.json").unlink()
     (out / "config.json").write_text(json.dumps(config | {"tau": 0}))

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from gdynet_tf import analysis as ga
+from gdynet_tf.analysis.runs import load_explanation
 from gdynet_tf.errors import InputError
-from gdynet_tf.report.explanation import explanation_findings, load_explanation
+from gdynet_tf.report.explanation import explanation_findings
 from gdynet_tf.report.figures import draw_figures
 from gdynet_tf.report.figures.explanation import EXPLANATION
 
@@ -102,14 +103,48 @@ def test_figures(tmp_path):
     assert "90 % of the derivatives" in drawn[1].caption
     assert drawn[2].table.read_text().splitlines()[0] == "convolution,state,center,neighbor,rank,attention"
     run_with(tmp_path, explanation(2, [None, None]))
-    assert "No few neighbours stand out" in EXPLANATION[0].caption(SimpleNamespace(run=run), load_explanation(run))
+    assert "No few neighbours stand out" in EXPLANATION[0].caption(SimpleNamespace(run=run), load_explanation(run.path))
 
 
 def test_runs_without_it_and_damaged_ones(tmp_path):
     run = ga.Run(tmp_path, {}, {})
     assert explanation_findings(run) == []
     assert list(draw_figures(EXPLANATION, SimpleNamespace(run=run), tmp_path)) == []
-    for content in ("{", "{}"):
-        (tmp_path / "explanation.json").write_text(content)
-        with pytest.raises(InputError, match=r"explanation\.json: cannot be read"):
-            explanation_findings(run)
+    (tmp_path / "explanation.json").write_text("{")
+    with pytest.raises(InputError, match=r"explanation\.json: cannot be read"):
+        explanation_findings(run)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("attention", None, "attention: "),
+        ("gradients", "x", "gradients: "),
+        ("sensitivities", {}, "sensitivities.state: Field required"),
+        ("sensitivities.state", [], "sensitivities.state: "),
+        ("attention.rank", [1], "attention: rank: is no column of "),
+        ("attention.odd", 3, "attention: odd: is no column of "),
+        ("gradients.n_pairs.0", "many", "gradients.n_pairs.0: "),
+        ("told_by", None, "told_by: "),
+        ("told_by.0", {}, "told_by.0.center: Field required"),
+        ("told_by.0.from", "near", "told_by.0.from: "),
+        ("n_samples", "400", "n_samples: "),
+        ("own_share", None, "own_share: "),
+    ],
+)
+def test_edited(tmp_path, path, value, message):
+    content = explanation(3, [dict(TOLD), None, None])
+    *parents, last = [int(key) if key.isdecimal() else key for key in path.split(".")]
+    place = content
+    for key in parents:
+        place = place[key]
+    place[last] = value
+    with pytest.raises(InputError) as caught:
+        explanation_findings(run_with(tmp_path, content))
+    assert str(caught.value).startswith(f"{tmp_path / 'explanation.json'}: altered, {message}")
+
+
+def test_what_is_no_number_is_still_shown(tmp_path):
+    content = explanation(3, [None, None, None])
+    content["sensitivities"]["sensitivity"][0] = float("nan")
+    assert explanation_findings(run_with(tmp_path, content)) == []

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from gdynet_tf.report.explanation import explanation_findings, load_explanation
+from gdynet_tf.analysis.runs import load_explanation
+from gdynet_tf.report.explanation import explanation_findings
 from gdynet_tf.report.figures.drawing import FigureSpec
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ EXPLANATION = (
         _SECTION,
         "distance_sensitivities",
         "Which neighbours tell the states",
-        result=lambda a: load_explanation(a.run),
+        result=lambda a: load_explanation(a.run.path),
         draw=lambda plots, a, r: plots.distance_sensitivities(_table("sensitivities")(a, r)),
         table=_table("sensitivities"),
         caption=lambda a, r: (
@@ -54,7 +55,7 @@ EXPLANATION = (
         _SECTION,
         "distance_gradients",
         "At which distances",
-        result=lambda a: load_explanation(a.run),
+        result=lambda a: load_explanation(a.run.path),
         draw=lambda plots, a, r: plots.distance_gradients(_table("gradients")(a, r)),
         table=_table("gradients"),
         caption=lambda a, r: (
@@ -68,7 +69,7 @@ EXPLANATION = (
         _SECTION,
         "attention",
         "Attention",
-        result=lambda a: load_explanation(a.run),
+        result=lambda a: load_explanation(a.run.path),
         draw=lambda plots, a, r: plots.attention(_table("attention")(a, r)),
         table=_table("attention"),
         caption=lambda a, r: (
