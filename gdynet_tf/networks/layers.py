@@ -167,14 +167,14 @@ class AttentionConv(keras.layers.Layer):
     def _call_with_table(
         self, nodes: Tensor, neighbors: Tensor, distances: Tensor, centers: Tensor | None, table: GaussianTable
     ) -> Tensor:
-        n = self.n_features
-        kernel = ops.convert_to_tensor(self.kernel)
-        other, rows = _one_table(ops.matmul(nodes, kernel[n : 2 * n]), neighbors)
-        own = ops.matmul(nodes, kernel[:n, :n]) + self.bias[:n]
+        n, kernel = self.n_features, ops.convert_to_tensor(self.kernel)
+        own = ops.matmul(nodes, kernel[:n, :n]) + self.bias[:n]  # (B, S, F)
+        table_of_nodes, rows = _one_table(nodes, neighbors)
+        other, score = (ops.matmul(table_of_nodes, kernel[n : 2 * n, columns]) for columns in (slice(n), slice(n, None)))
         if centers is not None:
             nodes, own = gather_nodes(nodes, centers), gather_nodes(own, centers)
         own = ops.broadcast_to(own, (*ops.shape(distances)[:2], n))
-        return nodes + attend(own, other, kernel[2 * n :], distances, rows, table)
+        return nodes + attend(own, other, score[:, 0], kernel[2 * n :], distances, rows, table)
 
     def attention(self, nodes: Tensor, neighbors: Tensor, edges: Tensor, centers: Tensor | None = None) -> Tensor:
         """The weights alpha of the neighbours, with the arguments of `call`; they add up to 1.
