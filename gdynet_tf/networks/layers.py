@@ -39,10 +39,11 @@ def _one_table(nodes: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
     One gather from it is several times faster than a batched one.
     """
     n_frames, n_rows, *tail = ops.shape(nodes)
+    index = ops.cast(index, "int32")
     if nodes.shape[0] == 1:
         return nodes[0], index
     offset = ops.arange(n_frames, dtype="int32") * n_rows
-    index = ops.cast(index, "int32") + ops.reshape(offset, (-1,) + (1,) * (len(index.shape) - 1))
+    index = index + ops.reshape(offset, (-1,) + (1,) * (len(index.shape) - 1))
     return ops.reshape(nodes, (-1, *tail)), index
 
 
@@ -170,7 +171,8 @@ class AttentionConv(keras.layers.Layer):
         n, kernel = self.n_features, ops.convert_to_tensor(self.kernel)
         own = ops.matmul(nodes, kernel[:n, :n]) + self.bias[:n]  # (B, S, F)
         table_of_nodes, rows = _one_table(nodes, neighbors)
-        other, score = (ops.matmul(table_of_nodes, kernel[n : 2 * n, columns]) for columns in (slice(n), slice(n, None)))
+        other = ops.matmul(table_of_nodes, kernel[n : 2 * n, :n])
+        score = ops.matmul(table_of_nodes, kernel[n : 2 * n, n:])
         if centers is not None:
             nodes, own = gather_nodes(nodes, centers), gather_nodes(own, centers)
         own = ops.broadcast_to(own, (*ops.shape(distances)[:2], n))
@@ -194,9 +196,14 @@ class AttentionConv(keras.layers.Layer):
         other = ops.matmul(nodes, self.kernel[n : 2 * n])  # (B, S, F+1)
         if centers is not None:
             nodes, own = gather_nodes(nodes, centers), gather_nodes(own, centers)  # (B, R, ...)
-        z = ops.matmul(edges, self.kernel[2 * n :]) + gather_nodes(other, neighbors)  # (B, R, M, F+1)
-        z = z + ops.expand_dims(own, 2)
-        return nodes, ops.softmax(z[..., n:], axis=2), z[..., :n]
+        # F columns and one: the derivative of a product with F + 1 takes four times as long where F is a power of two.
+        score, core = (
+            ops.matmul(edges, self.kernel[2 * n :, columns])
+            + gather_nodes(other[..., columns], neighbors)
+            + ops.expand_dims(own[..., columns], 2)
+            for columns in (slice(n, None), slice(n))
+        )
+        return nodes, ops.softmax(score, axis=2), core
 
     def compute_output_shape(
         self, nodes_shape: tuple, neighbors_shape: tuple, edges_shape: tuple, centers_shape: tuple | None = None

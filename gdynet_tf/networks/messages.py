@@ -1,11 +1,12 @@
 """Messages of the neighbours in a convolution, with little arithmetic for each edge.
 
-The edge term u(d) W of a convolution is a function of one distance. It is tabulated once a step, as its Taylor series about
-the points of a fine grid, and read off for each edge, in place of a product with G Gaussians. Its derivative with respect to
-W is collected on the grid first. What has the size of all edges is one array of F numbers each, kept for the derivative.
+The edge term u(d) W of a convolution is a function of one distance. It is tabulated once a step, as its Taylor series
+about the points of a fine grid, and read off for each edge, in place of a product with G Gaussians. Its derivative with
+respect to W is collected on the grid first. For each edge, F numbers are kept until the derivative is taken.
 """
 
 import math
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,22 +34,29 @@ class GaussianTable:
 
     Attributes
     ----------
+    centers : (G,) float64
+        Å.
     start, spacing : float
         First point of the grid, and h, the distance between two, in Å.
-    orders : (5, K, G) float32
-        h^p / p! times the p-th derivative of u_t at the points, p = 0 to 4.
+    n_points : int
+        K.
     """
 
     def __init__(self, dmin: float = 0.0, dmax: float = 7.0, step: float = 0.2, sigma: float = 0.2) -> None:
         centers = gaussian_centers(dmin, dmax, step)
-        self.centers, self.sigma = centers.astype(np.float32), sigma
+        self.centers, self.sigma = centers, sigma
         self.start, self.spacing = max(0.0, dmin - _REACH * sigma), sigma / _POINTS_PER_SIGMA
-        n_points = math.ceil((centers[-1] + _REACH * sigma - self.start) / self.spacing) + 1
-        y = (self.start + self.spacing * np.arange(n_points)[:, None] - centers) / sigma  # (K, G)
+        self.n_points = math.ceil((centers[-1] + _REACH * sigma - self.start) / self.spacing) + 1
+
+    @cached_property
+    def orders(self) -> np.ndarray:
+        """h^p / p! times the p-th derivative of u_t at the points, p = 0 to 4: (5, K, G) float32."""
+        points = self.start + self.spacing * np.arange(self.n_points)[:, None]
+        y = (points - self.centers) / self.sigma  # (K, G)
         # The p-th derivative of exp(-y^2) is (-1)^p H_p(y) exp(-y^2), with Hermite's polynomials.
         factors = [(-1 / _POINTS_PER_SIGMA) ** p / math.factorial(p) for p in range(_ORDERS)]
         polynomials = [hermval(y, np.eye(_ORDERS)[p]) for p in range(_ORDERS)]
-        self.orders = (np.reshape(factors, (-1, 1, 1)) * polynomials * np.exp(-(y**2))).astype(np.float32)
+        return (np.reshape(factors, (-1, 1, 1)) * polynomials * np.exp(-(y**2))).astype(np.float32)
 
     def place(self, distances: Tensor) -> tuple[Tensor, Tensor]:
         """Nearest point of the grid, and where from there; what is outside is put at an end.
@@ -64,13 +72,13 @@ class GaussianTable:
         offset : tensor (...)
             In steps of the grid, -0.5 to 0.5.
         """
-        steps = ops.clip((distances - self.start) * (1 / self.spacing), 0.0, float(self.orders.shape[1] - 1))
+        steps = ops.clip((distances - self.start) * (1 / self.spacing), 0.0, float(self.n_points - 1))
         point = ops.cast(steps + 0.5, "int32")
         return point, steps - ops.cast(point, steps.dtype)
 
     def slopes(self, distances: Tensor) -> Tensor:
         """Derivatives of the Gaussians, 1/Å: (...) -> (..., G)."""
-        y = (ops.expand_dims(distances, -1) - self.centers) / self.sigma
+        y = (ops.expand_dims(distances, -1) - self.centers.astype(np.float32)) / self.sigma
         return (-2 / self.sigma) * y * ops.exp(-ops.square(y))
 
 
@@ -79,8 +87,8 @@ def attend(
 ) -> Tensor:
     """Sum over the neighbours of alpha_ij ReLU(core_ij) in one convolution.
 
-    core_ij = own_i + other_j + u(d_ij) W_n, and alpha is the softmax over j of score_j + u(d_ij) w_a. (What the centre adds
-    to that is the same for all its neighbours, and has no effect.)
+    core_ij = own_i + other_j + u(d_ij) W_n, and alpha is the softmax over j of score_j + u(d_ij) w_a. (What the centre
+    adds to that is the same for all its neighbours, and has no effect.)
 
     Parameters
     ----------
@@ -101,7 +109,7 @@ def attend(
         Its derivatives with respect to all arguments but the last two are known to automatic differentiation: that for
         ``kernel`` differs by up to 4e-5 of its length, the others by rounding.
     """
-    n_rows, n_features, n_points = ops.shape(other)[0], own.shape[-1], table.orders.shape[1]
+    n_rows, n_features, n_points = ops.shape(other)[0], own.shape[-1], table.n_points
 
     def add_series(start: Tensor, terms: list[Tensor], point: Tensor, offset: Tensor) -> Tensor:
         """``start`` and the series. In this order XLA makes one array of it, in another one of each term."""
@@ -129,13 +137,14 @@ def attend(
             flat = [ops.reshape(x, (-1,)) for x in (rows, point, offset, d_score)]
             to_other, to_point, along, d_last = flat
             d_first = ops.reshape(d_core, (-1, n_features))
+            # The square of the offset by its mean, 1/12: deviations from it have no part that adds up.
+            even, odd = (ops.transpose(order) for order in (orders[0] + orders[2] / 12, orders[1]))
             d_kernel = []
             for values, x in ((d_first, ops.expand_dims(along, 1)), (d_last, along)):
-                moments = [ops.segment_sum(v, to_point, n_points) for v in (values, x * values)]
-                # The square of the offset by its mean, 1/12: deviations from it have no part that adds up.
-                by_moment = zip((orders[0] + orders[2] / 12, orders[1]), moments, strict=True)
-                d_kernel.append(sum(ops.matmul(ops.transpose(o), ops.reshape(m, (n_points, -1))) for o, m in by_moment))
-            # Of the Gaussians themselves. A compiled training step does without this one, which nothing depends on there.
+                moments = (ops.segment_sum(moment, to_point, n_points) for moment in (values, x * values))
+                zeroth, first_moment = (ops.reshape(moment, (n_points, -1)) for moment in moments)
+                d_kernel.append(ops.matmul(even, zeroth) + ops.matmul(odd, first_moment))
+            # Of the Gaussians themselves. Compiled training steps leave it out, where nothing depends on it.
             d_edges = ops.concatenate([d_core, ops.expand_dims(d_score, -1)], axis=-1)
             d_distances = ops.sum(d_edges * ops.matmul(table.slopes(distances), kernel), axis=-1)
             return (
