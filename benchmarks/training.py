@@ -5,8 +5,9 @@ python benchmarks/training.py --sizes toy --rounds 9
 
 Each model trains in a process of its own on the same graphs, distances of a random liquid: the baseline and GDyNet with
 all processors, and GDyNet once more with one of them. They take turns, some steps each, and ratios are taken within a
-turn; printed are medians and the smallest and largest. Memory is the largest resident set of a process beyond what it
-had with TensorFlow loaded. Both models have the same weights when chi and its gradients are compared.
+turn; printed are medians and the smallest and largest. Memory is the largest resident set of the steps beyond what the
+process holds between them, and in brackets, with the compilation, beyond what it held with TensorFlow loaded. Both
+models have the same weights when chi and its gradient are compared.
 """
 
 import argparse
@@ -65,10 +66,10 @@ def build(name, size):
     return model
 
 
-def peak():
-    """Largest resident set, MB."""
+def resident(name):
+    """VmRSS or VmHWM of this process, MB."""
     with open("/proc/self/status", encoding="ascii") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) / 1024
+        return next(int(line.split()[1]) for line in file if line.startswith(name)) / 1024
 
 
 def serve(name, size):
@@ -81,10 +82,14 @@ def serve(name, size):
     batch_size, n_steps = SIZES[size][4:]
     inputs, model = random_graphs(size), build(name, size)
     batches = tf.data.Dataset.from_tensors((inputs, np.zeros((batch_size, 1), np.float32))).repeat()
-    before = peak()
+    before = resident("VmRSS")
     model.compile(optimizer=keras.optimizers.Adam(1e-3), loss=VAMPLoss(), jit_compile=True)
     model.fit(batches, steps_per_epoch=2, verbose=0, shuffle=False)
-    print(json.dumps({"memory": peak() - before}), flush=True)
+    whole, between = resident("VmHWM") - before, resident("VmRSS")
+    with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
+        file.write("5")  # VmHWM from here on
+    model.fit(batches, steps_per_epoch=2, verbose=0, shuffle=False)
+    print(json.dumps([resident("VmHWM") - between, whole]), flush=True)
     for _ in sys.stdin:
         began, used = time.perf_counter(), time.process_time()
         model.fit(batches, steps_per_epoch=n_steps, verbose=0, shuffle=False)
@@ -167,7 +172,7 @@ def measure(size, n_rounds, flops):
     print(f"  largest difference: chi {same['chi']:.1e}, gradient {same['gradient']:.1e} of its length")
     which = {"plain": ("plain", None), "gdynet": ("gdynet", None), "one": ("gdynet", processors[:1])}
     models = {key: start("serve", name, size, processors=some) for key, (name, some) in which.items()}
-    memory = {key: answer(model)["memory"] for key, model in models.items()}
+    memory = {key: answer(model) for key, model in models.items()}
     rounds = []
     for _ in range(n_rounds):
         rounds.append({})
@@ -181,11 +186,14 @@ def measure(size, n_rounds, flops):
     speed = {key: np.array([turn[key] for turn in rounds]) for key in models}
     for key, label in (("plain", "plain baseline"), ("gdynet", "GDyNet"), ("one", "GDyNet, one core")):
         wall, cpu = speed[key].T
-        print(f"  {label:16s}  {spread(wall, 1)} pairs/s, {np.median(cpu):.1f} a CPU second, {memory[key]:.0f} MB")
+        print(
+            f"  {label:16s}  {spread(wall, 1)} pairs/s, {np.median(cpu):.1f} a CPU second, "
+            f"{memory[key][0]:.0f} MB ({memory[key][1]:.0f})"
+        )
     ratio = speed["gdynet"] / speed["plain"]
     print(f"  speed beside the baseline: {spread(ratio[:, 0])} by the clock, {spread(ratio[:, 1])} by CPU time")
     print(f"  all {len(processors)} cores beside one: {spread(speed['gdynet'][:, 0] / speed['one'][:, 0])}")
-    print(f"  memory beside the baseline: {memory['gdynet'] / memory['plain']:.2f}")
+    print(f"  memory beside the baseline: {memory['gdynet'][0] / memory['plain'][0]:.2f}")
     edges = edges_per_frame(size)
     # Forward, and once more for the derivative with respect to the weights.
     needed = 2 * edges * 2 * (2 * NONZERO * 17)
