@@ -5,9 +5,9 @@ python benchmarks/training.py --sizes toy --rounds 9
 
 Each model trains in a process of its own on the same graphs, distances of a random liquid: the baseline and GDyNet with
 all processors, and GDyNet once more with one of them. They take turns, some steps each, and ratios are taken within a
-turn; printed are medians and the smallest and largest. Memory is the largest resident set of the steps beyond what the
-process holds between them, and in brackets, with the compilation, beyond what it held with TensorFlow loaded. Both
-models have the same weights when chi and its gradient are compared.
+turn; printed are medians and the smallest and largest. Memory is the largest resident set of a process beyond what it
+had with TensorFlow loaded; the compilation is part of it. Both models have the same weights when chi and its gradient
+are compared.
 """
 
 import argparse
@@ -19,12 +19,9 @@ import time
 
 import numpy as np
 
-# atoms, targets, neighbours, convolutions, pairs of a batch, steps of a turn
-SIZES = {
-    "toy": (5, 1, 12, 2, 2000, 20),
-    "1000": (1000, 50, 20, 3, 10, 6),
-    "6000": (6000, 50, 20, 3, 4, 3),
-}
+# atoms, targets, neighbours, convolutions, pairs of a batch
+SIZES = {"toy": (5, 1, 12, 2, 2000), "1000": (1000, 50, 20, 3, 10), "6000": (6000, 50, 20, 3, 4)}
+TURN = 2.0  # seconds, at least, so that what an epoch takes to begin does not count
 DENSITY = 0.05  # 1/Å^3
 NONZERO = 9  # Gaussians that are above 1e-7 at a distance
 
@@ -33,7 +30,7 @@ def random_graphs(size):
     """Inputs of a batch: four frames of a random liquid, again and again with distances that differ."""
     from gdynet_tf.graphs.neighbors import nearest_neighbors
 
-    n_atoms, n_targets, n_neighbors, _, batch_size, _ = SIZES[size]
+    n_atoms, n_targets, n_neighbors, _, batch_size = SIZES[size]
     rng = np.random.default_rng(0)
     edge = np.cbrt(n_atoms / DENSITY)
     positions = rng.random((4, n_atoms, 3)) * edge
@@ -73,27 +70,27 @@ def resident(name):
 
 
 def serve(name, size):
-    """Train some steps for every line that comes in, and answer with seconds of wall clock and processors."""
+    """Train for a turn for every line that comes in, and answer with pairs a second, by the clock and by CPU time."""
     import keras
     import tensorflow as tf
 
     from gdynet_tf.learning.vamp import VAMPLoss
 
-    batch_size, n_steps = SIZES[size][4:]
+    batch_size = SIZES[size][4]
     inputs, model = random_graphs(size), build(name, size)
     batches = tf.data.Dataset.from_tensors((inputs, np.zeros((batch_size, 1), np.float32))).repeat()
     before = resident("VmRSS")
     model.compile(optimizer=keras.optimizers.Adam(1e-3), loss=VAMPLoss(), jit_compile=True)
     model.fit(batches, steps_per_epoch=2, verbose=0, shuffle=False)
-    whole, between = resident("VmHWM") - before, resident("VmRSS")
-    with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
-        file.write("5")  # VmHWM from here on
-    model.fit(batches, steps_per_epoch=2, verbose=0, shuffle=False)
-    print(json.dumps([resident("VmHWM") - between, whole]), flush=True)
+    began = time.perf_counter()
+    model.fit(batches, steps_per_epoch=3, verbose=0, shuffle=False)
+    n_steps = int(np.ceil(3 * TURN / (time.perf_counter() - began)))
+    print(json.dumps(resident("VmHWM") - before), flush=True)
     for _ in sys.stdin:
         began, used = time.perf_counter(), time.process_time()
         model.fit(batches, steps_per_epoch=n_steps, verbose=0, shuffle=False)
-        print(json.dumps([time.perf_counter() - began, time.process_time() - used]), flush=True)
+        seconds = np.array([time.perf_counter() - began, time.process_time() - used])
+        print(json.dumps(list(n_steps * batch_size / seconds)), flush=True)
 
 
 def compare(size):
@@ -163,7 +160,7 @@ def spread(values, digits=2):
 def measure(size, n_rounds, flops):
     """All numbers of one size."""
     processors = sorted(os.sched_getaffinity(0))
-    n_atoms, n_targets, n_neighbors, n_conv, batch_size, n_steps = SIZES[size]
+    n_atoms, n_targets, n_neighbors, n_conv, batch_size = SIZES[size]
     print(
         f"\n{size}: {n_atoms} atoms, {n_targets} targets, M {n_neighbors}, {n_conv} convolutions, batches of "
         f"{batch_size} pairs"
@@ -179,21 +176,18 @@ def measure(size, n_rounds, flops):
         for key, model in models.items():
             model.stdin.write("go\n")
             model.stdin.flush()
-            rounds[-1][key] = n_steps * batch_size / np.array(answer(model))  # pairs a second: wall, processors
+            rounds[-1][key] = np.array(answer(model))
     for model in models.values():
         model.stdin.close()
         model.wait()
     speed = {key: np.array([turn[key] for turn in rounds]) for key in models}
     for key, label in (("plain", "plain baseline"), ("gdynet", "GDyNet"), ("one", "GDyNet, one core")):
         wall, cpu = speed[key].T
-        print(
-            f"  {label:16s}  {spread(wall, 1)} pairs/s, {np.median(cpu):.1f} a CPU second, "
-            f"{memory[key][0]:.0f} MB ({memory[key][1]:.0f})"
-        )
+        print(f"  {label:16s}  {spread(wall, 1)} pairs/s, {np.median(cpu):.1f} a CPU second, {memory[key]:.0f} MB")
     ratio = speed["gdynet"] / speed["plain"]
     print(f"  speed beside the baseline: {spread(ratio[:, 0])} by the clock, {spread(ratio[:, 1])} by CPU time")
     print(f"  all {len(processors)} cores beside one: {spread(speed['gdynet'][:, 0] / speed['one'][:, 0])}")
-    print(f"  memory beside the baseline: {memory['gdynet'][0] / memory['plain'][0]:.2f}")
+    print(f"  memory beside the baseline: {memory['gdynet'] / memory['plain']:.2f}")
     edges = edges_per_frame(size)
     # Forward, and once more for the derivative with respect to the weights.
     needed = 2 * edges * 2 * (2 * NONZERO * 17)
