@@ -1,6 +1,10 @@
-"""Speed of the neighbour search: beside the naive loop over pymatgen, and for the toy system.
+"""Speed of the neighbour search beside vesin and the naive loop over pymatgen, and of the toy system.
 
-OMP_NUM_THREADS=1 python benchmarks/graphs.py
+OMP_NUM_THREADS=1 python benchmarks/graphs.py          # needs `pip install vesin`
+
+vesin must know its cutoff: it is given the largest distance of an M-th neighbour, the smallest one that finds all,
+which nobody knows beforehand. It is timed as it is, and with what it finds sorted by NumPy, so that both give the M
+nearest, nearest first. All take turns; ratios are taken within a turn; printed are medians, smallest and largest.
 """
 
 import time
@@ -28,6 +32,41 @@ def naive(positions, lattice, cutoff):
     structure = Structure(Lattice(lattice), ["Li"] * len(positions), positions, coords_are_cartesian=True)
     found = [sorted(near, key=lambda site: site.nn_distance)[:M] for near in structure.get_all_neighbors(cutoff)]
     return [[site.index for site in near] for near in found], [[site.nn_distance for site in near] for near in found]
+
+
+def find_pairs(positions, lattice, cutoff):
+    """i, j and distance of all pairs within the cutoff, in vesin's order."""
+    from vesin import NeighborList
+
+    search = NeighborList(cutoff=cutoff, full_list=True)
+    return search.compute(points=positions, box=lattice, periodic=True, quantities="ijd")
+
+
+def nearest_by_vesin(positions, lattice, cutoff):
+    """Distances (N, M), nearest first."""
+    i, _, d = find_pairs(positions, lattice, cutoff)
+    order = np.lexsort((d, i))
+    first = np.searchsorted(i[order], np.arange(len(positions)))
+    return d[order[first[:, None] + np.arange(M)]]
+
+
+def beside_vesin(n_atoms, n_turns=9):
+    """Print one line."""
+    positions, lattices = random_frames(n_atoms, 1)
+    distances = nearest_neighbors(positions, lattices, M)[1]
+    one_frame = positions[0], lattices[0], distances.max() + 1e-6
+    np.testing.assert_allclose(nearest_by_vesin(*one_frame), distances[0], atol=1e-9)
+    searches = (
+        lambda: nearest_neighbors(positions, lattices, M),
+        lambda: find_pairs(*one_frame),
+        lambda: nearest_by_vesin(*one_frame),
+    )
+    times = 1e3 * np.array([[seconds_per_frame(search, 1, 1) for search in searches] for _ in range(n_turns)])
+    medians = "  ".join(f"{value:8.2f}" for value in np.median(times, axis=0))
+    ratios = (times[:, 0] / times[:, k] for k in (1, 2))
+    print(
+        f"{n_atoms:6d}  {medians}  " + "  ".join(f"{np.median(r):.2f} ({r.min():.2f} to {r.max():.2f})" for r in ratios)
+    )
 
 
 def random_frames(n_atoms, n_frames):
@@ -59,6 +98,9 @@ def main():
             f"500 atoms: pymatgen {1e3 * loop:.0f} ms (cutoff {cutoff:.2f} Å), here {1e3 * ours:.2f} ms: "
             f"{loop / ours:.0f} times"
         )
+    print(" atoms  here, ms  vesin, ms  sorted, ms  time here beside vesin, and beside vesin sorted")
+    for n_atoms in (500, 3000, 20000):
+        beside_vesin(n_atoms)
 
 
 if __name__ == "__main__":

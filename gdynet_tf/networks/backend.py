@@ -1,10 +1,10 @@
-"""The library that Keras computes with, loaded without its chatter."""
+"""The library that Keras computes with: loaded without its chatter, and on which device it computes."""
 
 import os
 
 from gdynet_tf.errors import InputError, shown
 
-__all__ = ["load_backend"]
+__all__ = ["load_backend", "on_cpu"]
 
 _TRAINING = ("tensorflow", "jax", "torch")  # of those that Keras knows, the ones that differentiate
 
@@ -46,3 +46,23 @@ def load_backend() -> None:
         import jax
 
         jax.config.update("jax_enable_x64", True)  # for the covariances; all else says that it is in single precision
+
+
+def on_cpu() -> bool:
+    """Whether Keras's backend computes on processors, with no accelerator."""
+    import keras
+
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return not (tf.config.list_physical_devices("GPU") or tf.config.list_physical_devices("TPU"))
+    if backend == "jax":
+        import jax
+
+        return jax.default_backend() == "cpu"
+    if backend == "torch":
+        import torch
+
+        return str(torch.get_default_device()) == "cpu" and not torch.cuda.is_available()
+    return True

@@ -7,12 +7,15 @@ import keras
 from keras import ops
 
 from gdynet_tf.errors import InputError
+from gdynet_tf.networks.backend import on_cpu
 from gdynet_tf.networks.layers import AttentionConv, GaussianExpansion, StateMap, Tensor, gather_nodes
+from gdynet_tf.networks.messages import GaussianTable
 from gdynet_tf.networks.vampnet import VAMPnet
 
 __all__ = ["GDyNet", "load_model"]
 
 N_ELEMENTS = 100  # rows of the embedding table; row Z is element Z
+_MOST_TABULATED = 10**6  # values of Gaussians at points of a grid; beyond that products take less time
 
 
 @keras.saving.register_keras_serializable("gdynet_tf")
@@ -66,6 +69,9 @@ class GDyNet(keras.Model):
         self.hidden = keras.layers.Dense(n_features, activation="relu", dtype=precision, name="hidden")
         self.states = keras.layers.Dense(n_states, activation="softmax", dtype="float32", name="states")
         self.state_map = StateMap(n_states, dtype="float32", name="state_map")
+        table = GaussianTable(**self.expansion_settings)
+        small = table.n_points * len(table.centers) <= _MOST_TABULATED
+        self.table = table if variant == "paper" and precision == "float32" and small and on_cpu() else None
         self.build()
 
     def build(self, input_shape: Any = None) -> None:
@@ -127,26 +133,28 @@ class GDyNet(keras.Model):
         # Batch statistics of the 2019 variant are taken over all atoms, so it cannot be pruned.
         if atoms is None or self.variant == "gdynet2019":
             v = self._embed(graph, depth - 1, None, training)
-            v = conv(v, neighbors, self._edges(graph, None), training=training)
+            v = conv(v, neighbors, **self._edges(graph, None), training=training)
             return v if atoms is None else gather_nodes(v, atoms)
         (n_atoms, n_neighbors), n_rows = neighbors.shape[1:], atoms.shape[1]
         edges, neighbors = self._edges(graph, atoms), gather_nodes(neighbors, atoms)  # (B, R, M)
         # Sizes are unknown when one compiled model serves systems of different size.
         if None in (n_atoms, n_neighbors, n_rows) or n_rows * (1 + n_neighbors) >= n_atoms:
             v = self._embed(graph, depth - 1, None, training)
-            return conv(v, neighbors, edges, centers=atoms, training=training)
+            return conv(v, neighbors, **edges, centers=atoms, training=training)
         # Each atom followed by its neighbours is a table of its own, indexed by place.
         closed = ops.concatenate([ops.expand_dims(atoms, 2), neighbors], axis=2)  # (B, R, 1+M)
         v = self._embed(graph, depth - 1, ops.reshape(closed, (-1, n_rows * (1 + n_neighbors))), training)
         place = ops.reshape(ops.arange(n_rows * (1 + n_neighbors), dtype="int32"), (1, n_rows, -1))
         place = ops.broadcast_to(place, ops.shape(closed))
-        return conv(v, place[..., 1:], edges, centers=place[..., 0], training=training)
+        return conv(v, place[..., 1:], **edges, centers=place[..., 0], training=training)
 
-    def _edges(self, graph: dict[str, Tensor], atoms: Tensor | None) -> Tensor:
-        """Edge features (B, R, M, G) of ``atoms`` (B, R), None: of all."""
+    def _edges(self, graph: dict[str, Tensor], atoms: Tensor | None) -> dict[str, Any]:
+        """Edges of ``atoms`` (B, R), None: of all, as arguments of a convolution."""
         name = "edges" if "edges" in graph else "distances"
         values = graph[name] if atoms is None else gather_nodes(graph[name], atoms)
-        return values if name == "edges" else self.expansion(values)
+        if name == "distances" and self.table is not None:
+            return {"edges": values, "table": self.table}  # (B, R, M)
+        return {"edges": values if name == "edges" else self.expansion(values)}  # (B, R, M, G)
 
     def edges_per_frame(self, n_atoms: int, n_neighbors: int, n_rows: int) -> int:
         """Edges that the convolutions of a frame go through, by which its memory is told.

@@ -21,8 +21,8 @@ from gdynet_tf.networks.vampnet import VAMPnet
 from gdynet_tf.trajectory import Trajectory
 
 SETTINGS = TrainingSettings(n_states=2, tau=2, n_conv=1, n_features=4, batch_size=22, epochs=2)
-# One layer of 16 edges with 36 Gaussians and 4 x 5 values, 8 x 480 inputs, of two frames, four bytes each.
-A_PAIR = 37_888
+# One layer of 16 edges with 4 x 5 values, 8 x 480 inputs, of two frames, four bytes each.
+A_PAIR = 33_280
 
 
 @pytest.fixture(scope="module")

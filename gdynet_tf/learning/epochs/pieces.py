@@ -52,7 +52,9 @@ def number_of_pieces(model: keras.Model, graphs: GraphDataset, settings: Trainin
     if not isinstance(model, GDyNet) or settings.variant == "gdynet2019" or settings.precision != "float32":
         return 1
     n_edges = model.edges_per_frame(graphs.meta["n_atoms"], graphs.meta["n_neighbors"], graphs.targets.size)
-    values = n_edges * (len(model.expansion.centers) + _COPIES * (model.n_features + 1))
+    tabulated = model.table is not None and "distances" in graphs.input_shapes
+    n_gaussians = 0 if tabulated else len(model.expansion.centers)
+    values = n_edges * (n_gaussians + _COPIES * (model.n_features + 1))
     values += _INPUTS * sum(int(np.prod(shape)) for shape, _ in graphs.input_shapes.values())
     size = max(1, MEMORY // (2 * 4 * values))  # two frames, four bytes
     n_pieces = -(-batch_size // size)
