@@ -13,18 +13,18 @@ _SHOWN = ("fs", "ps", "ns", "µs", "ms", "s")
 _LEAST, _MOST = 0.9995, 999.5  # of a unit: what three digits show as 1 and as less than 1000
 
 
-def is_unit(name: str) -> bool:
+def is_unit(name: object) -> bool:
     """Whether something can be the unit of times: a short text that figures, where $ begins a formula, show as it is.
 
     Parameters
     ----------
-    name : str
+    name : object
 
     Returns
     -------
     bool
     """
-    return 0 < len(name) <= 40 and name.isprintable() and "$" not in name
+    return isinstance(name, str) and 0 < len(name) <= 40 and name.isprintable() and "$" not in name
 
 
 def seconds(time_unit: str) -> float:

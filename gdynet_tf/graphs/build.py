@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdynet_tf._version import __version__
-from gdynet_tf.errors import InputError
+from gdynet_tf.errors import InputError, file_path, whole_number
 from gdynet_tf.files import is_single_component, output_path
 from gdynet_tf.graphs.chunks import (
     PlannedArray,
@@ -24,11 +25,12 @@ from gdynet_tf.graphs.chunks import (
     write_chunk,
 )
 from gdynet_tf.graphs.dataset import GraphDataset
-from gdynet_tf.graphs.expansion import gaussian_centers
+from gdynet_tf.graphs.expansion import expansion_settings
+from gdynet_tf.graphs.neighbors import check_reachable
 from gdynet_tf.graphs.parallel.cluster import connected
 from gdynet_tf.graphs.parallel.frames import Stretch, run_stretches
 from gdynet_tf.graphs.parallel.shards import check_shard, part_of, shard_path
-from gdynet_tf.graphs.partial import PartialDirectory, check_output, check_space
+from gdynet_tf.graphs.partial import FILES, LONGEST_NAME, PartialDirectory, check_output, check_space, human_size
 from gdynet_tf.graphs.store import FORMAT_VERSION
 from gdynet_tf.graphs.targets import find_targets
 from gdynet_tf.locks import locked
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 __all__ = ["build_graphs"]
 
 logger = logging.getLogger(__name__)
+
+_MOST_NEIGHBORS = 10_000
 
 
 def build_graphs(
@@ -67,6 +71,7 @@ def build_graphs(
         Atoms whose states are asked for; the k atoms of a row are pooled. Or what `select_targets` understands: "Li",
         "Li,Na", "all", "molecules H2O", a file of atom indices. Default: those that the trajectory names.
     n_neighbors : int
+        At most 10,000.
     edges : {"distance", "gaussian"}
         The distances, expanded inside the model, or 36 times larger the Gaussian-expanded distances.
     expansion : dict, optional
@@ -97,9 +102,13 @@ def build_graphs(
         is left behind. If ``out`` cannot be written, a process dies or a scheduler is lost: what is done stays, for
         ``resume``.
     """
-    trajectories = [trajectories] if isinstance(trajectories, Trajectory) else list(trajectories)
-    expansion = {"dmin": 0.0, "dmax": 7.0, "step": 0.2, "sigma": 0.2, **(expansion or {})}
-    _check(trajectories, n_neighbors, edges, expansion, n_workers)
+    n_neighbors = whole_number(n_neighbors, "n_neighbors", least=1, most=_MOST_NEIGHBORS)
+    n_workers = whole_number(n_workers, "n_workers", least=1)
+    if not isinstance(edges, str) or edges not in ("gaussian", "distance"):
+        raise InputError(f"`edges={edges!r}`: must be gaussian or distance")
+    expansion = expansion_settings(expansion)
+    out = None if out is None else output_path(file_path(out, "out", longest=LONGEST_NAME))
+    trajectories = _set_of(trajectories, n_neighbors)
     for name, asked in (("scheduler", scheduler), ("shard", shard)):
         if asked is not None and out is None:
             raise InputError(f"`{name}`: needs `out`, a directory to write")
@@ -115,8 +124,8 @@ def build_graphs(
     if charges is not None and charges.any():
         constants["charges"] = charges
     if out is None:
+        _check_memory(graph_size(trajectories, n_neighbors, edges, expansion))
         return _in_memory(trajectories, meta, constants, n_workers, progress)
-    out = output_path(out)
     if shard is not None:
         out, (trajectories, meta) = shard_path(out, shard), part_of(trajectories, meta, shard)
     with connected(scheduler, n_workers) as client, locked(out):
@@ -249,28 +258,24 @@ class _ToSend(Mapping[Stretch, tuple]):
         return len(self._jobs)
 
 
-def _check(
-    trajectories: list[Trajectory], n_neighbors: int, edges: str, expansion: Mapping[str, float], n_workers: int
-) -> None:
+def _set_of(given: Any, n_neighbors: int) -> list[Trajectory]:
+    """The trajectories, after a check that graphs of them make one directory."""
+    trajectories = [given] if isinstance(given, Trajectory) or not hasattr(given, "__iter__") else list(given)
+    for trajectory in trajectories:
+        if not isinstance(trajectory, Trajectory):
+            raise InputError(f"`trajectories`: Trajectory objects are needed, not {type(trajectory).__name__}")
     if not trajectories:
         raise InputError("no trajectory to build graphs from")
-    for name, value in (("n_neighbors", n_neighbors), ("n_workers", n_workers)):
-        if value < 1:
-            raise InputError(f"`{name}={value}`: must be at least 1")
-    if edges not in ("gaussian", "distance"):
-        raise InputError(f"`edges={edges!r}`: must be gaussian or distance")
-    if not 1e-4 <= expansion["sigma"] <= 1e4:
-        raise InputError(f"`sigma={expansion['sigma']}`: must be from 0.0001 to 10,000 Å")
-    try:
-        gaussian_centers(expansion["dmin"], expansion["dmax"], expansion["step"])
-    except ValueError as error:
-        raise InputError(f"`dmin`, `dmax`, `step`: {error}") from None
     first = trajectories[0]
     for trajectory in trajectories:
         if not is_single_component(trajectory.name):
             raise InputError(
                 f"{trajectory.name!r}: the name of a trajectory must be that of a folder, no path, in one line"
             )
+        check_reachable(n_neighbors, len(trajectory.atomic_numbers), trajectory.periodic)
+    for name in _unique([trajectory.name for trajectory in trajectories]):
+        if name.lower() in FILES:  # on some systems capitals make no difference
+            raise InputError(f"trajectory {name!r}: a file of every graph directory is called so; give it another name")
     if not 1e-12 <= (first.frame_interval or 1.0) <= 1e12:
         raise InputError(
             f"`frame_interval={first.frame_interval:g}`: must be from 1e-12 to 1e12; another `time_unit` makes it so"
@@ -284,6 +289,7 @@ def _check(
                     f"{shown[0]}; build separate graph directories"
                 )
         check_spacing(first, other)
+    return trajectories
 
 
 def _unique(names: list[str]) -> list[str]:
@@ -302,3 +308,16 @@ def _unique(names: list[str]) -> list[str]:
 
 def _short(value: Any) -> str:
     return f"of {len(value)} atoms" if isinstance(value, np.ndarray) else str(value)
+
+
+def _check_memory(size: int) -> None:
+    """InputError where graphs would not fit into the memory of the machine."""
+    try:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # not every system tells
+        return
+    if size > memory:
+        raise InputError(
+            f"graphs of {human_size(size)} do not fit into the memory of {human_size(memory)}; "
+            "`out` writes them to a directory"
+        )

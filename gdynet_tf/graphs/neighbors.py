@@ -13,11 +13,20 @@ from scipy.spatial import cKDTree
 from gdynet_tf.errors import InputError
 from gdynet_tf.trajectory.cells import plane_spacings
 
-__all__ = ["nearest_neighbors"]
+__all__ = ["check_reachable", "nearest_neighbors"]
 
 _MANY_ATOMS = 100  # from here on the KD-tree is faster (benchmarks/graphs.py)
 _WORK = 1 << 21  # distances in memory at a time
 _TIE = 1e-9  # Å; distances that differ by less are equal
+
+
+def check_reachable(n_neighbors: int, n_atoms: int, periodic: Sequence[bool] | np.ndarray) -> None:
+    """InputError where an atom has fewer neighbours: in a system without images."""
+    if not any(periodic) and n_neighbors > n_atoms - 1:
+        raise InputError(
+            f"`n_neighbors={n_neighbors}`: only {n_atoms - 1} neighbours can be reached, "
+            f"the system has {n_atoms} atoms and no periodic direction"
+        )
 
 
 def nearest_neighbors(
@@ -58,11 +67,7 @@ def nearest_neighbors(
     positions, lattices = np.asarray(positions, np.float64), np.asarray(lattices, np.float64)
     periodic = np.asarray(periodic, bool)
     n_frames, n_atoms = positions.shape[:2]
-    if not periodic.any() and n_neighbors > n_atoms - 1:
-        raise InputError(
-            f"`n_neighbors={n_neighbors}`: only {n_atoms - 1} neighbours can be reached, "
-            f"the system has {n_atoms} atoms and no periodic direction"
-        )
+    check_reachable(n_neighbors, n_atoms, periodic)
     neighbors = np.empty((n_frames, n_atoms, n_neighbors), np.int32)
     distances = np.empty((n_frames, n_atoms, n_neighbors))
     if n_atoms >= _MANY_ATOMS:

@@ -23,11 +23,17 @@ from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.manifest import check_outside, check_own, write_manifest
 from gdynet_tf.spool import FileArray, pieces
 
-__all__ = ["PartialDirectory", "check_output", "check_space"]
+__all__ = ["FILES", "LONGEST_NAME", "PartialDirectory", "check_output", "check_space", "human_size"]
 
 logger = logging.getLogger(__name__)
 
 _JOURNAL = "journal.jsonl"
+LONGEST_NAME = 230  # bytes: names of what is written beside a graph directory are somewhat longer than its own
+FILES = frozenset(  # beside the folders of the trajectories, which cannot be called like them
+    [_JOURNAL]
+    + [f"{name}{suffix}" for name in ("meta", "manifest") for suffix in (".json", ".tmp")]
+    + [f"{name}.npy" for name in ("atomic_numbers", "targets", "charges")]
+)
 
 
 def check_output(out: Path, overwrite: bool, resume: bool) -> None:
@@ -90,10 +96,10 @@ def check_space(partial: PartialDirectory, size: int, compact: int | None = None
     out = partial.out
     reserved = sum(file.stat().st_blocks * 512 for file in partial.path.rglob("*.npy"))
     free = _free_space(out) + reserved
-    logger.info(f"{out}: {_human(size)} to write, {_human(free)} free")
+    logger.info(f"{out}: {human_size(size)} to write, {human_size(free)} free")
     if size > free:
-        hint = f"; `edges='distance'` takes {_human(compact)}" if compact is not None and compact < size else ""
-        raise InputError(f"{out}: {_human(size)} do not fit on the disk ({_human(free)} free){hint}")
+        hint = f"; `edges='distance'` takes {human_size(compact)}" if compact is not None and compact < size else ""
+        raise InputError(f"{out}: {human_size(size)} do not fit on the disk ({human_size(free)} free){hint}")
 
 
 def _free_space(path: Path) -> int:
@@ -104,7 +110,8 @@ def _free_space(path: Path) -> int:
     return shutil.disk_usage(path).free
 
 
-def _human(size: float) -> str:
+def human_size(size: float) -> str:
+    """A size in bytes as text: 1.5 GB."""
     for unit in ("B", "kB", "MB", "GB"):
         if size < 1000:
             return f"{size:.3g} {unit}"

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gdynet_tf.errors import InputError
+from gdynet_tf.errors import InputError, file_path
 from gdynet_tf.files import output_path, read_json
 from gdynet_tf.graphs.dataset import GraphDataset, as_inputs
-from gdynet_tf.graphs.partial import PartialDirectory, check_output
+from gdynet_tf.graphs.partial import LONGEST_NAME, PartialDirectory, check_output
 from gdynet_tf.locks import locked
 from gdynet_tf.manifest import check_manifest
 from gdynet_tf.spool import FileArray
@@ -64,7 +64,7 @@ def open_directory(path: str | Path) -> GraphDataset:
     """
     from gdynet_tf.schema import Meta, check_schema
 
-    path = Path(path)
+    path = file_path(path, "path")
     if not (path / "meta.json").is_file() or path.suffix == ".partial":
         hint = "an interrupted build" if path.suffix == ".partial" else "no meta.json in it"
         what = hint if path.is_dir() else "no such directory"
@@ -133,7 +133,7 @@ def write_graphs(graphs: GraphDataset, out: str | Path) -> GraphDataset:
     InputError
         If ``out`` exists or cannot be written.
     """
-    out = output_path(out)
+    out = output_path(file_path(out, "out", longest=LONGEST_NAME))
     with locked(out):
         check_output(out, overwrite=False, resume=False)
         partial = PartialDirectory(out, graphs.meta)

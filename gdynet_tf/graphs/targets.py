@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +18,7 @@ from gdynet_tf.errors import InputError
 from gdynet_tf.graphs.neighbors import nearest_neighbors
 from gdynet_tf.trajectory import Trajectory
 from gdynet_tf.trajectory.elements import atomic_number, symbol
+from gdynet_tf.trajectory.objects import target_rows
 from gdynet_tf.trajectory.readers.library import needed
 from gdynet_tf.trajectory.universe import residue_numbers, universe_of
 
@@ -60,19 +62,7 @@ def find_targets(targets: str | Path | np.ndarray | Sequence | None, trajectory:
         return select_targets(
             str(targets), trajectory.atomic_numbers, *first, trajectory.periodic, trajectory.attributes
         )
-    indices, n_atoms = np.asarray(targets), len(trajectory.atomic_numbers)
-    if indices.ndim not in (1, 2) or not indices.size:
-        raise InputError(f"targets must be a non-empty (n_targets,) or (n_targets, k) array, got shape {indices.shape}")
-    if not np.issubdtype(indices.dtype, np.integer):
-        raise InputError(f"targets must be atom indices, got an array of {indices.dtype}")
-    indices = indices.reshape(len(indices), -1)
-    outside = indices[(indices < 0) | (indices >= n_atoms)]
-    if outside.size:
-        raise InputError(f"target {outside[0]} is not one of the {n_atoms} atoms (0 to {n_atoms - 1})")
-    values, counts = np.unique(indices, return_counts=True)
-    if counts.max() > 1:
-        raise InputError(f"target {values[counts > 1][0]} stands in targets twice")
-    return indices.astype(np.int32)
+    return target_rows(targets, len(trajectory.atomic_numbers), "`targets`")
 
 
 def select_targets(
@@ -129,7 +119,7 @@ def select_targets(
     missing = [name for name in wanted if name not in names]
     if not missing:
         return np.flatnonzero(np.isin(names, wanted)).astype(np.int32)[:, None]
-    if Path(selection).is_file():
+    if os.path.isfile(selection):  # which is False for what no file can be called
         return _from_file(selection, len(atomic_numbers))
     there = _counted(names)
     if all(_is_element(name) or name in names for name in wanted):

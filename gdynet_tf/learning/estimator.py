@@ -136,9 +136,9 @@ class GDyNetEstimator(BaseEstimator):
         inputs = _inputs(graphs, self.model)
         if isinstance(self.split, Split):
             split = self.split
-            check_split(split, graphs.segments, self.tau)
+            check_split(split, graphs.segments, settings.tau)
         else:
-            split = split_by_time(graphs.segments, self.tau, tuple(self.split))
+            split = split_by_time(graphs.segments, settings.tau, tuple(self.split))
         load_backend()
         from gdynet_tf.learning.runs import fit_run
         from gdynet_tf.learning.training import best_precision

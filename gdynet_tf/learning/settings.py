@@ -8,13 +8,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 from gdynet_tf._version import __version__
 from gdynet_tf.analysis.runs import check_data
-from gdynet_tf.errors import InputError
+from gdynet_tf.errors import InputError, real_number, whole_number
 from gdynet_tf.files import read_json
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.graphs.store import open_inputs
@@ -105,11 +104,8 @@ class TrainingSettings:
             value = getattr(self, name)
             if value is None and name == "batch_size":
                 continue
-            if not isinstance(value, Integral):
-                raise InputError(f"`{name}={value!r}`: must be an integer")
-            if value < least:
-                raise InputError(f"`{name}={value}`: must be at least {least}")
-            object.__setattr__(self, name, int(value))
+            object.__setattr__(self, name, whole_number(value, name, least=least))
+        object.__setattr__(self, "learning_rate", real_number(self.learning_rate, "learning_rate"))
         if not 0 < self.learning_rate < 10:
             raise InputError(f"`learning_rate={self.learning_rate:g}`: must be a positive number below 10")
 
@@ -181,17 +177,17 @@ def new_config(
     InputError
         If the seed or the number of trainings is out of range, or a batch larger than the data.
     """
-    if seed is not None and not 0 <= seed <= _MAX_SEED:
+    seed = draw_seed() if seed is None else whole_number(seed, "seed")
+    if not 0 <= seed <= _MAX_SEED:
         raise InputError(f"`seed={seed}`: must be from 0 to {_MAX_SEED}")
-    if n_restarts < 1:
-        raise InputError(f"`n_restarts={n_restarts}`: must be at least 1")
+    n_restarts = whole_number(n_restarts, "n_restarts", least=1)
     if split.train:  # else a network is applied, not trained
         settings = settings.for_data(graphs.n_targets, len(lagged_pairs(split.train, settings.tau)))
     from keras.backend import backend as keras_backend  # loads what Keras computes with
 
     packages = (keras_backend(), "keras", "numpy", "scipy", "scikit-learn")
     return {
-        "seed": draw_seed() if seed is None else seed,
+        "seed": seed,
         "n_restarts": n_restarts,
         **asdict(settings),
         "split": split.to_dict(),

@@ -143,9 +143,9 @@ class Assembly:
         """Chunks that hold nothing impossible, with cells, and which directions are periodic."""
         first = 0
         for chunk in source.chunks:
-            positions = np.ascontiguousarray(chunk.positions, np.float64)
             lattices, periodic = self._cell(source, chunk, first)
-            check_frames(source.path, positions, lattices, first)
+            check_frames(source.path, chunk.positions, lattices, first)
+            positions = np.ascontiguousarray(chunk.positions, np.float64)
             lattices = completed_lattices(lattices, periodic)
             check_lattices(source.path, lattices, first)
             yield chunk._replace(positions=positions, lattices=lattices), periodic

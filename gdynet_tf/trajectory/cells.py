@@ -4,11 +4,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gdynet_tf.errors import InputError
+from gdynet_tf.errors import InputError, real_numbers
 
-__all__ = ["LONGEST", "cell_lattice", "completed_lattices", "plane_spacings", "toroidal_paths"]
+__all__ = [
+    "LONGEST",
+    "cell_lattice",
+    "completed_lattices",
+    "farthest_coordinate",
+    "plane_spacings",
+    "toroidal_paths",
+]
 
 LONGEST = 1e5  # Å, of cells that atoms have; others would need more room than there is
+_FARTHEST = 1e9  # Å, of atoms from the origin; where double precision keeps 1e-7 Å
+_KEPT = 0.01  # Å, to which coordinates must be kept, as in XTC files
 
 
 def cell_lattice(cell: Sequence[float]) -> np.ndarray:
@@ -29,8 +38,10 @@ def cell_lattice(cell: Sequence[float]) -> np.ndarray:
     InputError
         If these are no lengths and angles of a cell.
     """
+    values = real_numbers(cell, "`cell`")
+    cell = [float(x) for x in values.ravel()]
     shown = f"`cell={' '.join(f'{x:g}' for x in cell)}`"
-    if len(cell) not in (3, 6):
+    if values.ndim != 1 or len(cell) not in (3, 6):
         raise InputError(f"{shown}: three lengths, or three lengths and three angles, are needed")
     lengths, angles = np.array(cell[:3], np.float64), np.array(cell[3:] if len(cell) == 6 else (90.0,) * 3)
     if (
@@ -45,6 +56,23 @@ def cell_lattice(cell: Sequence[float]) -> np.ndarray:
         return np.linalg.cholesky(metric) * lengths[:, None]
     except np.linalg.LinAlgError:
         raise InputError(f"{shown}: no cell has these three angles") from None
+
+
+def farthest_coordinate(dtype: np.dtype) -> float:
+    """How far from the origin atoms may be for their coordinates to be known: 1e9 Å, or less in low precision.
+
+    Parameters
+    ----------
+    dtype : dtype
+        In which the coordinates were given.
+
+    Returns
+    -------
+    float
+        Å; where rounding takes less than 0.01 Å: 1.7e5 in single precision, 20 in half precision.
+    """
+    eps = float(np.finfo(dtype).eps) if dtype.kind == "f" else 0.0
+    return min(_FARTHEST, 2 * _KEPT / eps) if eps else _FARTHEST
 
 
 def plane_spacings(lattices: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gdynet_tf.errors import InputError
+from gdynet_tf.errors import InputError, whole_numbers
 from gdynet_tf.findings import Finding
 
 __all__ = ["atomic_number", "elements_by_mass", "elements_by_name", "elements_of", "formula", "symbol"]
@@ -57,7 +57,7 @@ def elements_of(species: Sequence[int] | Sequence[str] | np.ndarray, where: str)
     ----------
     species : (N,) sequence of int or str
     where : str
-        For the message.
+        What they are and of which file or argument, for the message.
 
     Returns
     -------
@@ -66,12 +66,20 @@ def elements_of(species: Sequence[int] | Sequence[str] | np.ndarray, where: str)
     Raises
     ------
     InputError
-        If a symbol is none.
+        If a symbol is none, or a number is not from 1 to 99.
     """
-    given = np.asarray(species)
-    if given.dtype.kind not in "UO":
-        return given.astype(np.int32)
-    return np.array([atomic_number(str(name), where) for name in given], np.int32)
+    if isinstance(species, str | bytes):
+        raise InputError(f"{where}: {species!r}: a list is needed, with a symbol or number for each")
+    given = np.asarray(species, object)
+    if given.ndim == 1 and len(given) and isinstance(given[0], str):
+        return np.array([atomic_number(name, where) for name in given], np.int32)
+    numbers = whole_numbers(species, where)
+    if numbers.ndim != 1:
+        raise InputError(f"{where}: shape {numbers.shape}: one for each, (n,), are needed")
+    wrong = (numbers < 1) | (numbers > 99)
+    if wrong.any():  # before they are made int32, where 2**32 + 3 would be 3
+        raise InputError(f"{where}: {numbers[wrong][0]} is not between 1 and 99")
+    return numbers.astype(np.int32)
 
 
 @cache

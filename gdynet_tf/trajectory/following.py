@@ -6,7 +6,7 @@ import numpy as np
 
 from gdynet_tf.errors import InputError
 from gdynet_tf.findings import Finding
-from gdynet_tf.trajectory.cells import LONGEST, plane_spacings
+from gdynet_tf.trajectory.cells import LONGEST, farthest_coordinate, plane_spacings
 from gdynet_tf.trajectory.elements import symbol
 
 __all__ = ["Follower", "MeanCharges", "check_frames", "check_lattices", "pooled_charges", "unwrap"]
@@ -19,24 +19,26 @@ _MANY = 20  # atoms of an element, from which on three quarters of them do not h
 
 
 def check_frames(origin: str, positions: np.ndarray, lattices: np.ndarray, first: int = 0) -> None:
-    """InputError where a number is not finite.
+    """InputError where a number is not finite, or a coordinate too large for its precision.
 
     Parameters
     ----------
     origin : str
         The file, for the message.
     positions : (f, N, 3) array
-        Å.
+        Å; in the precision in which they were given.
     lattices : (f, 3, 3) array
         Å.
     first : int
         Number of the first of these frames.
     """
-    if not np.isfinite(positions).all():
-        frame, atom, axis = np.argwhere(~np.isfinite(positions))[0]
+    farthest = farthest_coordinate(positions.dtype)
+    if positions.size and not (-farthest <= positions.min() and positions.max() <= farthest):  # NaN is neither
+        frame, atom, axis = np.argwhere(~(np.abs(positions) <= farthest))[0]
+        value = positions[frame, atom, axis]
+        why = f" Å, in {positions.dtype} they are known up to {farthest:.3g} Å" if np.isfinite(value) else ""
         raise InputError(
-            f"{origin}: coordinate {'xyz'[axis]} of atom {atom} in frame {first + frame} is "
-            f"{positions[frame, atom, axis]}"
+            f"{origin}: coordinate {'xyz'[axis]} of atom {atom} in frame {first + frame} is {value:g}{why}"
         )
     if not np.isfinite(lattices).all():
         frame = np.argwhere(~np.isfinite(lattices))[0][0]
@@ -242,7 +244,7 @@ def pooled_charges(told: Sequence[tuple[np.ndarray | None, int]]) -> tuple[np.nd
     tuple of Finding
         One where they are not the same.
     """
-    known = [np.asarray(charges, np.float64) for charges, _ in told if charges is not None]
+    known = [np.array(charges, np.float64) for charges, _ in told if charges is not None]
     if len(known) < len(told):
         text = "Some of the trajectories tell charges, others do not: none are kept."
         return None, (Finding("charges of some", "warning", text, {"n_telling": len(known)}),) if known else ()

@@ -8,12 +8,13 @@ from typing import overload
 
 import numpy as np
 
-from gdynet_tf.errors import InputError
+from gdynet_tf.errors import InputError, file_path, plain_text, real_number
 from gdynet_tf.findings import Finding
 from gdynet_tf.times import is_unit
 from gdynet_tf.trajectory.assembly import Assembly, NothingNew, ReadingOptions, close
 from gdynet_tf.trajectory.cells import cell_lattice
 from gdynet_tf.trajectory.joins import SeenFrames
+from gdynet_tf.trajectory.objects import frame_selection
 from gdynet_tf.trajectory.readers import open_source
 from gdynet_tf.trajectory.source import FrameSource
 from gdynet_tf.trajectory.trajectory import Trajectory
@@ -124,24 +125,23 @@ def read(
         If a file is missing, unknown, damaged or holds impossible values, tells no cell, or says another cell or time
         than was given.
     """
-    if stride is not None and stride < 1:
-        raise InputError(f"`stride={stride}`: must be at least 1")
-    for name, number in (("start", start), ("stop", stop), ("stride", stride)):
-        if number is not None and abs(number) >= 2**62:
-            raise InputError(f"`{name}={number}`: no trajectory has so many frames")
+    start, stop, stride = frame_selection(start, stop, stride)
     if cell is not None and no_cell:
         raise InputError("`cell` and `no_cell`: one of them is enough")
-    for name, value in (("frame_interval", frame_interval), ("timestep", timestep)):
-        if value is not None and not (np.isfinite(value) and value > 0):
-            raise InputError(f"`{name}={value:g}`: must be a positive time")
+    frame_interval, timestep = _time(frame_interval, "frame_interval"), _time(timestep, "timestep")
     if frame_interval is not None and timestep is not None:
         raise InputError("`frame_interval` and `timestep`: one of them is enough")
     if stop is not None and ((start or 0) < 0) == (stop < 0) and (start or 0) >= stop:
         raise InputError(f"`start={start}` `stop={stop}`: selects no frame")
-    if time_unit and not is_unit(time_unit):
+    if time_unit is not None and time_unit != "" and not is_unit(time_unit):
         raise InputError(f"`time_unit={time_unit}`: must be a word, as ps or frames are")
     if time_unit and frame_interval is None and timestep is None:
         raise InputError(f"`time_unit={time_unit}`: needs `frame_interval` or `timestep`")
+    if species is not None and (isinstance(species, str) or not all(isinstance(name, str) for name in species)):
+        raise InputError(f"`species={species}`: a list of element symbols is needed")
+    if format is not None:
+        plain_text(format, "format")
+    topology = None if topology is None else file_path(topology, "topology")
     options = ReadingOptions(
         cell=None if cell is None else cell_lattice(cell),
         no_cell=no_cell,
@@ -152,13 +152,14 @@ def read(
         stop=stop,
         stride=stride,
         allow_truncated=allow_truncated,
-        scratch=scratch,
+        scratch=None if scratch is None else file_path(scratch, "scratch"),
     )
 
     def opened(path: str | Path) -> FrameSource:
         return open_source(path, topology=topology, format=format, species=species)
 
-    files = [paths] if isinstance(paths, str | Path) else list(paths)
+    several = list(paths) if hasattr(paths, "__iter__") and not isinstance(paths, str | bytes) else None
+    files = [file_path(path, "paths") for path in ([paths] if several is None else several)]
     seen = SeenFrames(drop_repeated)
     order, notes = _single_frames(files, opened)
     if order is not None:
@@ -170,7 +171,15 @@ def read(
         except NothingNew:
             said = tuple(replace(finding, text=f"{path}: {finding}") for finding in seen.findings())
             trajectories[-1] = replace(trajectories[-1], findings=trajectories[-1].findings + said)
-    return trajectories[0] if isinstance(paths, str | Path) else trajectories
+    return trajectories[0] if several is None else trajectories
+
+
+def _time(value: float | None, name: str) -> float | None:
+    """A positive time, or None."""
+    time = None if value is None else real_number(value, name)
+    if time is not None and not (np.isfinite(time) and time > 0):
+        raise InputError(f"`{name}={time:g}`: must be a positive time")
+    return time
 
 
 def _assembled(

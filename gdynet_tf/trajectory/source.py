@@ -19,8 +19,8 @@ class Chunk(NamedTuple):
 
     Attributes
     ----------
-    positions : (f, N, 3) float64
-        Å.
+    positions : (f, N, 3) float array
+        Å, in the precision of the file, which tells how large they may be.
     lattices : (f, 3, 3) float64, optional
         Å, rows are lattice vectors; None where the file tells no cell.
     times : (f,) float64, optional
@@ -83,7 +83,7 @@ class Frame(NamedTuple):
 
     Attributes
     ----------
-    positions : (N, 3) float64
+    positions : (N, 3) float array
     lattice : (3, 3) float64, optional
     time : float, optional
     step : int, optional
@@ -150,7 +150,7 @@ def _check_like(frame: Frame, first: Frame, n: int, where: str) -> None:
 def _chunk(frames: list[Frame]) -> Chunk:
     first = frames[0]
     return Chunk(
-        positions=np.stack([frame.positions for frame in frames]).astype(np.float64, copy=False),
+        positions=np.stack([frame.positions for frame in frames]),
         lattices=None if first.lattice is None else np.array([frame.lattice for frame in frames], np.float64),
         times=None if first.time is None else np.array([frame.time for frame in frames], np.float64),
         steps=None if first.step is None else np.array([frame.step for frame in frames], np.int64),

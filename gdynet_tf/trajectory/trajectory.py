@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isclose
 from typing import Any
@@ -13,11 +13,9 @@ from gdynet_tf.errors import InputError
 from gdynet_tf.files import SourceFile
 from gdynet_tf.findings import Finding
 from gdynet_tf.spool import FileArray, Spool, pieces
-from gdynet_tf.times import is_unit
-from gdynet_tf.trajectory.cells import completed_lattices
 from gdynet_tf.trajectory.elements import elements_of
-from gdynet_tf.trajectory.following import Follower, check_frames, check_lattices, pooled_charges
-from gdynet_tf.trajectory.objects import fields_of_ase, fields_of_mdanalysis
+from gdynet_tf.trajectory.following import Follower, pooled_charges
+from gdynet_tf.trajectory.objects import checked_fields, fields_of_ase, fields_of_mdanalysis, frame_selection
 
 __all__ = ["Trajectory", "check_spacing", "concatenate", "gathered"]
 
@@ -36,7 +34,8 @@ class Trajectory:
         File name without folder and suffixes.
     positions : (F, N, 3) float64
         Å. `read` follows the atoms, and keeps what is larger than 64 MiB in a temporary file, a `FileArray`
-        that is indexed like an array.
+        that is indexed like an array. Arrays of a trajectory cannot be written to; those that it is made of are
+        copied, unless they are read-only (``array.setflags(write=False)``, ``np.load(file, mmap_mode="r")``).
     lattices : (F, 3, 3) float64
         Å, rows are lattice vectors.
     atomic_numbers : (N,) int32
@@ -83,24 +82,13 @@ class Trajectory:
     frame_steps: float | None = None
 
     def __post_init__(self) -> None:
-        set_ = object.__setattr__
-        if not isinstance(self.positions, FileArray):
-            set_(self, "positions", np.asarray(self.positions, np.float64))
-        set_(self, "lattices", np.asarray(self.lattices, np.float64))
-        set_(self, "atomic_numbers", np.asarray(self.atomic_numbers, np.int32))
-        set_(self, "periodic", tuple(bool(p) for p in self.periodic))
-        set_(self, "segments", tuple(self.segments) or (len(self.positions),))
-        if self.targets is not None:
-            targets = np.asarray(self.targets, np.int32)
-            set_(self, "targets", targets.reshape(len(targets), -1))
-        self._check()
-        set_(self, "lattices", completed_lattices(self.lattices, self.periodic))
-        check_lattices(self.origin, self.lattices)
+        for name, value in checked_fields(self.origin, vars(self)).items():
+            object.__setattr__(self, name, value)
 
     @classmethod
     def from_ase(
         cls,
-        frames: Sequence[Any],
+        frames: Iterable[Any],
         *,
         frame_interval: float | None = None,
         time_unit: str | None = None,
@@ -164,6 +152,7 @@ class Trajectory:
         InputError
             If the selection is none or empty, elements cannot be told, or frames are not equally spaced in time.
         """
+        start, stop, stride = frame_selection(start, stop, stride)
         whole = cls(name=name, **fields_of_mdanalysis(universe, select, start, stop, name))
         return whole if stride is None else whole.select(stride=stride)
 
@@ -185,7 +174,7 @@ class Trajectory:
         Parameters
         ----------
         positions : (F, N, 3) array
-            Å, wrapped or not.
+            Å, wrapped or not. Copied, unless it is read-only.
         lattices : (3, 3) or (F, 3, 3) array
             Å, rows are lattice vectors.
         species : (N,) int or str
@@ -209,55 +198,14 @@ class Trajectory:
         InputError
             If the arrays do not fit together or hold impossible values.
         """
-        lattices = np.asarray(lattices, np.float64)
-        if lattices.shape == (3, 3):
-            lattices = np.broadcast_to(lattices, (len(positions), 3, 3))
-        return cls(
-            name=name,
-            positions=positions,
-            lattices=lattices,
-            atomic_numbers=elements_of(species, f"{name}: species"),
-            periodic=tuple(periodic),
-            segments=tuple(segments),
-            **_time_scale(frame_interval, time_unit),
-        )
+        given: dict[str, Any] = {"positions": positions, "lattices": lattices, "periodic": periodic}
+        given |= {"segments": segments, **_time_scale(frame_interval, time_unit)}
+        return cls(name=name, atomic_numbers=elements_of(species, f"{name}: species"), **given)
 
     @property
     def origin(self) -> str:
         """The file or name by which messages call it."""
         return self.sources[0].path if self.sources else self.name
-
-    def _check(self) -> None:
-        origin, shape = self.origin, self.positions.shape
-        if self.time_unit is not None and not is_unit(self.time_unit):
-            raise InputError(f"{origin}: time unit {self.time_unit!r}: must be a word, as ps or frames are")
-        if len(shape) != 3 or shape[2] != 3:
-            raise InputError(f"{origin}: coordinates must have shape (frames, atoms, 3), got {shape}")
-        n_frames, n_atoms, _ = shape
-        if not n_frames:
-            raise InputError(f"{origin}: holds no frame")
-        if not n_atoms:
-            raise InputError(f"{origin}: holds no atom")
-        if self.atomic_numbers.shape != (n_atoms,):
-            raise InputError(f"{origin}: {self.atomic_numbers.size} atom types for {n_atoms} atoms")
-        wrong = (self.atomic_numbers < 1) | (self.atomic_numbers > 99)
-        if wrong.any():
-            raise InputError(f"{origin}: atomic number {self.atomic_numbers[wrong][0]} is not between 1 and 99")
-        if self.lattices.shape != (n_frames, 3, 3):
-            raise InputError(
-                f"{origin}: lattices of shape {self.lattices.shape} for {n_frames} frames, ({n_frames}, 3, 3) is needed"
-            )
-        if isinstance(self.positions, np.ndarray):  # a file was checked when it was written
-            check_frames(origin, self.positions, self.lattices)
-        if self.frame_interval is not None and not (np.isfinite(self.frame_interval) and self.frame_interval > 0):
-            raise InputError(f"{origin}: frame interval {self.frame_interval} is not a positive time")
-        if sum(self.segments) != n_frames or min(self.segments) < 1:
-            raise InputError(f"{origin}: segments {self.segments} do not add up to {n_frames} frames")
-        if self.targets is not None and (
-            not self.targets.size or self.targets.min() < 0 or self.targets.max() >= n_atoms
-        ):
-            found = self.targets.max() if self.targets.size else "none"
-            raise InputError(f"{origin}: target index {found} is not one of the {n_atoms} atoms")
 
     def unwrap(self) -> Trajectory:
         """The same with every atom followed by its nearest image within each segment; itself when the file has done so.
@@ -293,8 +241,7 @@ class Trajectory:
         -------
         Trajectory
         """
-        if stride is not None and stride < 1:
-            raise InputError(f"`stride={stride}`: must be at least 1")
+        start, stop, stride = frame_selection(start, stop, stride)
         chosen = range(len(self.positions))[start:stop:stride]
         if not len(chosen):
             raise InputError(

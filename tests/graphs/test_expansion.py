@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from gdynet_tf.graphs.expansion import expand_distances, gaussian_centers
+from gdynet_tf.errors import InputError
+from gdynet_tf.graphs.expansion import expand_distances, expansion_settings, gaussian_centers
 
 
 def test_defaults_are_those_of_the_paper():
@@ -34,3 +35,27 @@ def test_as_many_centers_as_are_allowed():
         gaussian_centers(0, 1001, 1)
     with pytest.raises(ValueError, match="more than 1,000 Gaussian centres"):
         gaussian_centers(0, 7, 0.001)
+
+
+def test_settings_that_are_not_given_are_those_of_the_paper():
+    assert expansion_settings(None) == {"dmin": 0.0, "dmax": 7.0, "step": 0.2, "sigma": 0.2}
+    found = expansion_settings({"dmax": np.float32(3), "sigma": 1})
+    assert found == {"dmin": 0.0, "dmax": 3.0, "step": 0.2, "sigma": 1.0}
+    assert {type(value) for value in found.values()} == {float}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"dmaxx": 3}, "`expansion` holds 'dmaxx', which is none of dmin, dmax, step and sigma"),
+        ([0, 7], "`expansion` is of type list, a dict of dmin, dmax, step, sigma is needed"),
+        ({"dmax": "3"}, "`dmax='3'`: must be a number"),
+        ({"sigma": None}, "`sigma=None`: must be a number"),
+        ({"sigma": 0}, "`sigma=0`: must be from 0.0001 to 10,000 Å"),
+        ({"dmin": float("nan")}, "`dmin`, `dmax`, `step`: Gaussian centres need dmin < dmax and step > 0"),
+        ({"step": 1e-9}, "`dmin`, `dmax`, `step`: from 0.0 to 7.0 in steps of 1e-09 there are more than 1,000"),
+    ],
+)
+def test_settings_that_cannot_be(given, message):
+    with pytest.raises(InputError, match=message):
+        expansion_settings(given)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -225,6 +226,17 @@ def test_output_without_a_name():
     ("options", "message"),
     [
         ({"n_neighbors": 0}, "`n_neighbors=0`: must be at least 1"),
+        ({"n_neighbors": 10**9}, "`n_neighbors=1000000000`: must be at most 10,000"),
+        ({"n_neighbors": 4.5}, "`n_neighbors=4.5`: must be a whole number"),
+        ({"n_neighbors": "4"}, "`n_neighbors='4'`: must be a whole number"),
+        ({"n_neighbors": True}, "`n_neighbors=True`: must be a whole number"),
+        ({"n_workers": 1.5}, "`n_workers=1.5`: must be a whole number"),
+        ({"edges": None}, "`edges=None`: must be gaussian or distance"),
+        ({"out": 5}, "`out=5`: must be a path"),
+        ({"out": "a\0b"}, r"`out='a\\x00b'`: holds the character 0, no path does"),
+        ({"out": "a" * 241}, r"`out='a+\.\.\.a+'`: is too long for the name of a file$"),
+        ({"trajectories": "a.xyz"}, "`trajectories`: Trajectory objects are needed, not str"),
+        ({"trajectories": 3}, "`trajectories`: Trajectory objects are needed, not int"),
         ({"edges": "cosine"}, "`edges='cosine'`: must be gaussian or distance"),
         ({"expansion": {"sigma": 0}}, "`sigma=0`: must be from 0.0001 to 10,000 Å"),
         ({"expansion": {"step": -1}}, "`dmin`, `dmax`, `step`: Gaussian centres need dmin < dmax"),
@@ -247,11 +259,15 @@ def test_bad_settings(build, tmp_path, options, message):
 @pytest.mark.parametrize(
     ("targets", "message"),
     [
-        ([], r"non-empty .* got shape \(0,\)"),
-        ([[6]], r"target 6 is not one of the 6 atoms \(0 to 5\)"),
-        ([0, -1], "target -1 is not one of the 6 atoms"),
-        ([0.5], "targets must be atom indices, got an array of float64"),
-        ([[0, 1], [1, 2]], "target 1 stands in targets twice"),
+        ([], r"`targets`: of shape \(n_targets,\) or \(n_targets, k\) are needed, got \(0,\)"),
+        ([[6]], r"`targets`: 6 is not one of the 6 atoms \(0 to 5\)"),
+        ([0, -1], "`targets`: -1 is not one of the 6 atoms"),
+        ([0.5], "`targets` hold 0.5, whole numbers are needed"),
+        ([[0, 1], [1, 2]], "`targets`: 1 stands in them twice"),
+        ([[0], [1, 2]], "`targets` are rows of unequal length, or no numbers"),
+        (np.array([True] * 6), "`targets` are bool, whole numbers are needed"),
+        (np.ma.array([0, 1], mask=[False, True]), "`targets` hold masked values, whole numbers are needed"),
+        ("x" * 5000, "`targets='x+'`: 'x+' is neither an element, a file nor a selection"),
         ("Na", "`targets='Na'`: no Na in the system; there are Li"),
         (None, "a: names no targets; `targets` does, e.g. `targets='Li'`"),
     ],
@@ -260,6 +276,53 @@ def test_bad_targets(tmp_path, targets, message):
     with pytest.raises(InputError, match=message):
         build_graphs([walk()], targets, n_neighbors=3, out=tmp_path / "graphs")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "name", ["meta.json", "manifest.json", "Meta.json", "targets.npy", "journal.jsonl", "meta.tmp", ".manifest.tmp"]
+)
+def test_name_of_a_file_of_the_directory(build, tmp_path, name):
+    message = f"trajectory '{name.lstrip('.')}': a file of every graph directory is called so; give it another name"
+    for out in (tmp_path / "graphs", None):
+        with pytest.raises(InputError, match=message):
+            build([walk(name)], out=out)
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_of_the_directory_are_known(build, monkeypatch):
+    """Those that are there in the end, and while it is built."""
+    seen, replace = set(), os.replace
+    monkeypatch.setattr(os, "replace", lambda a, b: (seen.add(Path(a).name), replace(a, b)))
+    charged = walk(attributes={"charges": np.array([1.0, -1.0] * 3)})
+    seen |= {file.name for file in build([charged]).path.iterdir() if file.is_file()}
+    assert seen | {"journal.jsonl"} == partial.FILES
+
+
+@pytest.mark.parametrize("name", ["../x", "", "a/b", "a\nb"])
+def test_name_that_is_a_path(build, tmp_path, name):
+    with pytest.raises(InputError, match="^'.*': the name of a trajectory must be that of a folder, no path"):
+        build([walk(name)])
+    assert not list(tmp_path.iterdir())
+
+
+def test_numbers_of_numpy(build):
+    """Whatever they are, the graphs are those of plain numbers and can be opened."""
+    plain = build([walk(frame_interval=0.5)], out=None, expansion={"dmax": 3, "step": 0.5})
+    other = build(
+        [walk(frame_interval=np.float32(0.5))],
+        n_neighbors=np.int64(5),
+        n_workers=np.float64(1),
+        expansion={"dmax": np.float32(3), "step": np.array(0.5)},
+    )
+    assert open_graphs(other.path).meta["expansion"] == plain.meta["expansion"]
+    assert (other.meta["n_neighbors"], other.meta["frame_interval"]) == (5, 0.5)
+    np.testing.assert_array_equal(other.array(0, "edges"), plain.array(0, "edges"))
+
+
+def test_too_large_for_the_memory(monkeypatch):
+    monkeypatch.setattr(module.os, "sysconf", {"SC_PHYS_PAGES": 1, "SC_PAGE_SIZE": 1000}.__getitem__)
+    with pytest.raises(InputError, match=r"graphs of \S+ kB do not fit into the memory of 1 kB; `out` writes"):
+        build_graphs(walk(), TARGETS, n_neighbors=5, progress=False)
 
 
 def test_no_trajectory(tmp_path):

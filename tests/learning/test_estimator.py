@@ -186,8 +186,11 @@ def test_vampnet(tmp_path):
     ("changes", "message"),
     [
         ({"n_states": 1}, "`n_states=1`: must be at least 2"),
-        ({"tau": 2.5}, "`tau=2.5`: must be an integer"),
-        ({"tau": None}, "`tau=None`: must be an integer"),
+        ({"tau": 2.5}, "`tau=2.5`: must be a whole number"),
+        ({"tau": None}, "`tau=None`: must be a whole number"),
+        ({"tau": True}, "`tau=True`: must be a whole number"),
+        ({"learning_rate": "0.1"}, "`learning_rate='0.1'`: must be a number"),
+        ({"seed": 1.5}, "`seed=1.5`: must be a whole number"),
         ({"tau": 3000}, "`tau=3000`: must be from 1 to 2999, the longest segment has 3000 frames"),
         ({"model": "gnn"}, "`model='gnn'`: must be gdynet or vampnet"),
         ({"variant": "mine"}, "`variant='mine'`: must be paper or gdynet2019"),

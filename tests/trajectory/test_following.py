@@ -36,6 +36,23 @@ def test_numbers_that_are_not_finite_are_named():
         check_frames("a.xyz", positions[:1].repeat(2, axis=0), lattices)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "farthest"), [(float, 1e9), (np.float32, 1.67e5), (np.float16, 20.4), (int, 10**9), (np.longdouble, 1e9)]
+)
+def test_coordinates_too_large_for_their_precision(dtype, farthest):
+    """Known to 0.01 Å, and to 1e-7 Å in double precision."""
+    positions = np.zeros((2, 2, 3), dtype)
+    positions[1, 0, 1] = -farthest
+    check_frames("a.xyz", positions, np.repeat(CELL, 2, axis=0))
+    if positions.dtype.kind == "f" and positions.itemsize < 8:
+        assert np.spacing(np.abs(positions)).max() / 2 <= 0.01
+    positions[1, 0, 1] *= dtype(2)
+    with pytest.raises(
+        InputError, match=r"a.xyz: coordinate y of atom 0 in frame 1 is -\S+ Å, in \w+ they are known up"
+    ):
+        check_frames("a.xyz", positions, np.repeat(CELL, 2, axis=0))
+
+
 def test_cells_that_are_none_are_named():
     lattices = np.repeat(CELL, 3, axis=0)
     check_lattices("a.xyz", lattices)

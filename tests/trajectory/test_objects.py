@@ -45,6 +45,7 @@ class TestASE:
         np.testing.assert_array_equal(found.positions, positions())
         assert Trajectory.from_ase(atoms(), frame_interval=2, time_unit="fs").time_unit == "fs"
         assert Trajectory.from_ase(atoms()).frame_interval is None
+        np.testing.assert_array_equal(Trajectory.from_ase(iter(atoms())).positions, positions())
 
     @pytest.mark.parametrize(
         ("frames", "message"),
@@ -53,6 +54,10 @@ class TestASE:
             ([*atoms(), *atoms(positions(1, 2), "LiO")], "trajectory: frame 5 has 2 atoms, frame 0 has 3"),
             ([*atoms(), *atoms(symbols="O2Li")], "trajectory: elements or periodicity change in frame 5"),
             ([*atoms(), *atoms(pbc=False)], "trajectory: elements or periodicity change in frame 5"),
+            (atoms()[0], "trajectory: a list of ase.Atoms is needed, not Atoms"),
+            (None, "trajectory: a list of ase.Atoms is needed, not NoneType"),
+            ("a.traj", "trajectory: frame 0 is of type str, ase.Atoms are needed"),
+            (atoms(positions() + 1e300), "trajectory: coordinate x of atom 0 in frame 0 is 1e\\+300 Å"),
         ],
     )
     def test_what_is_no_trajectory(self, frames, message):
@@ -153,8 +158,19 @@ class TestMDAnalysis:
         with pytest.raises(InputError, match=r"atom name 'NA' reads as Na \(23.0 u\), its mass is 14.0 u; universe"):
             Trajectory.from_mdanalysis(source)
 
+    def test_other_objects(self):
+        for what, kind in ((None, "NoneType"), ("t.xtc", "str"), (atoms()[0], "Atoms")):
+            with pytest.raises(InputError, match=f"trajectory: an MDAnalysis universe or .* is needed, not {kind}"):
+                Trajectory.from_mdanalysis(what)
+
     def test_errors(self):
         source = universe(elements=["Li", "O", "O"], names=["LI", "O1", "O2"])
+        with pytest.raises(InputError, match="`select=3`: must be text"):
+            Trajectory.from_mdanalysis(source, 3)
+        with pytest.raises(InputError, match="`stride=0`: must be at least 1"):
+            Trajectory.from_mdanalysis(source, stride=0)
+        with pytest.raises(InputError, match="`start=0.5`: must be a whole number"):
+            Trajectory.from_mdanalysis(source, start=0.5)
         with pytest.raises(InputError, match="trajectory: no atom is selected"):
             Trajectory.from_mdanalysis(source, "name X")
         with pytest.raises(InputError, match="trajectory: `select='nmae X'`: "):
@@ -207,3 +223,33 @@ class TestRead:
             read(tmp_path / "a.xyz", frame_interval=-1)
         with pytest.raises(InputError, match="`time_unit=fs`: needs `frame_interval`"):
             read(tmp_path / "a.xyz", time_unit="fs")
+        found = read(iter([tmp_path / "a.xyz"]), start=np.int64(1), stride=np.float64(2), frame_interval=np.float32(2))
+        assert (len(found[0].positions), found[0].frame_interval) == (2, 4.0)
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"paths": None}, "`paths=None`: must be a path"),
+            ({"paths": b"a.xyz"}, "`paths=b'a.xyz'`: must be a path"),
+            ({"paths": [3]}, "`paths=3`: must be a path"),
+            ({"paths": "a\0"}, r"`paths='a\\x00'`: holds the character 0, no path does"),
+            ({"paths": "x" * 5000}, r"`paths='x+\.\.\.x+'`: is too long for the name of a file$"),
+            ({"paths": "a\udcff"}, r"`paths='a\\udcff'`: is not UTF-8"),
+            ({"topology": 3}, "`topology=3`: must be a path"),
+            ({"scratch": 3}, "`scratch=3`: must be a path"),
+            ({"format": 3}, "`format=3`: must be text"),
+            ({"species": "LiO"}, "`species=LiO`: a list of element symbols is needed"),
+            ({"species": [3, 8]}, r"`species=\[3, 8\]`: a list of element symbols is needed"),
+            ({"cell": "8 8 8"}, "`cell` are <U5, real numbers are needed"),
+            ({"cell": 8}, "`cell=8`: three lengths, or three lengths and three angles, are needed"),
+            ({"frame_interval": "1"}, "`frame_interval='1'`: must be a number"),
+            ({"timestep": True}, "`timestep=True`: must be a number"),
+            ({"frame_interval": 1, "time_unit": 5}, "`time_unit=5`: must be a word"),
+            ({"start": 1.5}, "`start=1.5`: must be a whole number"),
+            ({"stride": True}, "`stride=True`: must be a whole number"),
+            ({"stop": 10**30}, "`stop=10+`: no trajectory has so many frames"),
+        ],
+    )
+    def test_arguments_that_cannot_be(self, options, message):
+        with pytest.raises(InputError, match=f"^{message}"):
+            read(**{"paths": "a.xyz", **options})

@@ -131,6 +131,10 @@ class TestFrames:
         x[13, 2, 1] = np.inf
         with pytest.raises(InputError, match=r"a\.npz: coordinate y of atom 2 in frame 13 is inf"):
             read(npz(tmp_path / "a.npz", x))
+        for value, dtype in ((1e18, "float64"), (2e5, "float32")):  # as the file has them
+            x[13, 2, 1] = value
+            with pytest.raises(InputError, match=rf"a\.npz: .* y of atom 2 in frame 13 is \S+ Å, in {dtype} they are"):
+                read(npz(tmp_path / "a.npz", x.astype(dtype)))
         lattices = np.repeat(CELL[None], 40, axis=0)
         for value, message in ((np.nan, "holds nan"), (0.0, "has no volume")):
             lattices[22, 1] = value

@@ -255,7 +255,7 @@ def _dcd_frames(path: str | Path, kind: str, n_atoms: int) -> Iterator[Frame]:
         timed = header["delta"] not in (0, 1) and not re.search("LAMMPS|CP2K", header["remarks"])
         for n, step in enumerate(reader):
             yield Frame(
-                positions=step.positions.astype(np.float64),
+                positions=step.positions.copy(),
                 lattice=_lattice(step.dimensions),
                 time=float(step.time) if timed else None,
                 step=int(header["istart"] + n * header["nsavc"]),
@@ -297,7 +297,7 @@ def _history_frames(path: str | Path, kind: str, n_atoms: int) -> Iterator[Frame
                 box = np.stack([floats(path, where, lines.need(where).split(), 3) for _ in range(3)])
             lines.rows(n_atoms * (2 + level), where)
             yield Frame(
-                positions=next(steps).positions.astype(np.float64),
+                positions=next(steps).positions.copy(),
                 lattice=box,
                 time=number * interval,
                 step=int(number),
@@ -318,7 +318,7 @@ def _gro_frames(path: str | Path, kind: str, n_atoms: int) -> Iterator[Frame]:
             text = f"{title}\n{count}\n{rows}"
             with GROReader(NamedStream(StringIO(text), str(path)), n_atoms=count) as reader:
                 yield Frame(
-                    positions=reader.ts.positions.astype(np.float64),
+                    positions=reader.ts.positions.copy(),
                     lattice=_lattice(reader.ts.dimensions),
                     time=float(time[1]) if time else None,
                     step=int(step[1]) if step else None,
@@ -341,7 +341,7 @@ def _library_frames(path: str | Path, kind: str, n_atoms: int) -> Iterator[Frame
             lattice = _edges(reader, step) if kind == "H5MD" else _lattice(step.dimensions)
             number = step.data.get("step")
             yield Frame(
-                positions=step.positions.astype(np.float64),
+                positions=step.positions.copy(),
                 lattice=constant if lattice is None else lattice,
                 time=float(step.time) if timed else None,
                 step=None if number is None else int(number),

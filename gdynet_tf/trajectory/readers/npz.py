@@ -9,7 +9,9 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from gdynet_tf.errors import InputError
+from gdynet_tf.errors import InputError, whole_numbers
+from gdynet_tf.trajectory.elements import elements_of
+from gdynet_tf.trajectory.objects import target_rows
 from gdynet_tf.trajectory.source import Chunk, FrameSource
 
 if TYPE_CHECKING:
@@ -63,11 +65,10 @@ def open_npz(path: str | Path) -> FrameSource:
         missing = [key for key in _FORMS[form] if key not in keys]
         if missing:
             raise InputError(f"{path}: no {', '.join(missing)} in it; the keys are {', '.join(keys) or 'none'}")
-        targets = _integers(archive, path, "target_index") if "target_index" in keys else None
-        numbers = _integers(archive, path, "atom_types" if form == "2019" else "atomic_numbers")
-        wrong = (numbers < 1) | (numbers > 99)
-        if wrong.any():  # before they are made int32, where 2**32 + 3 would be 3
-            raise InputError(f"{path}: atomic number {numbers[wrong][0]} is not between 1 and 99")
+        kinds = "atom_types" if form == "2019" else "atomic_numbers"
+        numbers, targets = elements_of(_whole(archive, path, kinds, "iuf"), f"{path}: {kinds}"), None
+        if "target_index" in keys:
+            targets = target_rows(_whole(archive, path, "target_index", "iuf"), len(numbers), f"{path}: target_index")
         if form == "2019":
             _check_2019(archive, path, numbers.shape)
             chunks, unit = _chunks_2019(path), None
@@ -75,10 +76,10 @@ def open_npz(path: str | Path) -> FrameSource:
             chunks, unit = _chunks_compact(path, archive, len(numbers)), str(_whole(archive, path, "time_unit", "U"))
     return FrameSource(
         path=str(path),
-        atomic_numbers=numbers.astype(np.int32),
+        atomic_numbers=numbers,
         chunks=chunks,
         time_unit=unit,
-        targets=None if targets is None else targets.reshape(len(targets), -1),
+        targets=targets,
         sources=(str(path),),
     )
 
@@ -120,15 +121,6 @@ def _whole(archive: zipfile.ZipFile, path: str | Path, key: str, kinds: str) -> 
         return flat.reshape(header.shape, order="F" if header.fortran else "C")
 
 
-def _integers(archive: zipfile.ZipFile, path: str | Path, key: str) -> np.ndarray:
-    """Whole numbers, which some programs write as real ones."""
-    values = _whole(archive, path, key, "iuf")
-    wrong = values != np.floor(values)
-    if wrong.any():
-        raise InputError(f"{path}: {key} hold {values[wrong][0]:g}, whole numbers are needed")
-    return values if values.dtype.kind in "iu" else values.astype(np.int64)
-
-
 def _pieces(archive: zipfile.ZipFile, path: str | Path, key: str, kinds: str, n: int) -> Iterator[np.ndarray]:
     """An array, n rows of its first axis at a time."""
     with _member(archive, path, key, kinds) as (file, header):
@@ -166,12 +158,13 @@ def _chunks_2019(path: str | Path) -> Iterator[Chunk]:
             n = max(1, _CHUNK // (24 * header.shape[1]))
         positions = _pieces(archive, path, "traj_coords", "iuf", n)
         for x, lattices in zip(positions, _pieces(archive, path, "lattices", "iuf", n), strict=True):
-            yield Chunk(positions=x.astype(np.float64), lattices=lattices.astype(np.float64))
+            x = x if x.dtype.kind == "f" else x.astype(np.float64)
+            yield Chunk(positions=x, lattices=lattices.astype(np.float64))
 
 
 def _chunks_compact(path: str | Path, archive: zipfile.ZipFile, n_atoms: int) -> Iterator[Chunk]:
     first, lattice, interval = (_whole(archive, path, key, "iuf") for key in ("positions", "lattice", "frame_interval"))
-    mobile = _integers(archive, path, "mobile").astype(np.int64)
+    mobile = whole_numbers(_whole(archive, path, "mobile", "iuf"), f"{path}: mobile")
     with _member(archive, path, "fractional", "iu") as (_, header):
         found = {"positions": first.shape, "lattice": lattice.shape, "frame_interval": interval.shape}
         found |= {"mobile": mobile.shape, "fractional": header.shape}

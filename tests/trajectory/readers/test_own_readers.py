@@ -413,10 +413,12 @@ def test_npz_of_any_order(tmp_path, opened, order, dtype):
     ("changes", "message"),
     [
         ({"atom_types": np.array([3.7, 8, 8])}, "atom_types hold 3.7, whole numbers are needed"),
-        ({"atom_types": np.array([2**32 + 3, 8, 8])}, "atomic number 4294967299 is not between 1 and 99"),
+        ({"atom_types": np.array([2**32 + 3, 8, 8])}, "atom_types: 4294967299 is not between 1 and 99"),
         ({"atom_types": np.array([3, 8])}, "2 atom types for 3 atoms"),
         ({"atom_types": np.array(["Li", "O", "O"])}, "atom_types are <U2, real numbers are needed"),
         ({"target_index": np.array([0.5])}, "target_index hold 0.5, whole numbers are needed"),
+        ({"target_index": np.array([1, 1])}, "target_index: 1 stands in them twice"),
+        ({"target_index": np.array(1)}, r"target_index: of shape .* are needed, got \(\)"),
         ({"traj_coords": np.zeros((5, 3, 3), complex)}, "traj_coords are complex128, real numbers are needed"),
         ({"traj_coords": np.zeros((5, 3))}, r"coordinates must have shape \(frames, atoms, 3\), got \(5, 3\)"),
         ({"traj_coords": np.zeros((0, 3, 3)), "lattices": np.zeros((0, 3, 3))}, "holds no frame"),
