@@ -33,9 +33,11 @@ from gdynet_tf.trajectory import Trajectory
 DYNAMICS = {"timescales", "chapman_kolmogorov", "populations", "koopman_matrix", "eigenvectors", "chi_histogram"}
 DYNAMICS |= {"chi_trace", "first_passage"}
 TRAINING = {"history", "state_agreement"}
+TIMES = {"frame_interval": 0.5, "time_unit": "ps"}  # of the runs and of their graphs
+SOURCES = [{"path": "a"}, {"path": "b"}]
 
 
-def write_run(path, n_states=3, n_frames=3000, tau=5, agreement=None, n_targets=2, graphs=None):
+def write_run(path, n_states=3, n_frames=3000, tau=5, agreement=None, n_targets=2, graphs=None, n_atoms=6):
     """A run directory as train_run writes it, with chi of Markov chains; ``graphs`` is a graph directory or none."""
     rng = np.random.default_rng(0)
     state, chi = np.zeros(n_targets, int), np.empty((n_frames, n_targets, n_states), np.float32)
@@ -55,11 +57,11 @@ def write_run(path, n_states=3, n_frames=3000, tau=5, agreement=None, n_targets=
         "data": {
             "frame_interval": 0.5,
             "time_unit": "ps",
-            "n_atoms": 5,
+            "n_atoms": n_atoms,
             "n_targets": n_targets,
             "group_size": 1,
             "trajectories": [
-                {"name": "md", "segments": [n_frames - 400, 400], "sources": [{"path": "a"}, {"path": "b"}]}
+                {"name": "md", "segments": [n_frames] if graphs else [a, n_frames - a], "sources": SOURCES}
             ],
         },
         "versions": {"gdynet_tf": "0.2.0", "numpy": np.__version__},
@@ -84,7 +86,7 @@ def run(tmp_path):
 
 def test_load_chi(run):
     every = ga.load_chi(run)
-    assert [len(c) for c in every] == [2600, 400]
+    assert [len(c) for c in every] == [1500, 1500]
     assert isinstance(every[0], np.memmap)
     test = ga.load_chi(str(run), "test")
     assert [len(c) for c in test] == [1195]
@@ -284,7 +286,7 @@ def build(path, targets=((0,), (1,)), step=0.15, periodic=(True, True, True), dr
     moved = steps if drift is None else (steps + drift).cumsum(axis=0)
     positions = rng.random((6, 3)) * 9 + moved
     cells = np.repeat(np.eye(3)[None] * 9, 3000, axis=0)
-    trajectory = Trajectory("md", positions, cells, [3, 3, 16, 16, 16, 16], periodic=periodic, **fields)
+    trajectory = Trajectory("md", positions, cells, [3, 3, 16, 16, 16, 16], periodic=periodic, **TIMES, **fields)
     build_graphs([trajectory], targets, out=path, n_neighbors=3, edges="distance", progress=False)
     return path
 
@@ -708,9 +710,9 @@ def test_a_lone_atom_has_no_surroundings(tmp_path, few_figures):
     rng = np.random.default_rng(0)
     positions = np.cumsum(rng.normal(0, 0.1, (3000, 1, 3)), axis=0)
     cells = np.repeat(np.eye(3)[None] * 4, 3000, axis=0)
-    trajectory = Trajectory("md", positions, cells, [3], frame_interval=0.1, time_unit="ps", unwrapped=True)
+    trajectory = Trajectory("md", positions, cells, [3], **TIMES, unwrapped=True)
     graphs = build_graphs(trajectory, "Li", n_neighbors=3, out=tmp_path / "g", progress=False)
-    run = write_run(tmp_path / "r", 2, n_targets=1, graphs=graphs.path)
+    run = write_run(tmp_path / "r", 2, n_targets=1, graphs=graphs.path, n_atoms=1)
     _, analysis = write_report(run)
     assert analysis.atomistic.rdf is None
     assert "No radial distribution functions: there are no other atoms." in [f.text for f in analysis.findings]
