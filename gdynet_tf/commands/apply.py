@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -143,7 +144,7 @@ def _run(args: argparse.Namespace) -> None:
     logger.info(f"populations: {' '.join(f'{p:.4f}' for p in scores['populations'])}")
     for finding in scores["findings"]:
         tell(Finding(**finding))
-    logger.info(f"written: {out}; next: python analysis/report.py {out}")
+    logger.info(f"written: {out}; next: python analysis/report.py {shlex.quote(str(out))}")
 
 
 def _apply(

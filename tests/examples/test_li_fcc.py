@@ -1,7 +1,7 @@
 """The trajectory that ships: what it is, and that its states are those of the paper's toy system."""
 
 import importlib.util
-from dataclasses import replace
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +101,14 @@ def test_dynamics_and_figures_of_perfect_jumps(sites, tmp_path, monkeypatch, cap
     x = (sites.SITES[path] + rng.normal(0, 0.01, (len(path), 3))) * 6.5
     sulfur = np.tile([[0.0, 0.0, 0.0]], (len(path), 1))
     trajectory = Trajectory(
-        "walk", np.stack([x, sulfur], axis=1), np.tile(np.eye(3) * 6.5, (len(path), 1, 1)), [3, 16], unwrapped=True
+        "walk",
+        np.stack([x, sulfur], axis=1),
+        np.tile(np.eye(3) * 6.5, (len(path), 1, 1)),
+        [3, 16],
+        unwrapped=True,
+        frame_interval=0.5,
+        time_unit="ps",
+        targets=[[0]],
     )
     build_graphs([trajectory], [[0]], out=tmp_path / "g", n_neighbors=2, edges="distance", progress=False)
     run = tmp_path / "r"
@@ -109,7 +116,7 @@ def test_dynamics_and_figures_of_perfect_jumps(sites, tmp_path, monkeypatch, cap
     np.save(run / "chi" / "walk.npy", np.eye(2, dtype=np.float32)[sites.KINDS[path]][:, None])
     data = {"frame_interval": 0.5, "time_unit": "ps", "trajectories": [{"name": "walk", "segments": [len(path)]}]}
     graphs = {"path": str(tmp_path / "g"), "sha256": digest(tmp_path / "g" / "meta.json")}
-    blocks = {name: [[0, 0, len(path)]] for name in ("train", "validation", "test")}
+    blocks = {"train": [], "validation": [], "test": [[0, 0, len(path)]]}  # as an applied network has them
     write_json(run / "config.json", {"tau": 4, "n_states": 2, "data": data, "graphs": graphs, "split": blocks})
     write_json(run / "scores.json", {"agreement": None})
     monkeypatch.syspath_prepend(FOLDER)
@@ -131,9 +138,9 @@ def test_dynamics_and_figures_of_perfect_jumps(sites, tmp_path, monkeypatch, cap
     assert f"\n{(np.diff(sites.KINDS[path]) == 1).sum()} visits" in said
     assert len(said.splitlines()) == 4 + 5 + len(module.LAG_TIMES)
 
+    monkeypatch.setitem(sys.modules, "simulate", load("simulate"))  # another example has one, too
     friction = load("friction")
-    timed = replace(trajectory, frame_interval=0.5, time_unit="ps", targets=[[0]])
-    write_compact(tmp_path / "langevin_0.0055_1.npz", timed, mobile=[0])
+    write_compact(tmp_path / "langevin_0.0055_1.npz", trajectory, mobile=[0])
     row = friction.count(tmp_path / "langevin_0.0055_1.npz")
     assert row["local"] == pytest.approx(two_sites, rel=0.1)  # at another lag
     assert row["lower"] < 1 / (k_ot + k_to) < row["upper"]

@@ -48,7 +48,9 @@ def slab():
     start[melt, 2] = atoms[melt, 2]
     positions = start + rng.normal(0, np.where(melt, 0.6, 0.1)[:, None], (N_FRAMES, *atoms.shape))
     lattices = np.tile(np.diag(CELL * REPEATS), (N_FRAMES, 1, 1))
-    return Trajectory("slab", positions, lattices, [14] * len(atoms), unwrapped=True)
+    return Trajectory(
+        "slab", positions, lattices, [14] * len(atoms), unwrapped=True, time_unit="ps", frame_interval=1.0
+    )
 
 
 def test_crystal_is_found(slab, monkeypatch):
@@ -199,7 +201,7 @@ def run(slab, tmp_path):
     np.save(run / "chi" / "slab.npy", np.eye(4, dtype=np.float32)[states])
     data = {"frame_interval": 1.0, "time_unit": "ps", "trajectories": [{"name": "slab", "segments": [N_FRAMES]}]}
     graphs = {"path": str(tmp_path / "g"), "sha256": digest(tmp_path / "g" / "meta.json")}
-    blocks = {name: [[0, 0, N_FRAMES]] for name in ("train", "validation", "test")}
+    blocks = {"train": [], "validation": [], "test": [[0, 0, N_FRAMES]]}  # as an applied network has them
     write_json(run / "config.json", {"tau": 2, "n_states": 4, "data": data, "graphs": graphs, "split": blocks})
     write_json(run / "scores.json", {"agreement": None})
     return run
