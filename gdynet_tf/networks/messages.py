@@ -112,23 +112,26 @@ def attend(
     """
     n_rows, n_features, n_points = ops.shape(other)[0], own.shape[-1], table.n_points
 
-    def add_series(start: Tensor, terms: list[Tensor], point: Tensor, offset: Tensor) -> Tensor:
-        """``start`` and the series. In this order XLA makes one array of it, in another one of each term."""
+    def subtract_series(start: Tensor, terms: list[Tensor], point: Tensor, offset: Tensor) -> Tensor:
+        """``start`` without the series. In this order XLA makes one array of it, in another one of each term.
+
+        Not a sum: TensorFlow adds in another order where it knows more of the shapes, and rounds otherwise.
+        """
         value, *higher = (ops.take(term, point, axis=0) for term in terms)
         series = higher[-1]
         for term in higher[-2::-1]:
             series = term + offset * series
-        return start + value + offset * series
+        return start - value - offset * series
 
     @ops.custom_gradient
     def aggregate(own: Tensor, other: Tensor, score: Tensor, kernel: Tensor, distances: Tensor) -> tuple[Tensor, Any]:
         orders = [ops.convert_to_tensor(order) for order in table.orders]
         point, offset = table.place(distances)  # (B, R, M)
-        last = [ops.reshape(ops.matmul(order, kernel[:, n_features:]), (-1,)) for order in orders]
-        alpha = ops.softmax(add_series(ops.take(score, rows, axis=0), last, point, offset), axis=2)
+        last = [ops.reshape(ops.matmul(order, -kernel[:, n_features:]), (-1,)) for order in orders]
+        alpha = ops.softmax(subtract_series(ops.take(score, rows, axis=0), last, point, offset), axis=2)
         core = ops.expand_dims(own, 2) + ops.take(other, rows, axis=0)
-        first = [ops.matmul(order, kernel[:, :n_features]) for order in orders]
-        core = add_series(core, first, point, ops.expand_dims(offset, -1))  # (B, R, M, F)
+        first = [ops.matmul(order, -kernel[:, :n_features]) for order in orders]
+        core = subtract_series(core, first, point, ops.expand_dims(offset, -1))  # (B, R, M, F)
         total = ops.sum(ops.expand_dims(alpha, -1) * ops.relu(core), axis=2)
 
         def gradient(*args: Tensor, upstream: Tensor | None = None) -> tuple[Tensor, ...]:

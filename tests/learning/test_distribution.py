@@ -16,11 +16,11 @@ from gdynet_tf.graphs.build import build_graphs
 from gdynet_tf.learning.distribution import start_distribution
 
 sys.path.insert(0, str(Path(__file__).parent))
-from distributed import jumping_atoms
+from several_devices import jumping_atoms
 
 sys.path.pop(0)
 
-SCRIPT = Path(__file__).with_name("distributed.py")
+SCRIPT = Path(__file__).with_name("several_devices.py")
 OPTIONS = [f"--{o}" for o in ["n-states=2", "tau=2", "n-conv=1", "n-features=4", "batch-size=19", "epochs=6", "seed=3"]]
 ROUNDING = 1e-6
 

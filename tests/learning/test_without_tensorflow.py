@@ -16,7 +16,7 @@ from gdynet_tf.graphs.build import build_graphs
 from gdynet_tf.networks.backend import load_backend
 
 sys.path.insert(0, str(Path(__file__).parent))
-from distributed import jumping_atoms
+from several_devices import jumping_atoms
 
 sys.path.pop(0)
 

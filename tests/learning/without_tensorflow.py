@@ -1,6 +1,6 @@
 """Commands with KERAS_BACKEND=jax, as if TensorFlow were not installed: without_tensorflow.py COMMAND ARG...
 
-Steepest descent instead of Adam, as in distributed.py.
+Steepest descent instead of Adam, as in several_devices.py.
 """
 
 import importlib

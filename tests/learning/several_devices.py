@@ -1,7 +1,7 @@
 """What test_distribution runs in processes of their own: devices must be known before TensorFlow starts.
 
-distributed.py devices            trainings on two logical devices, as JSON
-distributed.py host EPOCH ARG...  train.py with these arguments, killed when it begins that epoch (-1: never)
+several_devices.py devices            trainings on two logical devices, as JSON
+several_devices.py host EPOCH ARG...  train.py with these arguments, killed when it begins that epoch (-1: never)
 
 Steepest descent instead of Adam: its steps are the gradient, where Adam's magnify the rounding of parts that are zero.
 """
