@@ -20,7 +20,7 @@ from gdynet_tf.errors import InputError
 from gdynet_tf.graphs.parallel.executors import Key, without_interrupts
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Future
 
 __all__ = ["check_scheduler", "connected", "run_on_cluster"]
 
@@ -155,7 +155,7 @@ def run_on_cluster(
 
     sent, waiting, told = _to_send(function), iter(jobs), None
     under_way: dict[Any, Key] = {}
-    completed = as_completed(with_results=True, loop=client.loop)
+    completed = as_completed(loop=client.loop)
     while True:
         with _one_line(client):
             threads = client.nthreads()
@@ -172,11 +172,25 @@ def run_on_cluster(
         if not under_way:
             return
         with _one_line(client):
-            future, result = next(completed)
-            if future.status != "finished":
-                raise CancelledError
+            future = next(completed)
+            result = _fetch(client, future)
         finished(under_way.pop(future.key), result)
         del future, result  # and with it what the workers hold of it
+
+
+def _fetch(client: Client, future: Future) -> Any:
+    """The result of a job.
+
+    Asked for again where the connection went with a worker that held it, as long as there is a scheduler, which has the
+    job done by another one.
+    """
+    from distributed.comm import CommClosedError
+
+    while True:
+        try:
+            return future.result()
+        except CommClosedError:
+            client.nthreads()  # an error where the scheduler is gone
 
 
 def _to_send(function: Callable[..., Any]) -> Callable[[bytes], Any]:

@@ -77,6 +77,26 @@ def test_a_worker_is_killed(build, cluster, same, tmp_path, monkeypatch):
     assert pid not in [worker.pid for worker in cluster.workers.values()]
 
 
+def test_a_connection_that_goes_with_a_worker(build, cluster, same, tmp_path, monkeypatch):
+    """Where the worker dies while the scheduler collects what it holds, the scheduler may close the connection."""
+    from distributed import Future
+    from distributed.comm import CommClosedError
+
+    build(out=tmp_path / "serial")
+    asked, real = [], Future.result
+
+    def closing(self, *args):
+        asked.append(self.key)
+        if len(asked) in (2, 3):
+            raise CommClosedError("Stream is closed")
+        return real(self, *args)
+
+    monkeypatch.setattr(Future, "result", closing)
+    build(scheduler=cluster.scheduler_address)
+    assert same(tmp_path / "serial", tmp_path / "graphs") == 12
+    assert len(asked) == 11 + 2
+
+
 def test_what_a_lost_worker_had_is_done_again(client, tmp_path):
     """Each job kills its worker the first time."""
     folder, done = str(tmp_path), {}
