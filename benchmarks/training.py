@@ -3,8 +3,9 @@
 python benchmarks/training.py                                 # all sizes; about five minutes on two idle cores
 python benchmarks/training.py --sizes toy --rounds 9
 
-Each model trains in a process of its own on the same graphs, distances of a random liquid: the baseline and GDyNet with
-all processors, and GDyNet once more with one of them. They take turns, some steps each, and ratios are taken within a
+Each model trains in a process of its own on distances of a random liquid: the baseline and GDyNet with all processors,
+and GDyNet once more with one of them. The baseline takes pairs of frames; GDyNet takes as many in chains of four, which
+are five frames, as in a training. They take turns, some steps each, and ratios are taken within a
 turn; printed are medians and the smallest and largest. Memory is the largest resident set of a process beyond what it
 had with TensorFlow loaded; the compilation is part of it. Both models have the same weights when chi and its gradient
 are compared.
@@ -20,14 +21,14 @@ import time
 import numpy as np
 
 # atoms, targets, neighbours, convolutions, pairs of a batch
-SIZES = {"toy": (5, 1, 12, 2, 2000), "1000": (1000, 50, 20, 3, 10), "6000": (6000, 50, 20, 3, 4)}
+SIZES = {"toy": (5, 1, 12, 2, 2000), "1000": (1000, 50, 20, 3, 12), "6000": (6000, 50, 20, 3, 4)}
 TURN = 2.0  # seconds, at least, so that what an epoch takes to begin does not count
 DENSITY = 0.05  # 1/Å^3
 NONZERO = 9  # Gaussians that are above 1e-7 at a distance
 
 
-def random_graphs(size):
-    """Inputs of a batch: four frames of a random liquid, again and again with distances that differ."""
+def random_graphs(size, length=1):
+    """Inputs of a batch in chains: four frames of a random liquid, again and again with distances that differ."""
     from gdynet_tf.graphs.neighbors import nearest_neighbors
 
     n_atoms, n_targets, n_neighbors, _, batch_size = SIZES[size]
@@ -35,8 +36,8 @@ def random_graphs(size):
     edge = np.cbrt(n_atoms / DENSITY)
     positions = rng.random((4, n_atoms, 3)) * edge
     neighbors, distances = nearest_neighbors(positions, np.repeat(np.eye(3)[None] * edge, 4, axis=0), n_neighbors)
-    frame = rng.integers(0, 4, (batch_size, 2))
-    spread = rng.normal(1, 0.02, (batch_size, 2, n_atoms, n_neighbors))
+    frame = rng.integers(0, 4, (batch_size // length, length + 1))
+    spread = rng.normal(1, 0.02, (*frame.shape, n_atoms, n_neighbors))
     return {
         "neighbors": neighbors[frame].astype(np.int32),
         "distances": (distances[frame] * spread).astype(np.float32),
@@ -74,11 +75,13 @@ def serve(name, size):
     import keras
     import tensorflow as tf
 
+    from gdynet_tf.learning.pairs import LONGEST
     from gdynet_tf.learning.vamp import VAMPLoss
 
     batch_size = SIZES[size][4]
-    inputs, model = random_graphs(size), build(name, size)
-    batches = tf.data.Dataset.from_tensors((inputs, np.zeros((batch_size, 1), np.float32))).repeat()
+    inputs, model = random_graphs(size, 1 if name == "plain" else LONGEST), build(name, size)
+    label = np.zeros((len(inputs["neighbors"]), 1), np.float32)
+    batches = tf.data.Dataset.from_tensors((inputs, label)).repeat()
     before = resident("VmRSS")
     model.compile(optimizer=keras.optimizers.Adam(1e-3), loss=VAMPLoss(), jit_compile=True)
     model.fit(batches, steps_per_epoch=2, verbose=0, shuffle=False)
@@ -159,6 +162,8 @@ def spread(values, digits=2):
 
 def measure(size, n_rounds, flops):
     """All numbers of one size."""
+    from gdynet_tf.learning.pairs import LONGEST
+
     processors = sorted(os.sched_getaffinity(0))
     n_atoms, n_targets, n_neighbors, n_conv, batch_size = SIZES[size]
     print(
@@ -188,11 +193,12 @@ def measure(size, n_rounds, flops):
     print(f"  speed beside the baseline: {spread(ratio[:, 0])} by the clock, {spread(ratio[:, 1])} by CPU time")
     print(f"  all {len(processors)} cores beside one: {spread(speed['gdynet'][:, 0] / speed['one'][:, 0])}")
     print(f"  memory beside the baseline: {memory['gdynet'] / memory['plain']:.2f}")
-    edges = edges_per_frame(size)
+    edges, frames = edges_per_frame(size), (LONGEST + 1) / LONGEST  # frames that a pair takes
     # Forward, and once more for the derivative with respect to the weights.
     needed = 2 * edges * 2 * (2 * NONZERO * 17)
+    edge_time = 1e9 / (np.median(speed["one"][:, 1]) * frames * edges)
     print(
-        f"  {edges:,} edges a frame; {1e9 / (np.median(speed['one'][:, 1]) * 2 * edges):.0f} ns an edge on one core; "
+        f"  {edges:,} edges a frame; {edge_time:.0f} ns an edge on one core; "
         f"the arithmetic of {NONZERO} Gaussians x 17 columns would take {1e9 * needed / flops / (2 * edges):.0f}"
     )
 

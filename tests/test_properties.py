@@ -3,6 +3,8 @@
 Some examples here; ``make fuzz`` tries two thousand of each.
 """
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from gdynet_tf import analysis as ga
 from gdynet_tf.graphs import neighbors as module
 from gdynet_tf.graphs.neighbors import nearest_neighbors
-from gdynet_tf.learning.pairs import lagged_pairs
+from gdynet_tf.learning.pairs import LaggedChains, count_pairs
 from gdynet_tf.trajectory.cells import plane_spacings
 
 seeds = st.integers(0, 2**32 - 1)
@@ -71,12 +73,24 @@ def test_neighbors_are_the_nearest_images(many_atoms, system, m):
 # --- pairs of frames, covariances, displacements: lags and segments ----------------------------
 
 
-@given(lengths=st.lists(st.integers(0, 12), min_size=1, max_size=5), tau=st.integers(1, 14))
-def test_pairs_stay_within_their_blocks(lengths, tau):
+@given(lengths=st.lists(st.integers(0, 12), min_size=1, max_size=5), tau=st.integers(1, 14), length=st.integers(1, 5))
+def test_chains_of_pairs_stay_within_their_blocks(lengths, tau, length):
     stops = np.cumsum(lengths)
-    blocks = [(n, int(stop - length), int(stop)) for n, (length, stop) in enumerate(zip(lengths, stops, strict=True))]
-    expected = [(n, t) for n, start, stop in blocks for t in range(start, stop) if t + tau < stop]
-    assert lagged_pairs(blocks, tau).tolist() == [list(pair) for pair in expected]
+    blocks = [(n, int(stop - size), int(stop)) for n, (size, stop) in enumerate(zip(lengths, stops, strict=True))]
+    expected = {(n, t, t + tau) for n, start, stop in blocks for t in range(start, stop - tau)}
+    assert count_pairs(blocks, tau) == len(expected)
+    trajectories, frames = LaggedChains(blocks, tau, length, length).epoch(0, 0)  # one chain a batch
+    found = [
+        (n, *pair)
+        for n, chain in zip(trajectories[:, 0].tolist(), frames[:, 0].tolist(), strict=True)
+        for pair in itertools.pairwise(chain)
+    ]
+    assert len(found) == len(set(found))
+    assert set(found) <= expected
+    assert length > 1 or set(found) == expected
+    # Of frames that are multiples of tau apart, fewer pairs than a chain holds are left out.
+    classes = {(n, (t - start) % tau) for n, start, stop in blocks for t in range(start, stop - tau)}
+    assert len(expected) - len(found) <= (length - 1) * len(classes)
 
 
 @st.composite

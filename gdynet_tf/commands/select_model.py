@@ -113,7 +113,7 @@ def _select(args: argparse.Namespace) -> int:
         _take_up(args)
     _check(args)
     from gdynet_tf.analysis import default_lags
-    from gdynet_tf.learning.pairs import lagged_pairs
+    from gdynet_tf.learning.pairs import count_pairs
     from gdynet_tf.learning.splits import time_folds
 
     graphs = open_graphs(args.graphs)
@@ -128,7 +128,7 @@ def _select(args: argparse.Namespace) -> int:
     from gdynet_tf.learning.selection import select_model
     from gdynet_tf.learning.training import TrainingSettings, best_precision, default_batch_size
 
-    n_pairs = min(len(lagged_pairs(fold.train, args.tau)) for fold in folds)
+    n_pairs = min(count_pairs(fold.train, args.tau) for fold in folds)
     settings = TrainingSettings(
         n_states=args.n_states[0],
         tau=args.tau,

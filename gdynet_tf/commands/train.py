@@ -14,7 +14,7 @@ from gdynet_tf.errors import InputError
 from gdynet_tf.files import discard, output_path
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.graphs.store import open_inputs
-from gdynet_tf.learning.pairs import lagged_pairs
+from gdynet_tf.learning.pairs import count_pairs
 from gdynet_tf.learning.settings import (
     TrainingSettings,
     check_run_directory,
@@ -200,7 +200,7 @@ def _train(
     if "precision" not in args:
         settings = replace(settings, precision=best_precision())
     config = new_config(graphs, split, settings, args.seed, args.n_restarts)
-    n_pairs = len(lagged_pairs(split.train, args.tau))
+    n_pairs = count_pairs(split.train, args.tau)
     logger.info(
         f"run: {run}, seed {config['seed']}, {n_pairs} training pairs, {config['batch_size']} in a batch, "
         f"{config['precision']}"

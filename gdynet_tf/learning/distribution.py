@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import keras
 import numpy as np
@@ -20,6 +20,7 @@ import numpy as np
 from gdynet_tf.errors import InputError, TrainingError
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.learning.epochs.replicas import Replicas, network_state, set_network_state
+from gdynet_tf.learning.pairs import LaggedChains
 from gdynet_tf.learning.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -64,16 +65,25 @@ class Distribution:
                 "`variant=gdynet2019`: not with `distribute`: its batch normalization takes averages over whole batches"
             )
 
-    def fit(
-        self,
-        model: keras.Model,
-        graphs: GraphDataset,
-        pairs: np.ndarray,
-        settings: TrainingSettings,
-        seed: int,
-        epoch: int,
-        batch_ended: Callable[[], Any],
-    ) -> float:
+    def begin(
+        self, model: keras.Model, graphs: GraphDataset, settings: TrainingSettings, chains: LaggedChains, n_pieces: int
+    ) -> None:
+        """Make the replicas, on every host, unless a training before has made them.
+
+        Parameters
+        ----------
+        model : GDyNet or VAMPnet
+            Compiled for whole batches; its weights do not matter yet.
+        graphs : GraphDataset
+        settings : TrainingSettings
+        chains : LaggedChains
+        n_pieces : int
+            Of the part of a batch that one replica has.
+        """
+        if self._replicas is None:
+            self._replicas = Replicas(self.strategy, model, graphs, settings, chains, n_pieces)
+
+    def fit(self, model: keras.Model, seed: int, epoch: int, batch_ended: Callable[[], Any]) -> float:
         """One epoch, on the chief; as `pieces.fit_in_pieces`, but for a model that is compiled for whole batches.
 
         Raises
@@ -83,17 +93,15 @@ class Distribution:
         """
         with _hosts_needed():
             self._from_chief(np.array([seed, epoch], float))
-            return self._epoch(model, graphs, pairs, settings, seed, epoch, batch_ended)
+            return self._epoch(model, seed, epoch, batch_ended)
 
-    def assist(self, model: keras.Model, graphs: GraphDataset, pairs: np.ndarray, settings: TrainingSettings) -> None:
+    def assist(self, model: keras.Model) -> None:
         """Take part in all epochs, on another host than the chief, until the chief says that it has finished.
 
         Parameters
         ----------
         model : GDyNet or VAMPnet
-            With any weights, compiled for whole batches.
-        graphs, pairs, settings
-            As on the chief.
+            As in `begin`.
 
         Raises
         ------
@@ -105,7 +113,7 @@ class Distribution:
                 seed, epoch = map(int, self._from_chief(np.zeros(2)))
                 if epoch < 0:
                     return
-                self._epoch(model, graphs, pairs, settings, seed, epoch, lambda: None)
+                self._epoch(model, seed, epoch, lambda: None)
 
     def finish(self) -> None:
         """Let the other hosts go, on the chief."""
@@ -151,26 +159,16 @@ class Distribution:
         added = tf.function(lambda x: self.strategy.run(add, args=(x,)))(own)
         return self.strategy.experimental_local_results(added)[0].numpy()
 
-    def _epoch(
-        self,
-        model: keras.Model,
-        graphs: GraphDataset,
-        pairs: np.ndarray,
-        settings: TrainingSettings,
-        seed: int,
-        epoch: int,
-        batch_ended: Callable[[], Any],
-    ) -> float:
-        if self._replicas is None:
-            self._replicas = Replicas(self.strategy, model, graphs, settings)
-        self._replicas.state = self._from_chief(network_state(model))
+    def _epoch(self, model: keras.Model, seed: int, epoch: int, batch_ended: Callable[[], Any]) -> float:
+        replicas = cast(Replicas, self._replicas)
+        replicas.state = self._from_chief(network_state(model))
         scores = []
-        for score in self._replicas.scores(pairs, seed, epoch):
+        for score in replicas.scores(seed, epoch):
             if not np.isfinite(score):
                 return np.nan
             scores.append(score)
             batch_ended()
-        set_network_state(model, self._replicas.state)
+        set_network_state(model, replicas.state)
         return -float(np.mean(scores))
 
 

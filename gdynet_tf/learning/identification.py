@@ -27,7 +27,7 @@ from sklearn.cluster import KMeans
 from gdynet_tf.analysis.kinetics.covariances import lagged_chunks
 from gdynet_tf.analysis.kinetics.pcca import pcca_memberships
 from gdynet_tf.findings import Finding
-from gdynet_tf.learning.pairs import lagged_pairs
+from gdynet_tf.learning.pairs import count_pairs
 from gdynet_tf.learning.prediction import predict_blocks
 from gdynet_tf.networks.layers import N_MICROSTATES
 
@@ -191,7 +191,7 @@ def identify_states(
     StateMapResult
     """
     blocks = list(blocks)
-    stride = max(1, len(lagged_pairs(blocks, tau)) * graphs.n_targets // _SAMPLES)
+    stride = max(1, count_pairs(blocks, tau) * graphs.n_targets // _SAMPLES)
     pairs = []
     for block in blocks:
         for x, y in lagged_chunks(predict_blocks(model, graphs, block), tau):

@@ -1,8 +1,9 @@
-"""Lagged pairs of frames, and their graphs batch by batch: NumPy arrays that are read ahead, for every backend."""
+"""Pairs of frames a lag time apart, and their graphs batch by batch: NumPy arrays, read ahead, for every backend."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,14 @@ import numpy as np
 if TYPE_CHECKING:
     from gdynet_tf.graphs.dataset import GraphDataset
 
-__all__ = ["frame_batches", "lagged_pairs", "pair_batches", "piece_batches"]
+__all__ = ["LONGEST", "LaggedChains", "chain_batches", "count_pairs", "frame_batches", "piece_batches"]
 
+LONGEST = 4  # pairs of a chain: five frames instead of eight; more save little, and pairs are less independent
 _AHEAD = 2  # batches that are read, or being read, while one is in use
 
 
-def lagged_pairs(blocks: Sequence[tuple[int, int, int]], tau: int) -> np.ndarray:
-    """First frames of all pairs (t, t + tau) inside the blocks.
+def count_pairs(blocks: Sequence[tuple[int, int, int]], tau: int) -> int:
+    """Number of pairs (t, t + tau) inside the blocks.
 
     Parameters
     ----------
@@ -26,27 +28,97 @@ def lagged_pairs(blocks: Sequence[tuple[int, int, int]], tau: int) -> np.ndarray
 
     Returns
     -------
-    (n_pairs, 2) int64
-        Trajectory and frame t.
+    int
     """
-    rows = [
-        np.stack([np.full(stop - start - tau, trajectory), np.arange(start, stop - tau)], axis=1)
-        for trajectory, start, stop in blocks
-        if stop - start > tau
-    ]
-    return np.concatenate(rows) if rows else np.empty((0, 2), np.int64)
+    return sum(max(0, stop - start - tau) for _, start, stop in blocks)
+
+
+@dataclass(frozen=True)
+class LaggedChains:
+    """The pairs (t, t + tau) of a training in chains t, t + tau, ..., t + length tau, which share their frames.
+
+    The network sees a frame once, for the pair that it begins and the one that it ends: length + 1 frames instead of
+    2 length.
+
+    Attributes
+    ----------
+    blocks : sequence of (trajectory, start, stop)
+    tau : int
+    batch_size : int
+        Pairs of a batch, a multiple of the length.
+    length : int
+        Pairs of a chain.
+    """
+
+    blocks: Sequence[tuple[int, int, int]]
+    tau: int
+    batch_size: int
+    length: int = 1
+
+    @classmethod
+    def longest(
+        cls, blocks: Sequence[tuple[int, int, int]], tau: int, batch_size: int, most: int = LONGEST
+    ) -> "LaggedChains":
+        """The longest chains, of at most so many pairs, that make up batches and leave out at most a tenth of all."""
+        pairs = cls(blocks, tau, batch_size)
+        for length in range(most, 1, -1):
+            chains = replace(pairs, length=length)
+            if batch_size % length == 0 and chains.n_batches >= 0.9 * pairs.n_batches:
+                return chains
+        return pairs
+
+    @property
+    def chains_per_batch(self) -> int:
+        """Chains of a batch."""
+        return self.batch_size // self.length
+
+    @property
+    def n_batches(self) -> int:
+        """Whole batches of an epoch; chains that do not fill one are left out."""
+        return sum(int((n // self.length).sum()) for _, _, n in self._classes()) // self.chains_per_batch
+
+    def _classes(self) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Of each block its trajectory, the first of all frames that are multiples of tau apart, and their pairs."""
+        for trajectory, start, stop in self.blocks:
+            first = np.arange(start, min(start + self.tau, stop - self.tau))
+            yield trajectory, first, (stop - 1 - first) // self.tau
+
+    def epoch(self, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Shuffled chains of an epoch. They follow from (seed, epoch) alone: a resumed training sees the same.
+
+        Where the pairs are no multiple of the length, which of them are left out is drawn for each epoch.
+
+        Parameters
+        ----------
+        seed, epoch : int
+
+        Returns
+        -------
+        trajectories : (n_batches, chains_per_batch) int64
+        frames : (n_batches, chains_per_batch, length + 1) int64
+        """
+        rng = np.random.default_rng([seed, epoch])
+        rows = []
+        for trajectory, first, n_pairs in self._classes():
+            n_chains = n_pairs // self.length
+            first = first + self.tau * rng.integers(0, n_pairs % self.length, endpoint=True)
+            place = np.arange(n_chains.sum()) - np.repeat(np.cumsum(n_chains) - n_chains, n_chains)
+            start = np.repeat(first, n_chains) + self.tau * self.length * place
+            rows.append(np.stack([np.full(len(start), trajectory), start], 1))
+        used = self.n_batches * self.chains_per_batch
+        chains = rng.permutation(np.concatenate(rows))[:used].reshape(self.n_batches, self.chains_per_batch, 2)
+        return chains[..., 0], chains[..., 1, None] + self.tau * np.arange(self.length + 1)
 
 
 def _read_batches(
-    graphs: "GraphDataset", trajectories: np.ndarray, frames: np.ndarray, batch_size: int
+    graphs: "GraphDataset", trajectories: np.ndarray, frames: np.ndarray
 ) -> Iterator[dict[str, np.ndarray]]:
-    """The graphs at (trajectories, frames), batch by batch in that order; a thread reads the next two meanwhile."""
-    starts = iter(range(0, len(frames) - batch_size + 1, batch_size))
+    """The graphs at (trajectories, frames) (n_batches, ...) in that order; a thread reads the next two meanwhile."""
+    rows = iter(zip(trajectories, frames, strict=True))
     with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
 
         def begin(n: int) -> list[Future[dict[str, np.ndarray]]]:
-            rows = [slice(start, start + batch_size) for start in islice(starts, n)]
-            return [reader.submit(graphs.read, trajectories[part], frames[part]) for part in rows]
+            return [reader.submit(graphs.read, *row) for row in islice(rows, n)]
 
         waiting = deque(begin(_AHEAD))
         while waiting:
@@ -55,43 +127,37 @@ def _read_batches(
             yield batch
 
 
-def pair_batches(
-    graphs: "GraphDataset", pairs: np.ndarray, tau: int, batch_size: int, seed: int, epoch: int
+def chain_batches(
+    graphs: "GraphDataset", chains: LaggedChains, seed: int, epoch: int
 ) -> Iterable[tuple[dict[str, Any], Any]]:
-    """Shuffled batches of pairs of one epoch, as ``model.fit`` takes them.
-
-    The order follows from (seed, epoch) alone, so a resumed training sees the same batches.
+    """Shuffled batches of one epoch, as ``model.fit`` takes them.
 
     Parameters
     ----------
     graphs : GraphDataset
-    pairs : (n_pairs, 2) int array
-        From `lagged_pairs`.
-    tau : int
-    batch_size : int
-        Pairs of frames; each holds all targets. The last, incomplete batch is left out.
+    chains : LaggedChains
+        Each frame holds all targets.
     seed, epoch : int
 
     Returns
     -------
     iterable
-        Of (inputs with leading axes (B, 2), unused label): a tf.data.Dataset where Keras computes with TensorFlow,
-        else a generator of arrays.
+        Of (inputs with leading axes (chains, length + 1), unused label): a tf.data.Dataset where Keras computes with
+        TensorFlow, else a generator of arrays.
     """
-    trajectories, start = _shuffled(pairs, seed, epoch).T
-    label = np.zeros((batch_size, 1), np.float32)  # Keras wants one; the VAMP loss has none
-
-    frames = np.stack([start, start + tau], axis=1)
+    size, n_frames = chains.chains_per_batch, chains.length + 1
+    trajectories, frames = chains.epoch(seed, epoch)
+    label = np.zeros((size, 1), np.float32)  # Keras wants one; the VAMP loss has none
     import keras
 
     if keras.backend.backend() != "tensorflow":
-        batches = _read_batches(graphs, trajectories, frames, batch_size)
+        batches = _read_batches(graphs, trajectories, frames)
         return (({**batch, **graphs.constants}, label) for batch in batches)
     import tensorflow as tf
 
     # Their shapes must be known: the network computes the receptive field alone, and is compiled.
     signature = {
-        name: tf.TensorSpec((batch_size, 2, *shape), dtype) for name, (shape, dtype) in graphs.input_shapes.items()
+        name: tf.TensorSpec((size, n_frames, *shape), dtype) for name, (shape, dtype) in graphs.input_shapes.items()
     }
     constants = {name: tf.constant(value) for name, value in graphs.constants.items()}
 
@@ -104,49 +170,34 @@ def pair_batches(
         graph = {name: tf.ensure_shape(a, signature[name].shape) for name, a in zip(signature, arrays, strict=True)}
         return {**graph, **constants}, tf.constant(label)
 
-    index = tf.data.Dataset.from_tensor_slices((trajectories, frames)).batch(batch_size, drop_remainder=True)
+    index = tf.data.Dataset.from_tensor_slices((trajectories, frames))
     return index.map(load, num_parallel_calls=1).prefetch(_AHEAD)
 
 
 def piece_batches(
-    graphs: "GraphDataset",
-    pairs: np.ndarray,
-    tau: int,
-    batch_size: int,
-    n_pieces: int,
-    taken: Sequence[int],
-    seed: int,
-    epoch: int,
-) -> tuple[int, Iterator[dict[str, np.ndarray]]]:
-    """The batches of `pair_batches`, each in pieces of equal size.
+    graphs: "GraphDataset", chains: LaggedChains, n_pieces: int, taken: Sequence[int], seed: int, epoch: int
+) -> Iterator[dict[str, np.ndarray]]:
+    """The batches of `chain_batches`, each in pieces of equal size.
 
     Parameters
     ----------
     graphs : GraphDataset
-    pairs : (n_pairs, 2) int array
-    tau, batch_size : int
+    chains : LaggedChains
     n_pieces : int
-        Of a batch; the last ones are filled up with copies of its last pair.
+        Of a batch; the last ones are filled up with copies of its last chain.
     taken : sequence of int
         Those of each batch that are read, in this order, which may hold some twice.
     seed, epoch : int
 
     Returns
     -------
-    n_batches : int
-    pieces : iterator of dict of array
-        Inputs with leading axes (ceil(B / n_pieces), 2): those of the first batch, of the second, and so on.
+    iterator of dict of array
+        Inputs with leading axes (ceil(chains_per_batch / n_pieces), length + 1): those of the first batch, and so on.
     """
-    n_batches, size = len(pairs) // batch_size, -(-batch_size // n_pieces)
-    rows = _shuffled(pairs, seed, epoch)[: n_batches * batch_size].reshape(n_batches, batch_size, 2)
-    filled = rows[:, np.minimum(np.arange(size * n_pieces), batch_size - 1)]
-    trajectories, start = filled.reshape(n_batches, n_pieces, size, 2)[:, taken].reshape(-1, 2).T
-    batches = _read_batches(graphs, trajectories, np.stack([start, start + tau], 1), size)
-    return n_batches, ({**batch, **graphs.constants} for batch in batches)
-
-
-def _shuffled(pairs: np.ndarray, seed: int, epoch: int) -> np.ndarray:
-    return pairs[np.random.default_rng([seed, epoch]).permutation(len(pairs))]
+    size = -(-chains.chains_per_batch // n_pieces)
+    filled = np.minimum(np.arange(size * n_pieces), chains.chains_per_batch - 1).reshape(n_pieces, size)[list(taken)]
+    trajectories, frames = (rows[:, filled].reshape(-1, size, *rows.shape[2:]) for rows in chains.epoch(seed, epoch))
+    return ({**batch, **graphs.constants} for batch in _read_batches(graphs, trajectories, frames))
 
 
 def frame_batches(
@@ -166,7 +217,7 @@ def frame_batches(
         Inputs with leading axis (B,).
     """
     trajectory, start, stop = block
-    n_rows = -(-(stop - start) // batch_size) * batch_size
-    frames = np.minimum(np.arange(start, start + n_rows), stop - 1)
-    batches = _read_batches(graphs, np.full(n_rows, trajectory), frames, batch_size)
+    n_batches = -(-(stop - start) // batch_size)
+    frames = np.minimum(np.arange(start, start + n_batches * batch_size), stop - 1).reshape(n_batches, batch_size)
+    batches = _read_batches(graphs, np.full_like(frames, trajectory), frames)
     return ({**batch, **graphs.constants} for batch in batches)

@@ -17,7 +17,7 @@ from gdynet_tf.errors import InputError, real_number, whole_number
 from gdynet_tf.files import read_json
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.graphs.store import open_inputs
-from gdynet_tf.learning.pairs import lagged_pairs
+from gdynet_tf.learning.pairs import LONGEST, count_pairs
 from gdynet_tf.learning.splits import Split, check_split
 from gdynet_tf.manifest import check_own
 
@@ -140,8 +140,9 @@ class TrainingSettings:
 
 
 def default_batch_size(n_targets: int, n_pairs: int) -> int:
-    """Pairs of frames that hold at least 2,000 target samples, or all pairs if they are fewer."""
-    return min(-(-_SAMPLES_PER_BATCH // n_targets), n_pairs)
+    """Pairs of frames that hold at least 2,000 target samples, in whole chains unless one does; at most all pairs."""
+    wanted = -(-_SAMPLES_PER_BATCH // n_targets)
+    return min(1 if wanted == 1 else -(-wanted // LONGEST) * LONGEST, n_pairs)
 
 
 def draw_seed() -> int:
@@ -182,7 +183,7 @@ def new_config(
         raise InputError(f"`seed={seed}`: must be from 0 to {_MAX_SEED}")
     n_restarts = whole_number(n_restarts, "n_restarts", least=1)
     if split.train:  # else a network is applied, not trained
-        settings = settings.for_data(graphs.n_targets, len(lagged_pairs(split.train, settings.tau)))
+        settings = settings.for_data(graphs.n_targets, count_pairs(split.train, settings.tau))
     from keras.backend import backend as keras_backend  # loads what Keras computes with
 
     packages = (keras_backend(), "keras", "numpy", "scipy", "scikit-learn")

@@ -4,18 +4,18 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import keras
-import numpy as np
 
 from gdynet_tf.errors import InputError, TrainingError
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.graphs.store import open_inputs
 from gdynet_tf.learning.epochs.checkpoint import Checkpoint
-from gdynet_tf.learning.epochs.pieces import compile_for_pieces, fit_in_pieces, number_of_pieces
-from gdynet_tf.learning.pairs import lagged_pairs, pair_batches
+from gdynet_tf.learning.epochs.pieces import MEMORY, compile_for_pieces, fit_in_pieces, plan_batches
+from gdynet_tf.learning.pairs import LaggedChains, chain_batches, count_pairs
 from gdynet_tf.learning.prediction import stream_vamp2
 from gdynet_tf.learning.settings import TrainingSettings, default_batch_size
 from gdynet_tf.learning.splits import Split
@@ -103,19 +103,17 @@ def float32_model(model: keras.Model) -> keras.Model:
 def _fit_whole(
     model: keras.Model,
     graphs: GraphDataset,
-    pairs: np.ndarray,
-    settings: TrainingSettings,
+    chains: LaggedChains,
     seed: int,
     epoch: int,
     batch_ended: Callable[[], Any],
 ) -> float:
     """One epoch of whole batches; see `fit_in_pieces`."""
-    batch_size = cast(int, settings.batch_size)
-    batches = pair_batches(graphs, pairs, settings.tau, batch_size, seed, epoch)
+    batches = chain_batches(graphs, chains, seed, epoch)
     bar = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: batch_ended())
     callbacks = [bar, keras.callbacks.TerminateOnNaN()]
     # A generator does not tell its length; tf.data does, and is used up.
-    n_batches = None if keras.backend.backend() == "tensorflow" else len(pairs) // batch_size
+    n_batches = None if keras.backend.backend() == "tensorflow" else chains.n_batches
     done = model.fit(batches, steps_per_epoch=n_batches, verbose=0, shuffle=False, callbacks=callbacks)
     return done.history["loss"][0]
 
@@ -166,8 +164,7 @@ def train_network(
     InputError
         If the checkpoint to resume from is damaged.
     """
-    pairs = lagged_pairs(split.train, settings.tau)
-    settings = settings.for_data(graphs.n_targets, len(pairs))
+    settings = settings.for_data(graphs.n_targets, count_pairs(split.train, settings.tau))
     folder = None if folder is None else Path(folder)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -177,14 +174,21 @@ def train_network(
     else:
         checkpoint = Checkpoint(folder)
         model = starting_model(settings, graphs)
-    n_pieces = 1 if distribution is not None else number_of_pieces(model, graphs, settings)
-    compile_for_pieces(model, settings, n_pieces)
-    fit = distribution.fit if distribution is not None else fit_in_pieces if n_pieces > 1 else _fit_whole
+    n_replicas = 1 if distribution is None else distribution.n_replicas
+    chains, n_pieces = plan_batches(model, graphs, settings, split.train, n_replicas)
+    if n_pieces > 1:
+        n_pairs = -(-chains.batch_size // n_replicas)
+        logger.info(f"{n_pairs} pairs of frames go in {n_pieces} pieces of at most {MEMORY / 2**20:.0f} MB each")
+    compile_for_pieces(model, settings, n_pieces if distribution is None else 1)
+    if distribution is not None:
+        distribution.begin(model, graphs, settings, chains, n_pieces)
+        fit = partial(distribution.fit, model)
+    else:
+        fit = partial(fit_in_pieces if n_pieces > 1 else _fit_whole, model, graphs, chains)
     while not checkpoint.finished(settings):
         epoch, began = len(checkpoint.history), time.monotonic()
-        n_batches = len(pairs) // cast(int, settings.batch_size)
-        with Progress(n_batches, "batch", f"epoch {epoch + 1}", shown=progress) as bar:
-            loss = fit(model, graphs, pairs, settings, seed, epoch, bar.update)
+        with Progress(chains.n_batches, "batch", f"epoch {epoch + 1}", shown=progress) as bar:
+            loss = fit(seed, epoch, bar.update)
         if loss != loss:
             where, kept = (f"{folder}: ", "; best.weights.h5 holds the best epoch before") if folder else ("", "")
             raise TrainingError(
@@ -232,4 +236,6 @@ def assist_training(distribution: "Distribution") -> None:
     settings = TrainingSettings.from_config(config)
     model = starting_model(replace(settings, start_from=None), graphs)
     compile_for_pieces(model, settings, 1)
-    distribution.assist(model, graphs, lagged_pairs(Split.from_dict(config["split"]).train, settings.tau), settings)
+    blocks = Split.from_dict(config["split"]).train
+    distribution.begin(model, graphs, settings, *plan_batches(model, graphs, settings, blocks, distribution.n_replicas))
+    distribution.assist(model)

@@ -11,9 +11,24 @@ from keras import ops
 
 from gdynet_tf.networks.layers import Tensor
 
-__all__ = ["SCORES", "VAMPLoss", "covariances", "vamp1", "vamp2", "vamp2_slopes", "vamp_e"]
+__all__ = ["SCORES", "VAMPLoss", "chain_pairs", "covariances", "vamp1", "vamp2", "vamp2_slopes", "vamp_e"]
 
 RIDGE = 1e-6  # added to the covariances' diagonal: an empty or doubled state has no inverse
+
+
+def chain_pairs(chi: Tensor) -> tuple[Tensor, Tensor]:
+    """Both sides of all pairs of chains of frames.
+
+    Parameters
+    ----------
+    chi : tensor (B, length + 1, n_targets, n)
+        Of frames t, t + tau, ..., t + length tau.
+
+    Returns
+    -------
+    chi_0, chi_t : tensors (B, length, n_targets, n)
+    """
+    return chi[:, :-1], chi[:, 1:]
 
 
 def covariances(chi_0: Tensor, chi_t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -67,20 +82,20 @@ def vamp2_slopes(
 
     Parameters
     ----------
-    chi : tensor (B, 2, n_targets, n)
-        Of pairs of frames.
+    chi : tensor (B, length + 1, n_targets, n)
+        Of chains of frames.
     c00, c0t, ctt : tensors (n, n) float64
         Covariances of all samples.
     n_samples : int
-        How many these are.
+        How many pairs these are.
 
     Returns
     -------
     score : scalar float64
         As `vamp2`.
-    slopes : tensor (B, 2, n_targets, n) float64
+    slopes : tensor (B, length + 1, n_targets, n) float64
     """
-    x, y = (ops.cast(chi[:, k], "float64") for k in (0, 1))
+    x, y = chain_pairs(ops.cast(chi, "float64"))
     eye = ridge * ops.eye(c00.shape[0], dtype="float64")
     inverse_0, inverse_t = ops.inv(c00 + eye), ops.inv(ctt + eye)
     both = ops.matmul(ops.matmul(inverse_0, c0t), inverse_t)
@@ -88,7 +103,9 @@ def vamp2_slopes(
     own_t = ops.matmul(ops.matmul(inverse_t, ops.transpose(c0t)), both)
     slope_x = ops.matmul(y, ops.transpose(both)) - ops.matmul(x, own_0)
     slope_y = ops.matmul(x, both) - ops.matmul(y, own_t)
-    return ops.sum(both * c0t), 2.0 / n_samples * ops.stack([slope_x, slope_y], axis=1)
+    none = ops.zeros_like(slope_x[:, :1])  # a chain's last frame begins no pair, its first one ends none
+    slopes = ops.concatenate([slope_x, none], 1) + ops.concatenate([none, slope_y], 1)
+    return ops.sum(both * c0t), 2.0 / n_samples * slopes
 
 
 def vamp1(c00: Tensor, c0t: Tensor, ctt: Tensor, ridge: float = RIDGE) -> Tensor:
@@ -123,7 +140,7 @@ SCORES = {"vamp1": vamp1, "vamp2": vamp2, "vampe": vamp_e}
 
 @keras.saving.register_keras_serializable("gdynet_tf")
 class VAMPLoss(keras.losses.Loss):
-    """Minus the VAMP score of a batch of pairs.
+    """Minus the VAMP score of a batch of pairs, given as chains.
 
     Parameters
     ----------
@@ -137,8 +154,8 @@ class VAMPLoss(keras.losses.Loss):
         self.score = score
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        """``y_pred`` (B, 2, n_targets, n_states); ``y_true`` is not used."""
-        value = SCORES[self.score](*covariances(y_pred[:, 0], y_pred[:, 1]))
+        """``y_pred`` (B, length + 1, n_targets, n_states), of chains of frames; ``y_true`` is not used."""
+        value = SCORES[self.score](*covariances(*chain_pairs(y_pred)))
         return -ops.cast(value, "float32")
 
     def get_config(self) -> dict[str, Any]:

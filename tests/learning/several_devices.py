@@ -50,7 +50,7 @@ def devices():
     from gdynet_tf.learning.training import starting_model, train_network
 
     graphs = build_graphs(jumping_atoms(), "Li", n_neighbors=4, edges="distance", progress=False)
-    settings = TrainingSettings(n_states=2, tau=2, n_conv=1, n_features=4, batch_size=19, epochs=5)
+    settings = TrainingSettings(n_states=2, tau=2, n_conv=1, n_features=4, batch_size=20, epochs=5)
     split = split_by_time(graphs.segments, settings.tau)
 
     def weights(model):
@@ -67,6 +67,8 @@ def devices():
         model, _ = train_network(graphs, split, changed, 3, progress=False, distribution=distribution)
         found[name] = weights(model)
         found["n_pieces"].append(distribution._replicas.n_pieces)
+    model, _ = train_network(graphs, split, changed, 3, progress=False)
+    found["half, one device"] = weights(model)
     found["n_replicas"] = distribution.n_replicas
     print(json.dumps(found))
 

@@ -1,4 +1,4 @@
-"""Splits, lagged pairs and tf.data pipelines."""
+"""Splits, pairs of frames and their chains, and tf.data pipelines."""
 
 import itertools
 
@@ -8,7 +8,7 @@ import pytest
 from gdynet_tf.errors import InputError
 from gdynet_tf.graphs.build import build_graphs
 from gdynet_tf.graphs.store import open_graphs
-from gdynet_tf.learning.pairs import frame_batches, lagged_pairs, pair_batches
+from gdynet_tf.learning.pairs import LaggedChains, chain_batches, frame_batches
 from gdynet_tf.learning.splits import Split, check_split, split_by_name, split_by_time, time_folds
 from gdynet_tf.trajectory import Trajectory
 
@@ -106,9 +106,42 @@ def test_bad_split_by_name(validation, test, tau, message):
 
 
 def test_pairs_never_cross_a_block():
-    pairs = lagged_pairs([(0, 10, 15), (2, 0, 3), (1, 0, 4)], 3)
-    np.testing.assert_array_equal(pairs, [[0, 10], [0, 11], [1, 0]])
-    assert lagged_pairs([(0, 0, 3)], 3).shape == (0, 2)
+    trajectories, frames = LaggedChains([(0, 10, 15), (2, 0, 3), (1, 0, 4)], 3, 1).epoch(seed=0, epoch=0)
+    pairs = sorted(zip(trajectories[:, 0].tolist(), frames[:, 0].tolist(), strict=True))
+    assert pairs == [(0, [10, 13]), (0, [11, 14]), (1, [0, 3])]
+
+
+def test_chains_leave_out_other_pairs_in_every_epoch():
+    """Frames 0, 2, ..., 18 hold nine pairs, two chains of four and one pair more, the first or the last of them."""
+    chains = LaggedChains([(0, 0, 20)], 2, 8, 4)
+    assert (chains.chains_per_batch, chains.n_batches) == (2, 2)
+    left_out = set()
+    for epoch in range(20):
+        _, frames = chains.epoch(seed=1, epoch=epoch)
+        np.testing.assert_array_equal(np.diff(frames), 2)
+        starts = sorted(frames[..., :-1].ravel().tolist())
+        left_out |= set(range(18)) - set(starts)
+        assert len(set(starts)) == 16
+    assert left_out == {0, 1, 16, 17}
+
+
+@pytest.mark.parametrize(
+    ("blocks", "tau", "batch_size", "most", "length"),
+    [
+        ([(0, 0, 1000)], 10, 12, 4, 4),
+        ([(0, 0, 1000)], 10, 12, 3, 3),
+        ([(0, 0, 1000)], 10, 10, 4, 2),  # four pairs make up no batch of ten
+        ([(0, 0, 1000)], 10, 11, 4, 1),
+        ([(0, 0, 100)] * 7, 10, 12, 4, 3),  # nine pairs each: chains of four would leave out a ninth
+        ([(0, 0, 100)], 49, 1, 4, 1),
+        ([(0, 0, 100)], 60, 4, 4, 1),  # no frame ends one pair and begins another
+        ([(0, 0, 20)], 10, 10, 4, 1),  # all pairs are one batch
+    ],
+)
+def test_length_of_chains(blocks, tau, batch_size, most, length):
+    chains = LaggedChains.longest(blocks, tau, batch_size, most)
+    assert chains.length == length
+    assert chains.n_batches >= 0.9 * LaggedChains(blocks, tau, batch_size).n_batches > 0
 
 
 @pytest.fixture
@@ -126,30 +159,37 @@ def _first_distances(batches):
     return np.concatenate([np.asarray(inputs["distances"])[:, :, 0, 0] for inputs, _ in batches])
 
 
-def test_batches_hold_each_pair_once(graphs):
-    pairs = lagged_pairs([(0, 0, 30), (1, 5, 20)], 4)  # 26 + 11
-    found = _first_distances(pair_batches(graphs, pairs, 4, 5, seed=1, epoch=0))
-    expected = np.array([[graphs.array(t, "distances")[s, 0, 0] for s in (f, f + 4)] for t, f in pairs])
-    assert found.shape == (35, 2)  # the last, incomplete batch is left out
-    assert {tuple(row) for row in found} <= {tuple(row) for row in expected}
-    assert len({tuple(row) for row in found}) == 35
+@pytest.mark.parametrize("length", [1, 3])
+def test_batches_hold_each_pair_once(graphs, length):
+    blocks = [(0, 0, 30), (1, 5, 20)]
+    chains = LaggedChains(blocks, 4, 6, length)  # 26 + 11 pairs
+    found = _first_distances(chain_batches(graphs, chains, seed=1, epoch=0))
+    assert found.shape[1] == length + 1
+    pairs = np.stack([found[:, :-1], found[:, 1:]], -1).reshape(-1, 2)
+    expected = [
+        [graphs.array(t, "distances")[s, 0, 0] for s in (f, f + 4)]
+        for t, start, stop in blocks
+        for f in range(start, stop - 4)
+    ]
+    assert {tuple(row) for row in pairs} <= {tuple(row) for row in expected}
+    assert len({tuple(row) for row in pairs}) == len(pairs) == 6 * chains.n_batches == {1: 36, 3: 30}[length]
 
 
 def test_order_follows_from_seed_and_epoch(graphs):
-    pairs = lagged_pairs([(0, 0, 30)], 4)
-    first = _first_distances(pair_batches(graphs, pairs, 4, 5, seed=1, epoch=0))
-    np.testing.assert_array_equal(first, _first_distances(pair_batches(graphs, pairs, 4, 5, seed=1, epoch=0)))
+    chains = LaggedChains([(0, 0, 30)], 4, 4, 2)
+    first = _first_distances(chain_batches(graphs, chains, seed=1, epoch=0))
+    np.testing.assert_array_equal(first, _first_distances(chain_batches(graphs, chains, seed=1, epoch=0)))
     for other in ({"seed": 1, "epoch": 1}, {"seed": 2, "epoch": 0}):
-        assert (first != _first_distances(pair_batches(graphs, pairs, 4, 5, **other))).any()
+        assert (first != _first_distances(chain_batches(graphs, chains, **other))).any()
 
 
 def test_shapes_are_static(graphs):
-    inputs, label = pair_batches(graphs, lagged_pairs([(0, 0, 30)], 4), 4, 5, 0, 0).element_spec
-    assert inputs["distances"].shape == (5, 2, 4, 3)
-    assert inputs["neighbors"].shape == (5, 2, 4, 3)
+    inputs, label = chain_batches(graphs, LaggedChains([(0, 0, 30)], 4, 6, 3), 0, 0).element_spec
+    assert inputs["distances"].shape == (2, 4, 4, 3)
+    assert inputs["neighbors"].shape == (2, 4, 4, 3)
     assert inputs["atomic_numbers"].shape == (4,)
     assert inputs["targets"].shape == (1, 1)
-    assert label.shape == (5, 1)
+    assert label.shape == (2, 1)
 
 
 def test_frames_are_filled_up_with_the_last(graphs):

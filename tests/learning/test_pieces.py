@@ -10,19 +10,19 @@ from keras import ops
 from gdynet_tf.errors import TrainingError
 from gdynet_tf.graphs.build import build_graphs
 from gdynet_tf.learning.epochs import pieces as module
-from gdynet_tf.learning.epochs.pieces import number_of_pieces
-from gdynet_tf.learning.pairs import lagged_pairs, pair_batches, piece_batches
+from gdynet_tf.learning.epochs.pieces import plan_batches
+from gdynet_tf.learning.pairs import LaggedChains, chain_batches, piece_batches
 from gdynet_tf.learning.settings import TrainingSettings
 from gdynet_tf.learning.splits import split_by_time
 from gdynet_tf.learning.training import starting_model, train_network
-from gdynet_tf.learning.vamp import covariances, vamp2, vamp2_slopes
+from gdynet_tf.learning.vamp import chain_pairs, covariances, vamp2, vamp2_slopes
 from gdynet_tf.networks.gdynet import GDyNet
 from gdynet_tf.networks.vampnet import VAMPnet
 from gdynet_tf.trajectory import Trajectory
 
-SETTINGS = TrainingSettings(n_states=2, tau=2, n_conv=1, n_features=4, batch_size=22, epochs=2)
-# One layer of 16 edges with 4 x 5 values, 8 x 480 inputs, of two frames, four bytes each.
-A_PAIR = 33_280
+SETTINGS = TrainingSettings(n_states=2, tau=2, n_conv=1, n_features=4, batch_size=20, epochs=2)
+BLOCKS = [(0, 0, 120)]
+A_FRAME = 16_640  # one layer of 16 edges with 4 x 5 values and 36 Gaussians, 8 x 480 inputs, four bytes each
 
 
 @pytest.fixture(scope="module")
@@ -41,15 +41,15 @@ def weights_of(model):
 
 def test_slopes_are_those_of_the_score():
     """Against central differences of the score that trains."""
-    chi = np.random.default_rng(1).dirichlet(np.ones(3), (7, 2, 2))
+    chi = np.random.default_rng(1).dirichlet(np.ones(3), (7, 4, 2))  # chains of three pairs of two targets
 
     def score(values):
-        return float(vamp2(*covariances(ops.convert_to_tensor(values[:, 0]), ops.convert_to_tensor(values[:, 1]))))
+        return float(vamp2(*covariances(*chain_pairs(ops.convert_to_tensor(values)))))
 
-    found, slopes = vamp2_slopes(chi, *covariances(chi[:, 0], chi[:, 1]), 7 * 2)
+    found, slopes = vamp2_slopes(chi, *covariances(*chain_pairs(chi)), 7 * 3 * 2)
     assert float(found) == pytest.approx(score(chi), abs=1e-12)
     step = 1e-5
-    for index in [(0, 0, 0, 0), (3, 0, 1, 2), (3, 1, 1, 2), (6, 1, 0, 1)]:
+    for index in [(0, 0, 0, 0), (3, 0, 1, 2), (3, 1, 1, 2), (6, 2, 0, 1), (6, 3, 1, 0)]:
         higher, lower = chi.copy(), chi.copy()
         higher[index] += step
         lower[index] -= step
@@ -57,12 +57,11 @@ def test_slopes_are_those_of_the_score():
 
 
 def test_pieces_are_the_batches_twice(graphs):
-    pairs = lagged_pairs([(0, 0, 50)], 2)
-    whole = list(pair_batches(graphs, pairs, 2, 10, 1, 3).as_numpy_iterator())
-    n_batches, pieces = piece_batches(graphs, pairs, 2, 10, 4, [0, 1, 2, 3, 0, 1, 2, 3], 1, 3)
-    pieces = list(pieces)
-    assert n_batches == len(whole) == 4
-    assert len(pieces) == 4 * 2 * 4
+    chains = LaggedChains([(0, 0, 50)], 2, 20, 2)
+    whole = list(chain_batches(graphs, chains, 1, 3).as_numpy_iterator())
+    pieces = list(piece_batches(graphs, chains, 4, [0, 1, 2, 3, 0, 1, 2, 3], 1, 3))
+    assert len(whole) == chains.n_batches == 2
+    assert len(pieces) == 2 * 2 * 4
     for k, (inputs, _) in enumerate(whole):
         for turn in range(2):
             four = pieces[8 * k + 4 * turn : 8 * k + 4 * turn + 4]
@@ -78,7 +77,7 @@ def test_training_in_pieces_is_the_same(graphs, monkeypatch, tmp_path):
     start = weights_of(starting_model(SETTINGS, graphs))
     (whole, history), (found, same) = (
         (monkeypatch.setattr(module, "MEMORY", memory), train_network(graphs, split, SETTINGS, 3, progress=False))[1]
-        for memory in (1 << 29, A_PAIR * 8)  # 8, 8 and 6 pairs, filled up to 8
+        for memory in (1 << 29, A_FRAME * 10)  # 2, 2 and 1 chains of five frames, filled up to 2
     )
     assert np.abs(weights_of(whole) - start).max() > 0.01
     np.testing.assert_allclose(weights_of(found), weights_of(whole), atol=2e-6)
@@ -97,27 +96,39 @@ def test_no_number_ends_the_epoch(graphs, monkeypatch):
         train_network(graphs, split, SETTINGS, 3, progress=False)
 
 
-def test_number_of_pieces_follows_from_the_memory(graphs, monkeypatch, caplog):
+def test_pieces_follow_from_the_memory(graphs, monkeypatch):
     model = GDyNet(2, n_conv=3, n_features=4)
     assert model.edges_per_frame(200, 4, 4) == 4 * 4 + 20 * 4 + 100 * 4
     assert model.edges_per_frame(60, 4, 4) == 4 * 4 + 20 * 4 + 60 * 4
     model = GDyNet(2, n_conv=1, n_features=4)
-    caplog.set_level("INFO")
-    assert number_of_pieces(model, graphs, SETTINGS) == 1
-    assert caplog.messages == []
-    for memory, n_pieces in ((A_PAIR * 22, 1), (A_PAIR * 22 - 1, 2), (A_PAIR * 8, 3), (1, 22)):
+    for memory, length, n_pieces in (
+        (A_FRAME * 25, 4, 1),
+        (A_FRAME * 25 - 1, 4, 2),
+        (A_FRAME * 10, 4, 3),
+        (A_FRAME * 5, 4, 5),
+        (A_FRAME * 5 - 1, 2, 10),  # chains of three make up no batch of twenty
+        (1, 1, 20),
+    ):
         monkeypatch.setattr(module, "MEMORY", memory)
-        assert number_of_pieces(model, graphs, SETTINGS) == n_pieces
-    assert caplog.messages[-1] == "22 pairs of frames go in 22 pieces of at most 0 MB each"
-    assert len(caplog.messages) == 3
+        chains, found = plan_batches(model, graphs, SETTINGS, BLOCKS)
+        assert (chains.length, found) == (length, n_pieces)
+    assert plan_batches(model, graphs, SETTINGS, BLOCKS, n_replicas=3)[1] == 7
+
+
+def test_pieces_are_logged(graphs, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    monkeypatch.setattr(module, "MEMORY", A_FRAME * 10)
+    split = split_by_time(graphs.segments, SETTINGS.tau)
+    train_network(graphs, split, replace(SETTINGS, epochs=1), 3, progress=False)
+    assert caplog.messages[0] == "20 pairs of frames go in 3 pieces of at most 512 MB each"
 
 
 def test_what_cannot_go_in_pieces_goes_whole(graphs, monkeypatch):
     monkeypatch.setattr(module, "MEMORY", 1)
     model = GDyNet(2, n_conv=1, n_features=4)
     for changed in ({"variant": "gdynet2019"}, {"precision": "mixed_float16"}):
-        assert number_of_pieces(model, graphs, replace(SETTINGS, **changed)) == 1
-    assert number_of_pieces(VAMPnet(2, 24), graphs, SETTINGS) == 1
+        assert plan_batches(model, graphs, replace(SETTINGS, **changed), BLOCKS)[1] == 1
+    assert plan_batches(VAMPnet(2, 24), graphs, SETTINGS, BLOCKS)[1] == 1
 
 
 @pytest.mark.parametrize(("before", "after"), [(3, 1), (1, 3), (3, 2)])

@@ -98,6 +98,12 @@ def test_gradient_is_the_difference_quotient(score):
     assert (gradient * direction).sum() == pytest.approx((ends[0] - ends[1]) / (2 * h), rel=1e-5)
 
 
+def test_chains_have_the_score_of_their_pairs():
+    chi = np.random.default_rng(6).dirichlet(np.ones(3), (9, 4, 2)).astype(np.float32)  # three pairs each, two targets
+    pairs = np.stack([chi[:, :-1], chi[:, 1:]], axis=2).reshape(-1, 2, 2, 3)
+    assert float(VAMPLoss()(0, chi)) == pytest.approx(float(VAMPLoss()(0, pairs)), abs=1e-6)
+
+
 def test_loss_config_and_bad_score():
     loss = VAMPLoss("vampe")
     assert VAMPLoss.from_config(loss.get_config()).score == "vampe"

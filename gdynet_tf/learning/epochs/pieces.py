@@ -6,8 +6,8 @@ the network again for the gradient of sum(slope * chi). The sum of these is the 
 and but for rounding, with the memory of one piece and one more evaluation of the network.
 """
 
-import logging
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -15,25 +15,30 @@ import numpy as np
 from keras import ops
 
 from gdynet_tf.graphs.dataset import GraphDataset
-from gdynet_tf.learning.pairs import piece_batches
+from gdynet_tf.learning.pairs import LONGEST, LaggedChains, piece_batches
 from gdynet_tf.learning.settings import TrainingSettings
-from gdynet_tf.learning.vamp import VAMPLoss, covariances, vamp2_slopes
+from gdynet_tf.learning.vamp import VAMPLoss, chain_pairs, covariances, vamp2_slopes
 from gdynet_tf.networks.gdynet import GDyNet
 from gdynet_tf.networks.layers import Tensor
 
-__all__ = ["MEMORY", "SlopeLoss", "compile_for_pieces", "copy_optimizer", "fit_in_pieces", "number_of_pieces"]
+__all__ = ["MEMORY", "SlopeLoss", "compile_for_pieces", "copy_optimizer", "fit_in_pieces", "plan_batches"]
 
 # Bytes that a batch may take; a larger one goes in pieces. Not what happens to be free: the number of pieces changes
 # the rounding, which training magnifies, so a seed would give other weights beside other programs, or when resumed.
 MEMORY = 1 << 29
-logger = logging.getLogger(__name__)
 
 _INPUTS = 8  # copies of the inputs of a batch: in use, handed over, waiting (two), being read
 _COPIES = 4  # of what a convolution makes of an edge, kept for the derivative
 
 
-def number_of_pieces(model: keras.Model, graphs: GraphDataset, settings: TrainingSettings) -> int:
-    """Pieces of a batch that each fit into `MEMORY`; more than one are logged.
+def plan_batches(
+    model: keras.Model,
+    graphs: GraphDataset,
+    settings: TrainingSettings,
+    blocks: Sequence[tuple[int, int, int]],
+    n_replicas: int = 1,
+) -> tuple[LaggedChains, int]:
+    """How the pairs of frames are put together, so that what is computed at once fits into `MEMORY`.
 
     Parameters
     ----------
@@ -41,26 +46,36 @@ def number_of_pieces(model: keras.Model, graphs: GraphDataset, settings: Trainin
     graphs : GraphDataset
     settings : TrainingSettings
         With a batch size.
+    blocks : sequence of (trajectory, start, stop)
+        Frames to train with.
+    n_replicas : int
+        Devices that share each batch.
 
     Returns
     -------
-    int
-        1 where the whole fits, and where pieces would not do: batch normalization of the 2019 variant takes its
-        averages over the whole batch, and half precision drops single steps. A VAMPnet's inputs are few.
+    chains : LaggedChains
+    n_pieces : int
+        Of what one device has of a batch. 1 where pieces would not do: batch normalization of
+        the 2019 variant takes its averages over the whole batch, and half precision drops single steps.
     """
-    batch_size = settings.batch_size or 1
-    if not isinstance(model, GDyNet) or settings.variant == "gdynet2019" or settings.precision != "float32":
-        return 1
+    frames = _frames_that_fit(model, graphs)
+    chains = LaggedChains.longest(blocks, settings.tau, settings.batch_size or 1, max(1, min(LONGEST, frames - 1)))
+    part = -(-chains.chains_per_batch // n_replicas)
+    if settings.variant == "gdynet2019" or settings.precision != "float32":
+        return chains, 1
+    return chains, -(-part // max(1, frames // (chains.length + 1)))
+
+
+def _frames_that_fit(model: keras.Model, graphs: GraphDataset) -> int:
+    """Frames whose training takes at most `MEMORY`; a VAMPnet's inputs are few."""
+    if not isinstance(model, GDyNet):
+        return sys.maxsize
     n_edges = model.edges_per_frame(graphs.meta["n_atoms"], graphs.meta["n_neighbors"], graphs.targets.size)
     tabulated = model.table is not None and "distances" in graphs.input_shapes
     n_gaussians = 0 if tabulated else len(model.expansion.centers)
     values = n_edges * (n_gaussians + _COPIES * (model.n_features + 1))
     values += _INPUTS * sum(int(np.prod(shape)) for shape, _ in graphs.input_shapes.values())
-    size = max(1, MEMORY // (2 * 4 * values))  # two frames, four bytes
-    n_pieces = -(-batch_size // size)
-    if n_pieces > 1:
-        logger.info(f"{batch_size} pairs of frames go in {n_pieces} pieces of at most {MEMORY / 2**20:.0f} MB each")
-    return n_pieces
+    return MEMORY // (4 * values)  # four bytes each
 
 
 @keras.saving.register_keras_serializable("gdynet_tf")
@@ -124,8 +139,7 @@ def copy_optimizer(source: keras.Optimizer, target: keras.Optimizer) -> None:
 def fit_in_pieces(
     model: keras.Model,
     graphs: GraphDataset,
-    pairs: np.ndarray,
-    settings: TrainingSettings,
+    chains: LaggedChains,
     seed: int,
     epoch: int,
     batch_ended: Callable[[], Any],
@@ -137,12 +151,9 @@ def fit_in_pieces(
     model : GDyNet
         Compiled with `SlopeLoss` and an optimizer that accumulates as many gradients as a batch has pieces.
     graphs : GraphDataset
-    pairs : (n_pairs, 2) int array
-        From `lagged_pairs`.
-    settings : TrainingSettings
-        With a batch size.
+    chains : LaggedChains
     seed, epoch : int
-        As for `pair_batches`: the batches are the same.
+        As for `chain_batches`: the batches are the same.
     batch_ended : callable
         Called after each batch.
 
@@ -152,18 +163,18 @@ def fit_in_pieces(
         Minus the mean score of the batches; NaN as soon as one has none.
     """
     n_pieces = model.optimizer.gradient_accumulation_steps
-    batch_size = settings.batch_size or 1
     twice = [*range(n_pieces), *range(n_pieces)]
-    n_batches, pieces = piece_batches(graphs, pairs, settings.tau, batch_size, n_pieces, twice, seed, epoch)
+    pieces = piece_batches(graphs, chains, n_pieces, twice, seed, epoch)
     scores = []
-    for _ in range(n_batches):
+    for _ in range(chains.n_batches):
         chi = np.concatenate([_chi(model, next(pieces), graphs) for _ in range(n_pieces)])
-        batch = chi[:batch_size]
-        score, slopes = vamp2_slopes(batch, *covariances(batch[:, 0], batch[:, 1]), len(batch) * batch.shape[2])
+        batch = chi[: chains.chains_per_batch]
+        n_samples = chains.batch_size * batch.shape[2]
+        score, slopes = vamp2_slopes(batch, *covariances(*chain_pairs(batch)), n_samples)
         if not np.isfinite(score):
             return np.nan
         padded = np.zeros(chi.shape, np.float32)  # what fills up the last piece has no slope
-        padded[:batch_size] = -n_pieces * np.asarray(slopes)  # the optimizer takes the mean over the pieces
+        padded[: len(batch)] = -n_pieces * np.asarray(slopes)  # the optimizer takes the mean over the pieces
         for part in np.split(padded, n_pieces):
             model.train_on_batch(next(pieces), part)
         scores.append(float(score))
@@ -172,7 +183,9 @@ def fit_in_pieces(
 
 
 def _chi(model: keras.Model, piece: dict[str, np.ndarray], graphs: GraphDataset) -> np.ndarray:
-    """State probabilities (b, 2, n_targets, n_states), the frames of all pairs taken as such."""
-    frames = {name: piece[name].reshape(-1, *piece[name].shape[2:]) for name in graphs.input_shapes}
+    """State probabilities (b, length + 1, n_targets, n_states), all frames taken as such."""
+    arrays = {name: piece[name] for name in graphs.input_shapes}
+    shape = next(iter(arrays.values())).shape[:2]
+    frames = {name: array.reshape(-1, *array.shape[2:]) for name, array in arrays.items()}
     chi = np.asarray(model.predict_on_batch({**piece, **frames}))
-    return chi.reshape(-1, 2, *chi.shape[1:])
+    return chi.reshape(*shape, *chi.shape[1:])

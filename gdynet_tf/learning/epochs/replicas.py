@@ -1,12 +1,11 @@
 """A network on several devices, and a step of its training with the gradient of the whole batch.
 
-VAMP-2 of a part of a batch is another function than VAMP-2 of the whole. So each replica takes its part of the pairs
+VAMP-2 of a part of a batch is another function than VAMP-2 of the whole. So each replica takes its part of the chains
 through the network, the three covariances are added up over all replicas, and from these follows the slope of the score
 with respect to its own chi (`vamp.vamp2_slopes`); the gradients that the slopes give add up to that of the whole batch.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -14,10 +13,10 @@ import numpy as np
 from keras import ops
 
 from gdynet_tf.graphs.dataset import GraphDataset
-from gdynet_tf.learning.epochs.pieces import compile_for_pieces, number_of_pieces
-from gdynet_tf.learning.pairs import piece_batches
+from gdynet_tf.learning.epochs.pieces import compile_for_pieces
+from gdynet_tf.learning.pairs import LaggedChains, piece_batches
 from gdynet_tf.learning.settings import TrainingSettings
-from gdynet_tf.learning.vamp import covariances, vamp2_slopes
+from gdynet_tf.learning.vamp import chain_pairs, covariances, vamp2_slopes
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -36,21 +35,27 @@ class Replicas:
     model : GDyNet or VAMPnet
     graphs : GraphDataset
     settings : TrainingSettings
-        With a batch size, which need not be a multiple of the number of replicas.
+    chains : LaggedChains
+        Those of a batch need not be a multiple of the number of replicas.
+    n_pieces : int
+        Of the part of one replica.
     """
 
     def __init__(
-        self, strategy: "tf.distribute.Strategy", model: keras.Model, graphs: GraphDataset, settings: TrainingSettings
+        self,
+        strategy: "tf.distribute.Strategy",
+        model: keras.Model,
+        graphs: GraphDataset,
+        settings: TrainingSettings,
+        chains: LaggedChains,
+        n_pieces: int,
     ) -> None:
         import tensorflow as tf
 
-        self.strategy, self.graphs, self.settings = strategy, graphs, settings
-        n_replicas, batch_size = strategy.num_replicas_in_sync, settings.batch_size or 1
+        self.strategy, self.graphs, self.chains, self.n_pieces = strategy, graphs, chains, n_pieces
         with strategy.scope():
             self.network = type(model).from_config(model.get_config())
             compile_for_pieces(self.network, settings, 1)
-        part = replace(settings, batch_size=-(-batch_size // n_replicas))
-        self.n_pieces = number_of_pieces(model, graphs, part)
         self._constants = {name: tf.constant(value) for name, value in graphs.constants.items()}
         self._local: list[int] = []  # numbers of this host's replicas among all
 
@@ -71,19 +76,19 @@ class Replicas:
         with self.strategy.scope():
             set_network_state(self.network, values)
 
-    def scores(self, pairs: np.ndarray, seed: int, epoch: int) -> Iterator[float]:
-        """Train with each batch of an epoch; yields their scores. The batches are those of `pairs.pair_batches`."""
+    def scores(self, seed: int, epoch: int) -> Iterator[float]:
+        """Train with each batch of an epoch; yields their scores. The batches are those of `pairs.chain_batches`."""
         import tensorflow as tf
 
-        batch_size, n_parts = self.settings.batch_size or 1, self.strategy.num_replicas_in_sync * self.n_pieces
+        n_parts = self.strategy.num_replicas_in_sync * self.n_pieces
         taken = [self.n_pieces * replica + k for replica in self._local for k in range(self.n_pieces)]
-        n_batches, parts = piece_batches(self.graphs, pairs, self.settings.tau, batch_size, n_parts, taken, seed, epoch)
+        parts = piece_batches(self.graphs, self.chains, n_parts, taken, seed, epoch)
 
         def own_part(_: Any) -> tuple[dict[str, "tf.Tensor"], ...]:
             pieces = [next(parts) for _ in range(self.n_pieces)]
             return tuple({name: tf.constant(piece[name]) for name in self.graphs.input_shapes} for piece in pieces)
 
-        for _ in range(n_batches):
+        for _ in range(self.chains.n_batches):
             inputs = self.strategy.experimental_distribute_values_from_function(own_part)
             yield float(self.strategy.experimental_local_results(self._step(inputs))[0])
 
@@ -99,13 +104,13 @@ class Replicas:
         for piece in pieces[1:]:
             with tf.control_dependencies([chi]):  # one after the other, or their memory adds up
                 chi = tf.concat([chi, forward(piece)], 0)
-        context, n_rows, batch_size = tf.distribute.get_replica_context(), chi.shape[0], self.settings.batch_size or 1
+        context, n_rows, n_chains = tf.distribute.get_replica_context(), chi.shape[0], self.chains.chains_per_batch
         row = context.replica_id_in_sync_group * n_rows + tf.range(n_rows)
-        filled = tf.cast(row < batch_size, "float64")[:, None, None, None]  # zero for copies that fill up the last part
-        pairs = tf.cast(chi, "float64") * filled
-        own = tf.stack(covariances(pairs[:, 0], pairs[:, 1])) * (n_rows / batch_size)
+        filled = tf.cast(row < n_chains, "float64")[:, None, None, None]  # zero for copies that fill up the last part
+        real = tf.cast(chi, "float64") * filled
+        own = tf.stack(covariances(*chain_pairs(real))) * (n_rows / n_chains)
         c00, c0t, ctt = tf.unstack(context.all_reduce("sum", own))
-        score, slopes = vamp2_slopes(pairs, c00, c0t, ctt, batch_size * chi.shape[2])
+        score, slopes = vamp2_slopes(real, c00, c0t, ctt, self.chains.batch_size * chi.shape[2])
         slopes = network.optimizer.scale_loss(-tf.cast(slopes, chi.dtype))
         if len(pieces) == 1:
             gradients = tape.gradient(chi, weights, output_gradients=slopes)
