@@ -70,12 +70,18 @@ def _parser() -> argparse.ArgumentParser:
         default="paper",
         help="the paper's equations, or its released code's (default: %(default)s)",
     )
-    parser.add_argument("--batch-size", type=int, help="pairs of frames (default: 2,000 frames x targets at least)")
-    parser.add_argument("--epochs", type=int, default=100, help="at most (default: %(default)s)")
+    parser.add_argument("--batch-size", type=int, help="pairs of frames (default: 8 or more, 2,000 pairs x targets)")
     parser.add_argument(
-        "--patience", type=int, default=8, help="epochs without gain before stopping (default: %(default)s)"
+        "--epochs", type=int, default=100, help="at most, of all pairs or of 100 batches (default: %(default)s)"
     )
-    parser.add_argument("--learning-rate", type=float, default=3e-3, help="of Adam (default: %(default)s)")
+    parser.add_argument(
+        "--patience",
+        type=int,
+        default=3,
+        help="epochs without gain after which the learning rate falls, and the third time training ends "
+        "(default: %(default)s)",
+    )
+    parser.add_argument("--learning-rate", type=float, default=1e-2, help="at first (default: %(default)s)")
     parser.add_argument(
         "--start-from",
         metavar="RUN",

@@ -43,13 +43,13 @@ class GDyNetEstimator(BaseEstimator):
         Length of an embedding, or width of the hidden layers; default 16, of a VAMPnet 64.
     variant : {"paper", "gdynet2019"}
     batch_size : int, optional
-        Pairs of frames in a batch; default as many as hold 2,000 target samples.
+        Pairs of frames in a batch; default eight at least, and as many as hold 2,000 target samples.
     epochs : int
-        At most so many.
+        At most so many, each of all pairs or of 100 batches.
     learning_rate : float
-        Of Adam.
+        At first.
     patience : int
-        Epochs without gain before a training stops.
+        Epochs without gain after which the learning rate falls, and the third time a training ends.
     n_restarts : int
         Trainings with the seeds seed, seed + 1, ...; the best is kept and compared with the others.
     seed : int, optional
@@ -89,8 +89,8 @@ class GDyNetEstimator(BaseEstimator):
         variant: str = "paper",
         batch_size: int | None = None,
         epochs: int = 100,
-        learning_rate: float = 3e-3,
-        patience: int = 8,
+        learning_rate: float = 1e-2,
+        patience: int = 3,
         n_restarts: int = 1,
         seed: int | None = None,
         split: Sequence[float] | Split = (0.70, 0.15, 0.15),

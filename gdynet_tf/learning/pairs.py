@@ -12,9 +12,19 @@ import numpy as np
 if TYPE_CHECKING:
     from gdynet_tf.graphs.dataset import GraphDataset
 
-__all__ = ["LONGEST", "LaggedChains", "chain_batches", "count_pairs", "frame_batches", "piece_batches"]
+__all__ = [
+    "FEWEST",
+    "LONGEST",
+    "LaggedChains",
+    "chain_batches",
+    "count_pairs",
+    "frame_batches",
+    "piece_batches",
+]
 
 LONGEST = 4  # pairs of a chain: five frames instead of eight; more save little, and pairs are less independent
+FEWEST = 2  # chains of a batch: the frames of one are hardly independent, however many targets they have
+_BATCHES_PER_EPOCH = 100  # at most: what is learnt from more before the next look at the validation data is not needed
 _AHEAD = 2  # batches that are read, or being read, while one is in use
 
 
@@ -59,11 +69,14 @@ class LaggedChains:
     def longest(
         cls, blocks: Sequence[tuple[int, int, int]], tau: int, batch_size: int, most: int = LONGEST
     ) -> "LaggedChains":
-        """The longest chains, of at most so many pairs, that make up batches and leave out at most a tenth of all."""
+        """The longest chains, of at most so many pairs, of which `FEWEST` or more make up a batch.
+
+        At most a tenth of all pairs are left out of the chains.
+        """
         pairs = cls(blocks, tau, batch_size)
-        for length in range(most, 1, -1):
+        for length in range(min(most, batch_size // FEWEST), 1, -1):
             chains = replace(pairs, length=length)
-            if batch_size % length == 0 and chains.n_batches >= 0.9 * pairs.n_batches:
+            if batch_size % length == 0 and chains._n_whole >= 0.9 * pairs._n_whole:
                 return chains
         return pairs
 
@@ -74,7 +87,11 @@ class LaggedChains:
 
     @property
     def n_batches(self) -> int:
-        """Whole batches of an epoch; chains that do not fill one are left out."""
+        """Batches of an epoch: all whole ones, or as many as are enough."""
+        return min(self._n_whole, _BATCHES_PER_EPOCH)
+
+    @property
+    def _n_whole(self) -> int:
         return sum(int((n // self.length).sum()) for _, _, n in self._classes()) // self.chains_per_batch
 
     def _classes(self) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
@@ -86,7 +103,8 @@ class LaggedChains:
     def epoch(self, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """Shuffled chains of an epoch. They follow from (seed, epoch) alone: a resumed training sees the same.
 
-        Where the pairs are no multiple of the length, which of them are left out is drawn for each epoch.
+        Which pairs are left out, where they are no multiple of the length or more than an epoch's batches, is drawn for
+        each epoch.
 
         Parameters
         ----------

@@ -17,7 +17,7 @@ from gdynet_tf.errors import InputError, real_number, whole_number
 from gdynet_tf.files import read_json
 from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.graphs.store import open_inputs
-from gdynet_tf.learning.pairs import LONGEST, count_pairs
+from gdynet_tf.learning.pairs import FEWEST, LONGEST, count_pairs
 from gdynet_tf.learning.splits import Split, check_split
 from gdynet_tf.manifest import check_own
 
@@ -66,11 +66,12 @@ class TrainingSettings:
     batch_size : int, optional
         Pairs of frames in a batch; default `default_batch_size`, which the data tell.
     epochs : int
-        At most so many.
+        At most so many, each of all pairs or of 100 batches.
     learning_rate : float
-        Of Adam.
+        At first; it falls twice, see `patience`.
     patience : int
-        Epochs without a validation score better by 0.001 after which training stops.
+        Epochs without a validation score better by 0.001 after which the learning rate falls to 0.3 of itself, and,
+        the third time, training ends.
     precision : {"float32", "mixed_float16"}
     start_from : str, optional
         Run directory whose network is the starting point, of the same architecture; default: weights drawn anew.
@@ -89,8 +90,8 @@ class TrainingSettings:
     variant: str = "paper"
     batch_size: int | None = None
     epochs: int = 100
-    learning_rate: float = 3e-3
-    patience: int = 8
+    learning_rate: float = 1e-2
+    patience: int = 3
     precision: str = "float32"
     start_from: str | None = None
 
@@ -140,9 +141,9 @@ class TrainingSettings:
 
 
 def default_batch_size(n_targets: int, n_pairs: int) -> int:
-    """Pairs of frames that hold at least 2,000 target samples, in whole chains unless one does; at most all pairs."""
-    wanted = -(-_SAMPLES_PER_BATCH // n_targets)
-    return min(1 if wanted == 1 else -(-wanted // LONGEST) * LONGEST, n_pairs)
+    """Pairs of frames that hold 2,000 target samples or more, in two chains at least; all if they are fewer."""
+    n_chains = max(FEWEST, -(-_SAMPLES_PER_BATCH // (LONGEST * n_targets)))
+    return min(LONGEST * n_chains, n_pairs)
 
 
 def draw_seed() -> int:

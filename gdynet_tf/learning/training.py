@@ -155,7 +155,7 @@ def train_network(
     model : GDyNet
         In float32, not yet identified.
     history : list of dict
-        epoch, train_vamp2 (mean of the batches), validation_vamp2 (exact), seconds.
+        epoch, train_vamp2 (mean of the batches), validation_vamp2 (exact), learning_rate, seconds.
 
     Raises
     ------
@@ -185,7 +185,8 @@ def train_network(
         fit = partial(distribution.fit, model)
     else:
         fit = partial(fit_in_pieces if n_pieces > 1 else _fit_whole, model, graphs, chains)
-    while not checkpoint.finished(settings):
+    while (rate := checkpoint.learning_rate(settings)) is not None:
+        model.optimizer.learning_rate = rate
         epoch, began = len(checkpoint.history), time.monotonic()
         with Progress(chains.n_batches, "batch", f"epoch {epoch + 1}", shown=progress) as bar:
             loss = fit(seed, epoch, bar.update)
@@ -199,6 +200,7 @@ def train_network(
             "epoch": epoch + 1,
             "train_vamp2": -loss,
             "validation_vamp2": stream_vamp2(model, graphs, split.validation, settings.tau),
+            "learning_rate": rate,
             "seconds": round(time.monotonic() - began, 2),
         }
         checkpoint.history.append(row)

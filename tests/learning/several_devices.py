@@ -3,7 +3,7 @@
 several_devices.py devices            trainings on two logical devices, as JSON
 several_devices.py host EPOCH ARG...  train.py with these arguments, killed when it begins that epoch (-1: never)
 
-Steepest descent instead of Adam: its steps are the gradient, where Adam's magnify the rounding of parts that are zero.
+Steepest descent instead of Muon: its steps are the gradient, where Muon's magnify the rounding of parts that are zero.
 """
 
 import json
@@ -26,11 +26,11 @@ def jumping_atoms():
     return Trajectory("liquid", positions, np.tile(np.eye(3) * 9, (120, 1, 1)), np.repeat([3, 8], [4, 56]))
 
 
-def steepest_descent():
-    """Let all trainings of this process be of plain gradient steps."""
+def steepest_descent(rate, gradient_accumulation_steps, **of_muon):
+    """Instead of `keras.optimizers.Muon`: plain gradient steps."""
     import keras
 
-    keras.optimizers.Adam = lambda rate, **kwargs: keras.optimizers.SGD(0.1, **kwargs)
+    return keras.optimizers.SGD(rate, gradient_accumulation_steps=gradient_accumulation_steps)
 
 
 def devices():
@@ -39,7 +39,9 @@ def devices():
 
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    steepest_descent()
+    import keras
+
+    keras.optimizers.Muon = steepest_descent
     from dataclasses import replace
 
     from gdynet_tf.graphs.build import build_graphs
@@ -50,7 +52,7 @@ def devices():
     from gdynet_tf.learning.training import starting_model, train_network
 
     graphs = build_graphs(jumping_atoms(), "Li", n_neighbors=4, edges="distance", progress=False)
-    settings = TrainingSettings(n_states=2, tau=2, n_conv=1, n_features=4, batch_size=20, epochs=5)
+    settings = TrainingSettings(n_states=2, tau=2, n_conv=1, n_features=4, batch_size=20, epochs=5, learning_rate=0.1)
     split = split_by_time(graphs.segments, settings.tau)
 
     def weights(model):
@@ -78,7 +80,9 @@ def host(killed, *argv):
     from gdynet_tf.networks.backend import load_backend
 
     load_backend()
-    steepest_descent()
+    import keras
+
+    keras.optimizers.Muon = steepest_descent
     from gdynet_tf.commands.train import main
     from gdynet_tf.learning.epochs import replicas
 

@@ -16,12 +16,24 @@ from gdynet_tf.graphs.build import build_graphs
 from gdynet_tf.learning.distribution import start_distribution
 
 sys.path.insert(0, str(Path(__file__).parent))
-from several_devices import jumping_atoms
+from several_devices import jumping_atoms, steepest_descent
 
 sys.path.pop(0)
 
 SCRIPT = Path(__file__).with_name("several_devices.py")
-OPTIONS = [f"--{o}" for o in ["n-states=2", "tau=2", "n-conv=1", "n-features=4", "batch-size=20", "epochs=6", "seed=3"]]
+OPTIONS = [
+    f"--{o}"
+    for o in [
+        "seed=3",
+        "n-states=2",
+        "tau=2",
+        "n-conv=1",
+        "n-features=4",
+        "batch-size=20",
+        "epochs=6",
+        "learning-rate=0.1",
+    ]
+]
 ROUNDING = 1e-6
 
 
@@ -37,7 +49,7 @@ def one(tmp_path_factory):
     folder = tmp_path_factory.mktemp("several")
     build_graphs(jumping_atoms(), "Li", n_neighbors=4, edges="distance", out=folder / "graphs", progress=False)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keras.optimizers, "Adam", lambda rate, **kwargs: keras.optimizers.SGD(0.1, **kwargs))
+        patch.setattr(keras.optimizers, "Muon", steepest_descent)
         patch.setattr("gdynet_tf.learning.epochs.checkpoint.Checkpoint._forget_others", lambda self: None)
         assert main([*OPTIONS, "--graphs", str(folder / "graphs"), "--run", str(folder / "one"), "--quiet"]) == 0
     return folder
@@ -95,7 +107,7 @@ def test_two_hosts_one_of_which_is_killed(one, monkeypatch, capsys):
     assert list(one.glob("host_*/*")) == []
     np.testing.assert_allclose(checkpoint(run, 5), checkpoint(one / "one", 5), atol=ROUNDING)
     with monkeypatch.context() as patch:
-        patch.setattr(keras.optimizers, "Adam", lambda rate, **kwargs: keras.optimizers.SGD(0.1, **kwargs))
+        patch.setattr(keras.optimizers, "Muon", steepest_descent)
         assert main(["--run", str(run), "--resume", "--quiet"]) == 0  # on one device
     np.testing.assert_allclose(weights(run / "model.keras"), weights(one / "one/model.keras"), atol=ROUNDING)
 

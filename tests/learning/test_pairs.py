@@ -130,7 +130,9 @@ def test_chains_leave_out_other_pairs_in_every_epoch():
     [
         ([(0, 0, 1000)], 10, 12, 4, 4),
         ([(0, 0, 1000)], 10, 12, 3, 3),
-        ([(0, 0, 1000)], 10, 10, 4, 2),  # four pairs make up no batch of ten
+        ([(0, 0, 1000)], 10, 8, 4, 4),
+        ([(0, 0, 1000)], 10, 4, 4, 2),  # one chain of four would be too few
+        ([(0, 0, 1000)], 10, 10, 4, 2),  # three pairs make up no batch of ten
         ([(0, 0, 1000)], 10, 11, 4, 1),
         ([(0, 0, 100)] * 7, 10, 12, 4, 3),  # nine pairs each: chains of four would leave out a ninth
         ([(0, 0, 100)], 49, 1, 4, 1),
@@ -142,6 +144,14 @@ def test_length_of_chains(blocks, tau, batch_size, most, length):
     chains = LaggedChains.longest(blocks, tau, batch_size, most)
     assert chains.length == length
     assert chains.n_batches >= 0.9 * LaggedChains(blocks, tau, batch_size).n_batches > 0
+
+
+def test_an_epoch_of_much_data_is_a_part_of_it():
+    chains = LaggedChains.longest([(0, 0, 100_000)], 5, 12)
+    assert (chains.length, chains.n_batches) == (4, 100)
+    first, second = (set(chains.epoch(1, epoch)[1][..., 0].ravel().tolist()) for epoch in range(2))
+    assert len(first) == len(second) == 300
+    assert len(first & second) < 30
 
 
 @pytest.fixture

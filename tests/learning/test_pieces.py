@@ -20,7 +20,7 @@ from gdynet_tf.networks.gdynet import GDyNet
 from gdynet_tf.networks.vampnet import VAMPnet
 from gdynet_tf.trajectory import Trajectory
 
-SETTINGS = TrainingSettings(n_states=2, tau=2, n_conv=1, n_features=4, batch_size=20, epochs=2)
+SETTINGS = TrainingSettings(n_states=2, tau=2, n_conv=1, n_features=4, batch_size=20, epochs=2, learning_rate=0.1)
 BLOCKS = [(0, 0, 120)]
 A_FRAME = 16_640  # one layer of 16 edges with 4 x 5 values and 36 Gaussians, 8 x 480 inputs, four bytes each
 
@@ -37,6 +37,10 @@ def graphs():
 
 def weights_of(model):
     return np.concatenate([w.ravel() for w in model.get_weights()])
+
+
+def steepest_descent(rate, gradient_accumulation_steps, **of_muon):
+    return keras.optimizers.SGD(rate, gradient_accumulation_steps=gradient_accumulation_steps)
 
 
 def test_slopes_are_those_of_the_score():
@@ -72,7 +76,7 @@ def test_pieces_are_the_batches_twice(graphs):
 
 def test_training_in_pieces_is_the_same(graphs, monkeypatch, tmp_path):
     """Two epochs of steepest descent, whose steps are the gradient; an interrupted training goes on to the same end."""
-    monkeypatch.setattr(keras.optimizers, "Adam", lambda rate, **kwargs: keras.optimizers.SGD(0.1, **kwargs))
+    monkeypatch.setattr(keras.optimizers, "Muon", steepest_descent)
     split = split_by_time(graphs.segments, SETTINGS.tau)
     start = weights_of(starting_model(SETTINGS, graphs))
     (whole, history), (found, same) = (
@@ -133,24 +137,25 @@ def test_what_cannot_go_in_pieces_goes_whole(graphs, monkeypatch):
 
 @pytest.mark.parametrize(("before", "after"), [(3, 1), (1, 3), (3, 2)])
 def test_an_optimizer_goes_on_with_other_pieces(before, after):
-    """Adam's step depends on how many there were, and on its averages: the same next step as if nothing had changed."""
-    gradient = [np.full((4, 2), 0.1, np.float32)]
+    """Steps depend on how many there were, and on their averages: the same next step as if nothing had changed."""
+    gradient = [np.random.default_rng(0).normal(size=shape).astype(np.float32) for shape in ((4, 2), (3,))]
 
     def steps(optimizer, n):
         for _ in range(n * (optimizer.gradient_accumulation_steps or 1)):
-            optimizer.apply([ops.convert_to_tensor(g) for g in gradient], [weight])
-        return ops.convert_to_numpy(weight)
+            optimizer.apply([ops.convert_to_tensor(g) for g in gradient], weights)
+        return [ops.convert_to_numpy(weight) for weight in weights]
 
-    def adam(n_pieces):
-        optimizer = keras.optimizers.Adam(0.1, gradient_accumulation_steps=n_pieces if n_pieces > 1 else None)
-        optimizer.build([weight])
+    def muon(n_pieces):
+        optimizer = keras.optimizers.Muon(0.1, gradient_accumulation_steps=n_pieces if n_pieces > 1 else None)
+        optimizer.build(weights)
         return optimizer
 
-    weight = keras.Variable(np.zeros((4, 2), np.float32))
-    expected = steps(adam(1), 5)
-    weight = keras.Variable(np.zeros((4, 2), np.float32))
-    first = adam(before)
+    weights = [keras.Variable(np.zeros_like(g)) for g in gradient]
+    expected = steps(muon(1), 5)
+    weights = [keras.Variable(np.zeros_like(g)) for g in gradient]
+    first = muon(before)
     steps(first, 2)
-    second = adam(after)
+    second = muon(after)
     module.copy_optimizer(first, second)
-    np.testing.assert_allclose(steps(second, 3), expected, rtol=1e-6)
+    for found, same in zip(steps(second, 3), expected, strict=True):
+        np.testing.assert_allclose(found, same, rtol=1e-5)

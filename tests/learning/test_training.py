@@ -239,20 +239,21 @@ def test_divergence_ends_with_advice(graphs, split, tmp_path):
         train_network(graphs, split, settings, 0, progress=False)
 
 
-def test_early_stopping():
-    def finished(scores, **changes):
+def test_learning_rate_falls_twice_before_the_end():
+    def rate(scores, **changes):
         checkpoint = Checkpoint(None, [{"validation_vamp2": s} for s in scores])
-        settings = TrainingSettings(2, 1, **{"epochs": 100, "patience": 3, **changes})
-        return checkpoint.finished(settings), checkpoint.best
+        settings = TrainingSettings(2, 1, **{"epochs": 100, "patience": 2, "learning_rate": 0.1, **changes})
+        return checkpoint.learning_rate(settings), checkpoint.best
 
-    assert finished([]) == (False, -1)
-    assert finished([1.5, 1.4, 1.3]) == (False, 0)
-    assert finished([1.5, 1.4, 1.3, 1.2]) == (True, 0)
-    assert finished([1.5, 1.5002, 1.5004, 1.5006]) == (
-        True,
-        3,
-    )  # gains below 0.001 do not count, but the best is kept
-    assert finished([1.5, 1.6], epochs=2) == (True, 1)
+    assert rate([]) == (0.1, -1)
+    assert rate([1.5, 1.4]) == (0.1, 0)
+    assert rate([1.5, 1.4, 1.3]) == (pytest.approx(0.03), 0)
+    assert rate([1.5, 1.5002, 1.5004]) == (pytest.approx(0.03), 2)  # so small a gain does not count, but is the best
+    assert rate([1.5, 1.4, 1.3, 1.6, 1.5]) == (pytest.approx(0.03), 3)
+    assert rate([1.5, 1.4, 1.3, 1.6, 1.5, 1.5]) == (pytest.approx(0.009), 3)
+    assert rate([1.5, 1.4, 1.3, 1.6, 1.5, 1.5, 1.5]) == (pytest.approx(0.009), 3)
+    assert rate([1.5, 1.4, 1.3, 1.6, 1.5, 1.5, 1.5, 1.5]) == (None, 3)
+    assert rate([1.5, 1.6], epochs=2) == (None, 1)
 
 
 @pytest.mark.parametrize("variant", ["paper", "gdynet2019"])
@@ -277,7 +278,7 @@ def test_float32_model_keeps_the_weights(graphs):
 def test_default_batch_size():
     assert default_batch_size(1, 10**6) == 2000
     assert default_batch_size(192, 10**6) == 12  # chains of four
-    assert default_batch_size(2000, 10**6) == 1
+    assert default_batch_size(2000, 10**6) == 8  # two of them
     assert default_batch_size(1, 50) == 50
 
 

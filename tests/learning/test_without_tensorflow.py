@@ -16,12 +16,24 @@ from gdynet_tf.graphs.build import build_graphs
 from gdynet_tf.networks.backend import load_backend
 
 sys.path.insert(0, str(Path(__file__).parent))
-from several_devices import jumping_atoms
+from several_devices import jumping_atoms, steepest_descent
 
 sys.path.pop(0)
 
 SCRIPT = Path(__file__).with_name("without_tensorflow.py")
-OPTIONS = [f"--{o}" for o in ["n-states=2", "tau=2", "n-conv=1", "n-features=4", "batch-size=18", "epochs=2", "seed=3"]]
+OPTIONS = [
+    f"--{o}"
+    for o in [
+        "seed=3",
+        "n-states=2",
+        "tau=2",
+        "n-conv=1",
+        "n-features=4",
+        "batch-size=18",
+        "epochs=2",
+        "learning-rate=0.1",
+    ]
+]
 
 needs_jax = pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")
 
@@ -37,7 +49,7 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("backends")
     build_graphs(jumping_atoms(), "Li", n_neighbors=4, edges="distance", out=folder / "graphs", progress=False)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keras.optimizers, "Adam", lambda rate, **kwargs: keras.optimizers.SGD(0.1, **kwargs))
+        patch.setattr(keras.optimizers, "Muon", steepest_descent)
         options = [*OPTIONS, "--graphs", str(folder / "graphs"), "--quiet"]
         assert main([*options, "--epochs", "1", "--run", str(folder / "start")]) == 0
         assert main([*options, "--start-from", str(folder / "start"), "--run", str(folder / "tensorflow")]) == 0

@@ -1,6 +1,6 @@
 """Commands with KERAS_BACKEND=jax, as if TensorFlow were not installed: without_tensorflow.py COMMAND ARG...
 
-Steepest descent instead of Adam, as in several_devices.py.
+Steepest descent instead of Muon, as in several_devices.py.
 """
 
 import importlib
@@ -24,10 +24,11 @@ if __name__ == "__main__":
 
     load_backend()
     import keras
+    from several_devices import steepest_descent
 
     if len(keras.distribution.list_devices()) > 1:
         keras.distribution.set_distribution(keras.distribution.DataParallel())
-    keras.optimizers.Adam = lambda rate, **kwargs: keras.optimizers.SGD(0.1, **kwargs)
+    keras.optimizers.Muon = steepest_descent
     command = importlib.import_module(f"gdynet_tf.commands.{sys.argv[1]}")
     code = command.main(sys.argv[2:])
     assert not {"tensorflow", "torch"} & set(sys.modules)

@@ -232,5 +232,5 @@ def _one_line(client: Client) -> Iterator[None]:
         raise ConnectionError(f"{address}: a worker cannot import what it needs ({error})") from None
     except ConnectionError:
         raise
-    except (CancelledError, asyncio.TimeoutError, OSError):  # of its connections
+    except (CancelledError, TimeoutError, OSError):  # of its connections
         raise ConnectionError(f"{address}: the scheduler is gone") from None

@@ -18,6 +18,7 @@ from gdynet_tf.learning.settings import TrainingSettings
 __all__ = ["Checkpoint", "read_history", "save_weights", "write_history"]
 
 _GAIN = 1e-3  # a smaller rise of the validation score does not count: 1 % of a process would be 0.01
+_FALLS, _FALL = 2, 0.3  # times that the learning rate falls, and to what part of itself
 
 
 @dataclass
@@ -105,14 +106,21 @@ class Checkpoint:
         scores = [row["validation_vamp2"] for row in self.history]
         return max(range(len(scores)), key=scores.__getitem__) if scores else -1
 
-    def finished(self, settings: TrainingSettings) -> bool:
-        """Whether the last epoch is reached or the score has not risen for ``patience`` epochs."""
-        reached, since = -float("inf"), 0
+    def learning_rate(self, settings: TrainingSettings) -> float | None:
+        """That of the next epoch; None when there is none.
+
+        Whenever the score has not risen for ``patience`` epochs the rate falls, and the third time the training ends.
+        """
+        reached, since, falls = -float("inf"), 0, 0
         for row in self.history:
             since += 1
             if row["validation_vamp2"] > reached + _GAIN:
                 reached, since = row["validation_vamp2"], 0
-        return len(self.history) >= settings.epochs or since >= settings.patience
+            elif since == settings.patience:
+                falls, since = falls + 1, 0
+        if len(self.history) >= settings.epochs or falls > _FALLS:
+            return None
+        return settings.learning_rate * _FALL**falls
 
 
 def save_weights(model: keras.Model, path: Path) -> None:
