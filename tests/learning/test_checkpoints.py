@@ -38,7 +38,7 @@ def train(folder):
     while len(checkpoint.history) < len(SCORES):
         epoch = len(checkpoint.history) + 1
         model.set_weights([np.full((2, 1), epoch)])
-        checkpoint.history.append({"epoch": epoch, "validation_vamp2": SCORES[epoch - 1]})
+        checkpoint.history.append({"epoch": epoch, "validation_vamp2": SCORES[epoch - 1], "learning_rate": 0.01})
         checkpoint.save(model)
     checkpoint.restore_best(model)
     return model.get_weights()[0][0, 0]
@@ -115,6 +115,19 @@ def test_damaged_checkpoint(tmp_path, name, damage):
         file.write_text("{}")
     with pytest.raises(
         InputError, match=rf"{name}: cannot be read, .*`overwrite=True` starts afresh|state.json: cannot"
+    ):
+        Checkpoint.load(tmp_path)
+
+
+def test_checkpoint_of_an_older_version(tmp_path):
+    train(tmp_path)
+    file = tmp_path / "checkpoints" / "state.json"
+    history = json.loads(file.read_text())["history"]
+    file.write_text(
+        json.dumps({"history": [{k: v for k, v in row.items() if k != "learning_rate"} for row in history]})
+    )
+    with pytest.raises(
+        InputError, match=rf"^{file}: begun by version 0\.6 or older, .*; `overwrite=True` starts afresh$"
     ):
         Checkpoint.load(tmp_path)
 

@@ -41,7 +41,7 @@ class Checkpoint:
         Raises
         ------
         InputError
-            If what is there cannot be read.
+            If what is there cannot be read, or was written by a version that trained otherwise.
         """
         file = folder / "checkpoints" / "state.json"
         try:
@@ -55,6 +55,11 @@ class Checkpoint:
             raise InputError(
                 f"{file}: cannot be read, the training cannot go on from it: {error}; `overwrite=True` starts afresh"
             ) from None
+        if "learning_rate" not in history[-1]:
+            state = folder / "checkpoints" / "state.json"
+            raise InputError(
+                f"{state}: begun by version 0.6 or older, which trained otherwise; `overwrite=True` starts afresh"
+            )
         checkpoint._write_results(models[checkpoint.best + 1])
         checkpoint._forget_others()
         return checkpoint, models[len(history)]
