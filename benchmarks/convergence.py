@@ -26,7 +26,7 @@ def plain_recipe(graphs, split, settings, seed):
     from gdynet_tf.learning.vamp import VAMPLoss
 
     class AllPairs(LaggedChains):
-        n_batches = property(lambda self: self._n_whole)
+        n_batches = property(lambda self: self._n_whole)  # one pass
 
     keras.utils.set_random_seed(seed)
     batch_size = min(-(-2000 // graphs.n_targets), count_pairs(split.train, settings.tau))

@@ -72,12 +72,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--batch-size", type=int, help="pairs of frames (default: 8 or more, 2,000 pairs x targets)")
     parser.add_argument(
-        "--epochs", type=int, default=100, help="at most, of all pairs or of 100 batches (default: %(default)s)"
+        "--epochs",
+        type=int,
+        default=100,
+        help="at most, of 100 batches or four passes over all pairs (default: %(default)s)",
     )
     parser.add_argument(
         "--patience",
         type=int,
-        default=3,
+        default=2,
         help="epochs without gain after which the learning rate falls, and the third time training ends "
         "(default: %(default)s)",
     )

@@ -45,7 +45,7 @@ class GDyNetEstimator(BaseEstimator):
     batch_size : int, optional
         Pairs of frames in a batch; default eight at least, and as many as hold 2,000 target samples.
     epochs : int
-        At most so many, each of all pairs or of 100 batches.
+        At most so many, each of 100 batches, or of four passes over all pairs where these are fewer.
     learning_rate : float
         At first.
     patience : int
@@ -90,7 +90,7 @@ class GDyNetEstimator(BaseEstimator):
         batch_size: int | None = None,
         epochs: int = 100,
         learning_rate: float = 1e-2,
-        patience: int = 3,
+        patience: int = 2,
         n_restarts: int = 1,
         seed: int | None = None,
         split: Sequence[float] | Split = (0.70, 0.15, 0.15),

@@ -24,7 +24,8 @@ __all__ = [
 
 LONGEST = 4  # pairs of a chain: five frames instead of eight; more save little, and pairs are less independent
 FEWEST = 2  # chains of a batch: the frames of one are hardly independent, however many targets they have
-_BATCHES_PER_EPOCH = 100  # at most: what is learnt from more before the next look at the validation data is not needed
+# So many steps let the validation score rise by more than it scatters; of little data not too many passes are one look.
+_BATCHES_PER_EPOCH, _PASSES_PER_EPOCH = 100, 4
 _AHEAD = 2  # batches that are read, or being read, while one is in use
 
 
@@ -87,11 +88,12 @@ class LaggedChains:
 
     @property
     def n_batches(self) -> int:
-        """Batches of an epoch: all whole ones, or as many as are enough."""
-        return min(self._n_whole, _BATCHES_PER_EPOCH)
+        """Batches of an epoch: 100, or four passes over all pairs where these are fewer."""
+        return min(_PASSES_PER_EPOCH * self._n_whole, _BATCHES_PER_EPOCH)
 
     @property
     def _n_whole(self) -> int:
+        """Whole batches of one pass."""
         return sum(int((n // self.length).sum()) for _, _, n in self._classes()) // self.chains_per_batch
 
     def _classes(self) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
@@ -104,7 +106,7 @@ class LaggedChains:
         """Shuffled chains of an epoch. They follow from (seed, epoch) alone: a resumed training sees the same.
 
         Which pairs are left out, where they are no multiple of the length or more than an epoch's batches, is drawn for
-        each epoch.
+        each pass.
 
         Parameters
         ----------
@@ -116,6 +118,13 @@ class LaggedChains:
         frames : (n_batches, chains_per_batch, length + 1) int64
         """
         rng = np.random.default_rng([seed, epoch])
+        n_passes = -(-self.n_batches // self._n_whole) if self._n_whole else 0
+        batches = np.concatenate([self._shuffled(rng) for _ in range(n_passes)] or [np.empty((0, 1, 2), np.int64)])
+        chains = batches[: self.n_batches]
+        return chains[..., 0], chains[..., 1, None] + self.tau * np.arange(self.length + 1)
+
+    def _shuffled(self, rng: np.random.Generator) -> np.ndarray:
+        """Whole batches of one pass, (n_whole, chains_per_batch, 2): trajectory and first frame."""
         rows = []
         for trajectory, first, n_pairs in self._classes():
             n_chains = n_pairs // self.length
@@ -123,9 +132,8 @@ class LaggedChains:
             place = np.arange(n_chains.sum()) - np.repeat(np.cumsum(n_chains) - n_chains, n_chains)
             start = np.repeat(first, n_chains) + self.tau * self.length * place
             rows.append(np.stack([np.full(len(start), trajectory), start], 1))
-        used = self.n_batches * self.chains_per_batch
-        chains = rng.permutation(np.concatenate(rows))[:used].reshape(self.n_batches, self.chains_per_batch, 2)
-        return chains[..., 0], chains[..., 1, None] + self.tau * np.arange(self.length + 1)
+        chains = rng.permutation(np.concatenate(rows))
+        return chains[: self._n_whole * self.chains_per_batch].reshape(self._n_whole, self.chains_per_batch, 2)
 
 
 def _read_batches(

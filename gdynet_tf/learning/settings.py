@@ -66,7 +66,7 @@ class TrainingSettings:
     batch_size : int, optional
         Pairs of frames in a batch; default `default_batch_size`, which the data tell.
     epochs : int
-        At most so many, each of all pairs or of 100 batches.
+        At most so many, each of 100 batches, or of four passes over all pairs where these are fewer.
     learning_rate : float
         At first; it falls twice, see `patience`.
     patience : int
@@ -91,7 +91,7 @@ class TrainingSettings:
     batch_size: int | None = None
     epochs: int = 100
     learning_rate: float = 1e-2
-    patience: int = 3
+    patience: int = 2
     precision: str = "float32"
     start_from: str | None = None
 

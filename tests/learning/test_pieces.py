@@ -64,8 +64,8 @@ def test_pieces_are_the_batches_twice(graphs):
     chains = LaggedChains([(0, 0, 50)], 2, 20, 2)
     whole = list(chain_batches(graphs, chains, 1, 3).as_numpy_iterator())
     pieces = list(piece_batches(graphs, chains, 4, [0, 1, 2, 3, 0, 1, 2, 3], 1, 3))
-    assert len(whole) == chains.n_batches == 2
-    assert len(pieces) == 2 * 2 * 4
+    assert len(whole) == chains.n_batches == 8
+    assert len(pieces) == 8 * 2 * 4
     for k, (inputs, _) in enumerate(whole):
         for turn in range(2):
             four = pieces[8 * k + 4 * turn : 8 * k + 4 * turn + 4]
