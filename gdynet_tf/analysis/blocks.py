@@ -13,7 +13,9 @@ _CHECKS = 20  # blocks of time that show what groups of targets share
 _PER_BLOCK = 5.0  # relaxation times in a block of time
 _UNPROVEN = "targets are too few or not shown to be independent"
 
-Reason = Literal["", "no dynamics", "short", "targets differ", "targets follow", "shared", "no diffusion"]
+Reason = Literal[
+    "", "no dynamics", "short", "targets differ", "targets follow", "shared", "no diffusion", "not in equilibrium"
+]
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Basis:
         what all targets share; NaN where there is none.
     design_effect : float
         By how much correlation between targets widens variances of groups of targets; 1 otherwise.
-    reason : {"", "no dynamics", "short", "targets differ", "targets follow", "shared", "no diffusion"}
+    reason : {"", "no dynamics", "short", "targets differ", "targets follow", "shared", "no diffusion", \
+            "not in equilibrium"}
         Why there is no interval.
     """
 
@@ -61,6 +64,8 @@ class Basis:
             return "no interval: no lasting change of state was seen"
         if self.reason == "no diffusion":
             return "no interval: the displacement is not that of diffusion in the fitted range"
+        if self.reason == "not in equilibrium":
+            return "no interval: not in equilibrium, so that an average over the frames is one of these frames only"
         if self.reason == "targets differ":
             return "no interval: targets differ by more than time averages away and are not shown to be independent"
         if self.reason == "shared":
@@ -116,6 +121,12 @@ class Blocks:
         first, n = self.basis.n_blocks, len(self)
         middle = (n - first) // 2
         return [slice(0, first), *([slice(first, first + middle), slice(first + middle, n)] if middle else [])]
+
+    @property
+    def alone(self) -> "Blocks":
+        """Blocks that make up all data once: groups of targets without those of time and the mixed ones."""
+        once = self.partitions[0]
+        return replace(self, pieces=self.pieces[once], weights=self.weights[once])
 
     def left_out(self, sums: np.ndarray) -> np.ndarray:
         """Sums over all data, and over all data but one block.

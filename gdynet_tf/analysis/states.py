@@ -1,17 +1,18 @@
 """What the states are worth: populations, crispness, and states that collapsed."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from gdynet_tf.analysis.blocks import Blocks
 from gdynet_tf.analysis.chi import Chi, ChiLike, as_chi
 from gdynet_tf.analysis.independence import independent_blocks
 from gdynet_tf.analysis.kinetics.covariances import second_moments
-from gdynet_tf.analysis.kinetics.koopman import koopman_matrix
+from gdynet_tf.analysis.kinetics.koopman import koopman_copies, koopman_matrix
 from gdynet_tf.analysis.kinetics.rates import count_slow
-from gdynet_tf.analysis.kinetics.spectral import eigenvalues
+from gdynet_tf.analysis.kinetics.spectral import eigenvalues, stationary_distribution
 from gdynet_tf.analysis.uncertainty import PROBABILITY, Estimate, estimate_from_copies, estimate_from_sums
 from gdynet_tf.findings import Finding
 
@@ -19,6 +20,7 @@ __all__ = [
     "CollapsedStates",
     "collapsed_states",
     "crispness",
+    "departure_from_equilibrium",
     "estimated_populations",
     "likeliest_populations",
     "populations",
@@ -27,6 +29,7 @@ __all__ = [
 _NEVER = 1e-3  # share of frames below which a state counts as never the likeliest
 _SAME = 0.99  # correlation of two states' chi from which they count as identical
 _SAME_ROWS = 0.02  # largest difference of two rows of K from which two states change alike
+_DEPARTS = 0.01  # false alarms of the test for equilibrium
 
 
 def populations(chi: ChiLike) -> np.ndarray:
@@ -48,6 +51,11 @@ def populations(chi: ChiLike) -> np.ndarray:
 def estimated_populations(chi: ChiLike, tau: int | None = None) -> Estimate:
     """Populations with their intervals.
 
+    Out of equilibrium the average over the frames depends on when they were taken: it is not a property of the system,
+    and what all targets do alike as they relax is no error of it. Where targets or trajectories tell that populations
+    are not those to which the dynamics leads (`departure_from_equilibrium`), there is no interval. Blocks of time hold
+    at least thirty relaxation times together, and what the first of them holds of the start widens the interval.
+
     Parameters
     ----------
     chi : Chi or list of (F, n_targets, n_states) arrays
@@ -61,6 +69,10 @@ def estimated_populations(chi: ChiLike, tau: int | None = None) -> Estimate:
     """
     chi = as_chi(chi)
     blocks = independent_blocks(chi, tau)
+    if blocks and blocks.basis.kind != "time blocks":
+        departure = departure_from_equilibrium(chi, tau)
+        if ((departure.lower > 0) | (departure.upper < 0)).any():
+            blocks = Blocks(replace(blocks.basis, kind=None, reason="not in equilibrium"))
     if not blocks:
         return estimate_from_copies(populations(chi)[None], blocks)
     return estimate_from_sums(
@@ -69,6 +81,41 @@ def estimated_populations(chi: ChiLike, tau: int | None = None) -> Estimate:
         blocks,
         PROBABILITY,
     )
+
+
+def departure_from_equilibrium(chi: ChiLike, tau: int | None = None) -> Estimate:
+    """Populations less the stationary distribution of K: where the data are from where the dynamics leads.
+
+    The two differ by what the first and the last frames hold, because K takes the mean of chi over the pairs' first
+    frames to that over their second ones. Groups of targets are taken alone: a move that all targets make is what is
+    asked for, not scatter.
+
+    Parameters
+    ----------
+    chi : Chi or list of (F, n_targets, n_states) arrays
+    tau : int, optional
+        Lag time in frames; that of chi when not given.
+
+    Returns
+    -------
+    Estimate
+        (n_states,), with intervals that all hold zero in 99 % of the cases in equilibrium; NaN where there is no
+        stationary distribution.
+    """
+    chi = as_chi(chi)
+    tau = chi.lag(tau)
+    blocks = independent_blocks(chi, tau).alone
+    share = blocks.left_out(blocks.weights) if blocks else np.ones(1)
+    means = blocks.left_out(blocks.sums(chi)) / (share * chi.n_frames * chi.n_targets)[:, None]
+    leads_to = [_stationary_or_nan(K) for K in koopman_copies(chi, [tau], blocks)[:, 0]]
+    return estimate_from_copies(means - leads_to, blocks, level=1 - _DEPARTS / (chi.n_states - 1))
+
+
+def _stationary_or_nan(K: np.ndarray) -> np.ndarray:
+    try:
+        return stationary_distribution(K)
+    except ValueError:
+        return np.full(len(K), np.nan)
 
 
 def likeliest_populations(chi: ChiLike) -> np.ndarray:

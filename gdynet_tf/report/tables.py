@@ -86,7 +86,7 @@ def overview(analysis: Analysis) -> list[tuple[str, str]]:
         ("lag time", f"{time_text(run.tau * run.frame_interval, unit, 4)} ({_counted(run.tau, 'frame')})"),
         ("VAMP-2", _scores_text(scores["vamp2"], config["n_states"])),
         ("one state above 0.9", f"{100 * ga.crispness(analysis.chi):.1f} % of frames and targets"),
-        ("intervals", f"95 %, {'from ' if analysis.populations.basis.kind else ''}{analysis.populations.basis}"),
+        ("intervals", f"95 %, {'from ' if analysis.koopman.basis.kind else ''}{analysis.koopman.basis}"),
     ]
     return rows + [(f"relaxation {i + 1}", text) for i, text in enumerate(_relaxations(analysis))]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -130,14 +130,7 @@ def _about_slow(name: str, slow: float, unit: str, numbers: dict[str, Any]) -> I
 
 def _about_equilibrium(chi: ga.Chi, tau: int) -> Iterator[ga.Finding]:
     """Whether the populations are those to which the dynamics leads: the interval of their difference."""
-
-    def difference(part: Sequence[np.ndarray]) -> np.ndarray:
-        return ga.populations(part) - ga.stationary_distribution(ga.koopman_matrix(part, tau))
-
-    try:
-        found = ga.with_interval(difference, chi, tau, level=1 - 0.05 / chi.n_states)
-    except ValueError:  # no stationary distribution, which is said elsewhere
-        return
+    found = ga.departure_from_equilibrium(chi, tau)
     if ((found.lower > 0) | (found.upper < 0)).any():
         population = ga.populations(chi)
         state = int(np.argmax(np.abs(found.value)))
@@ -146,7 +139,8 @@ def _about_equilibrium(chi: ga.Chi, tau: int) -> Iterator[ga.Finding]:
             severity="warning",
             text=f"The populations are not those to which the dynamics leads: state {state} has "
             f"{population[state]:.3f}, the stationary distribution {population[state] - found.value[state]:.3f}. The "
-            "data did not start from equilibrium, or are too short for it.",
+            "data did not start from equilibrium, or are too short for it: take the stationary distribution for what "
+            "the system has in equilibrium.",
             numbers={"state": state, "population": population[state], "difference": found.value[state]},
         )
 
