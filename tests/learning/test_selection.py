@@ -171,6 +171,14 @@ def test_one_of_many_lags_is_refuted_by_chance():
     assert recommend([candidate(2, 1), candidate(2, 2, "refuted", 0.04)])[0] is None
 
 
+def test_a_timescale_that_more_states_lengthen_is_not_recommended():
+    """Two states whose slowest timescale is 7 hold by chance where three show one of 9; 8.5 is as good."""
+    fast, close = (replace(candidate(2, 1), timescales=np.array([t])) for t in (7.0, 8.5))
+    assert recommend([fast, candidate(3, 2)])[0].n_states == 3
+    assert recommend([close, candidate(3, 2)])[0].n_states == 2
+    assert recommend([fast, candidate(3, 2, "no power")])[0].n_states == 2  # what does not hold says nothing
+
+
 def test_nothing_is_recommended_when_nothing_holds():
     candidates = [candidate(2, 1, "no power"), candidate(2, 2, "refuted", 1e-3), candidate(3, 1, "refuted", 1e-3)]
     chosen, (why,) = recommend(candidates)

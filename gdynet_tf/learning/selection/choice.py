@@ -33,6 +33,7 @@ __all__ = ["Selection", "disagreement", "recommend", "select_model"]
 logger = logging.getLogger(__name__)
 
 _LEVEL = 0.05  # of all longer lags together, at which one speaks against a shorter one
+_WITHIN = 0.10  # by which the slowest timescale may be below that of more states
 _SAMPLES = 200_000  # frames x targets compared between seeds
 
 _WORDS = {
@@ -109,7 +110,10 @@ def recommend(candidates: Sequence[Candidate]) -> tuple[Candidate | None, list[g
     """The smallest number of states that holds, at the shortest lag.
 
     A longer lag at which the Chapman-Kolmogorov test refutes the same states counts against the shorter one, if it
-    still does after Bonferroni's correction for the number of lags: with many of them, one is refuted by chance.
+    still does after Bonferroni's correction for the number of lags: with many of them, one is refuted by chance. More
+    states that hold and show a slowest timescale more than a tenth longer count against fewer: states can only shorten
+    it, and those that shorten it least describe the slow process best (Nüske et al., J. Chem. Theory Comput. 10, 1739
+    (2014)).
 
     Parameters
     ----------
@@ -123,6 +127,7 @@ def recommend(candidates: Sequence[Candidate]) -> tuple[Candidate | None, list[g
     """
     holding = [c for c in candidates if c.finding.kind == "holds" and not _refuted_later(c, candidates)]
     holding.sort(key=lambda c: (c.n_states, c.lag))
+    holding = [c for c in holding if not _slower_with_more_states(c, holding)]
     kinds = dict(Counter(c.finding.kind for c in candidates))
     if not holding:
         parts = "; ".join(f"{n}: {_WORDS[kind]}" for kind, n in kinds.items())
@@ -147,6 +152,15 @@ def recommend(candidates: Sequence[Candidate]) -> tuple[Candidate | None, list[g
 def _refuted_later(candidate: Candidate, candidates: Sequence[Candidate]) -> bool:
     longer = [c for c in candidates if c.n_states == candidate.n_states and c.lag > candidate.lag]
     return any(c.finding.kind == "refuted" and c.p_value * len(longer) < _LEVEL for c in longer)
+
+
+def _slower_with_more_states(candidate: Candidate, holding: Sequence[Candidate]) -> bool:
+    """Asked of each larger number of states at the shortest lag at which it holds."""
+    first: dict[int, Candidate] = {}
+    for c in holding:
+        if c.n_states > candidate.n_states:
+            first.setdefault(c.n_states, c)
+    return any(candidate.timescales[0] < (1 - _WITHIN) * c.timescales[0] for c in first.values())
 
 
 def disagreement(n_states: int, f1: Sequence[np.ndarray]) -> ga.Finding | None:
