@@ -381,6 +381,8 @@ CHAINS = {
     "over within the lag, many targets": Chain(MIXING, (400,), 40),
     "oscillating": Chain(CYCLE, (10_000,), 1),
     "not in equilibrium": Chain(THREE, (200,), 100, start=0),
+    "not in equilibrium, long": Chain(THREE, (1500,), 100, start=0),
+    "not in equilibrium, trajectories": Chain(THREE, (120,) * 60, 1, declared=True, start=0),
     "targets that differ": Chain(TWO, (3000,), 40, frozen=2.0),
     "targets that differ little": Chain(TWO, (3000,), 40, frozen=60.0),
     "memory, weak": Chain(wells(4.0), (12_000,), 1, observed=LUMPED),
@@ -419,8 +421,9 @@ def run(case, repetitions, seed=0):
             noticeable.append(verdict.numbers.get("noticeable", np.nan))
         if by_part is not None:
             yardstick.append(by_part)
-        basis = getattr(next(iter(found.values())), "basis", None)
-        if basis is not None:
+        estimates = [estimate.basis for estimate in found.values() if not isinstance(estimate, tuple)]
+        if estimates:  # what most rest on: out of equilibrium, populations alone rest on nothing
+            basis = next((basis for basis in estimates if basis.kind), estimates[0])
             bases[basis.kind or f"none: {basis.reason}"] += 1
         for name, estimate in found.items():
             value, low, high = (

@@ -34,18 +34,32 @@ def lumped(*size):
     return lambda recrossing: Chain(wells(recrossing), *size, observed=LUMPED)
 
 
+def trapped(*size):
+    """A state with a trap behind it that looks like it; how soon it is entered and left."""
+    return lambda depth: Chain(trap(depth), *size, observed=(0, 1, 0))
+
+
+def swapping(*size):
+    """Two states that flip often, and whose populations, 0.5 + b and 0.5 - b, swap seldom; b."""
+    return lambda bias: Chain(biased(10.0, 1000.0, bias), *size, observed=(0, 1, 0, 1))
+
+
+def fuzzy(*size):
+    """Posterior of a noisy measurement; the noise."""
+    return lambda blur: Chain(THREE, *size, blur=blur)
+
+
 FAMILIES = {
     "two wells, one target, 24,000 frames": Family(lumped((24_000,), 1), (1.0, 2.0, 3.0, 4.0, 6.0)),
-    "two wells, one target, 6,000 frames": Family(lumped((6_000,), 1), (2.0, 4.0, 6.0, 8.0, 12.0)),
+    "two wells, one target, 12,000 frames": Family(lumped((12_000,), 1), (1.0, 2.0, 3.0, 4.0, 6.0, 8.0)),
     "two wells, 100 targets, 400 frames": Family(lumped((400,), 100), (1.0, 2.0, 3.0, 4.0, 6.0)),
-    "a trap, one target, 20,000 frames": Family(
-        lambda depth: Chain(trap(depth), (20_000,), 1, observed=(0, 1, 0)), (0.1, 0.05, 0.03, 0.02, 0.01)
-    ),
-    "weak and slow, one target, 80,000 frames": Family(
-        lambda bias: Chain(biased(10.0, 1000.0, bias), (80_000,), 1, observed=(0, 1, 0, 1)), (0.05, 0.08, 0.11, 0.15)
-    ),
-    "fuzzy, one target, 5,000 frames": Family(lambda blur: Chain(THREE, (5000,), 1, blur=blur), (0.1, 0.2, 0.25, 0.3)),
-    "fuzzy, 40 targets, 400 frames": Family(lambda blur: Chain(THREE, (400,), 40, blur=blur), (0.1, 0.2, 0.25, 0.3)),
+    "a trap, one target, 20,000 frames": Family(trapped((20_000,), 1), (0.05, 0.03, 0.02, 0.01)),
+    "a trap, one target, 10,000 frames": Family(trapped((10_000,), 1), (0.05, 0.03, 0.02, 0.01, 0.006)),
+    "weak and slow, one target, 80,000 frames": Family(swapping((80_000,), 1), (0.05, 0.08, 0.11, 0.15)),
+    "weak and slow, one target, 20,000 frames": Family(swapping((20_000,), 1), (0.08, 0.11, 0.15, 0.2, 0.25)),
+    "weak and slow, 40 targets, 4,000 frames": Family(swapping((4_000,), 40), (0.05, 0.08, 0.11, 0.15)),
+    "fuzzy, one target, 10,000 frames": Family(fuzzy((10_000,), 1), (0.1, 0.2, 0.25, 0.3)),
+    "fuzzy, 40 targets, 400 frames": Family(fuzzy((400,), 40), (0.1, 0.2, 0.25, 0.3)),
 }
 
 

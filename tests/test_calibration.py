@@ -29,6 +29,13 @@ def transport(calibration):
         return benchmark("calibration_transport")
 
 
+@pytest.fixture(scope="module")
+def noticeable(calibration):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "calibration", calibration)
+        return benchmark("calibration_noticeable")
+
+
 @pytest.mark.parametrize("kind", ["one target, middling", "two targets", "memory, many targets"])
 def test_intervals_hold_the_truth(calibration, kind):
     """24 draws: with 95 % for each, the mean over a quantity's components stays above 85 % in all but rare cases."""
@@ -52,6 +59,16 @@ def test_targets_that_follow_have_none(calibration, kind):
     result = calibration.run(calibration.CASES[kind], 12, seed=1)
     assert result["bases"].get("none: targets follow", 0) >= 10
     assert result["verdicts"].get("refuted", 0) <= 1
+
+
+@pytest.mark.parametrize("kind", ["not in equilibrium", "not in equilibrium, trajectories"])
+def test_out_of_equilibrium_populations_have_none(calibration, kind):
+    """Of trajectories, 4 % are not noticed: more than four of 24 in one of 500 cases."""
+    result = calibration.run(calibration.CASES[kind], 24, seed=1)
+    assert np.array(result["counts"]["populations"])[0].mean() <= 4
+    given, inside, _ = np.array(result["counts"]["K"], float)
+    assert given.mean() > 18
+    assert inside.sum() / given.sum() > 0.85
 
 
 def test_averages_over_what_is_weak_and_slow(calibration):
@@ -78,6 +95,19 @@ def test_memory_is_seen(calibration):
     assert result["verdicts"]["refuted"] >= max(12, result["by_parts"][0])
     # The deviation that would have been noticed, beside the true one.
     assert 0.5 < result["noticeable"] / calibration.CHAINS["memory, middling"].deviation() < 2
+
+
+def test_what_is_called_noticeable_is_noticed(noticeable):
+    """At a deviation of 0.038, seen in 90 % of many draws: 15 of 24 or fewer in one of a thousand cases."""
+    point = noticeable.measure(noticeable.FAMILIES["fuzzy, 40 targets, 400 frames"].chain(0.25), 24, seed=1)
+    assert point.refuted > 0.625
+    assert 0.5 < point.stated / point.deviation < 2
+
+
+def test_where_the_power_passes_80_percent(noticeable):
+    points = [noticeable.Point(0.01 * k, 1.0, share, 0.02 + 0.01 * k) for k, share in ((1, 0.1), (2, 0.6), (4, 1.0))]
+    np.testing.assert_allclose(noticeable.noticed(points), (0.03, 0.05))
+    assert np.isnan(noticeable.noticed(points[:2])).all()
 
 
 def test_tables_name_every_kind(calibration):

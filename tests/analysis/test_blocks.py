@@ -30,6 +30,10 @@ FOLLOW = "targets do what others did before"
             Basis(None, reason="shared", slower=123.0),
             "no interval: all targets feel something that lasts about 1.2e+02 frames, too long here",
         ),
+        (
+            Basis(None, reason="not in equilibrium"),
+            "no interval: not in equilibrium, so that an average over the frames is one of these frames only",
+        ),
         (Basis(None, reason="targets follow"), f"no interval: {FOLLOW}"),
         (
             Basis(None, reason="targets follow", relaxation=10.0, n_relaxations=4.2),

@@ -28,6 +28,42 @@ def test_populations_and_crispness():
     assert ga.crispness([chi[:1], chi[1:]], 0.8) == 0.75
 
 
+def test_departure_from_equilibrium(chain):
+    """Populations less stationary distribution; of targets that start in state 0 and relax in 50 frames to 0.5 each."""
+    K = np.array([[0.99, 0.01], [0.01, 0.99]])
+    chi = chain(K, 150, 100, seed=0, start=0)
+    found = ga.departure_from_equilibrium(chi, 5)
+    expected = ga.populations(chi) - ga.stationary_distribution(ga.koopman_matrix(chi, 5))
+    np.testing.assert_allclose(found.value, expected, atol=1e-12)
+    assert found.basis.kind == "groups of targets"
+    assert found.lower[0] > 0
+    assert found.upper[1] < 0
+    # On average over t < 150: 0.5 exp(-t/50) = 0.5 (50/150) (1 - exp(-3)) = 0.16; K's error is about 0.03.
+    assert found.value[0] == pytest.approx(0.16, abs=0.09)
+
+
+def test_populations_out_of_equilibrium_have_no_interval(chain):
+    K = np.array([[0.99, 0.01], [0.01, 0.99]])
+    found = ga.estimated_populations(chain(K, 150, 100, seed=0, start=0), 5)
+    assert np.isnan([found.lower, found.upper]).all()
+    assert (found.basis.kind, found.basis.reason) == (None, "not in equilibrium")
+    still = ga.estimated_populations(chain(K, 400, 100, seed=0), 5)
+    assert still.basis.kind == "groups of targets"
+    assert (still.lower < 0.5).all()
+    assert (still.upper > 0.5).all()
+
+
+def test_what_follows_from_rates_keeps_its_intervals_out_of_equilibrium(chain):
+    chi = chain(np.array([[0.99, 0.01], [0.01, 0.99]]), 150, 100, seed=0, start=0)
+    assert np.isfinite(ga.estimated_koopman_matrix(chi, 5).lower).all()
+
+
+def test_without_a_stationary_distribution_nothing_departs():
+    """States that never exchange."""
+    found = ga.departure_from_equilibrium(np.eye(2)[np.arange(40) % 2][None].repeat(50, axis=0), 5)
+    assert np.isnan(found.value).all()
+
+
 def test_states_that_stand_are_not_reported(states):
     assert ga.collapsed_states(np.eye(3)[states][:, None], 1).messages == []
 
