@@ -381,7 +381,7 @@ CHAINS = {
     "over within the lag, many targets": Chain(MIXING, (400,), 40),
     "oscillating": Chain(CYCLE, (10_000,), 1),
     "not in equilibrium": Chain(THREE, (200,), 100, start=0),
-    "not in equilibrium, long": Chain(THREE, (1500,), 100, start=0),
+    "not in equilibrium, long": Chain(THREE, (1500,), 40, start=0),
     "not in equilibrium, trajectories": Chain(THREE, (120,) * 60, 1, declared=True, start=0),
     "targets that differ": Chain(TWO, (3000,), 40, frozen=2.0),
     "targets that differ little": Chain(TWO, (3000,), 40, frozen=60.0),
