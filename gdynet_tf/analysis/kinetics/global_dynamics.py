@@ -37,7 +37,8 @@ def global_transition_matrix(
         Rate at which a target on a site of each kind jumps to another site of the same kind, per unit of time: the
         local model cannot see such jumps. Needed where ``neighbors`` has ways between sites of one kind.
     tolerance : float
-        Uncertainty of the elements of K: what its rates may miss.
+        Uncertainty of the elements of K: what its rates may miss, and what goes within the lag time to kinds of which a
+        site has no neighbour and is left out.
 
     Returns
     -------
@@ -48,8 +49,8 @@ def global_transition_matrix(
     ------
     ValueError
         If no matrix of rates gives K within its uncertainty: the lag time is then too long, or the states are not
-        Markovian. If a site has no neighbour of a kind that its rates lead to, or neighbours of its own kind and no
-        rate to them is given.
+        Markovian. If a site has no neighbour of a kind that its rates lead to by more than that, or neighbours of its
+        own kind and no rate to them is given.
     """
     found = rate_matrix(K, lag_time)
     if not found.is_generator:
@@ -84,7 +85,9 @@ def global_transition_matrix(
             if rates[kinds[a], j] == 0 or (j == kinds[a] and not ways.any()):
                 continue
             if not ways.sum():
-                raise ValueError(f"site {a} has no neighbour of kind {j}, to which its rate is not zero")
+                if rates[kinds[a], j] * lag_time > tolerance:
+                    raise ValueError(f"site {a} has no neighbour of kind {j}, to which its rate is not zero")
+                continue  # a rate that is zero within the uncertainty: sampled data have such where no way is
             generator[a] += rates[kinds[a], j] * ways / ways.sum()
     np.fill_diagonal(generator, 0.0)
     np.fill_diagonal(generator, -generator.sum(axis=1))

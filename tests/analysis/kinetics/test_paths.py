@@ -291,6 +291,16 @@ def test_global_matrix_from_counting():
     np.testing.assert_allclose(ga.site_matrix([sites[:100], sites[100:]], 5, 5).sum(axis=1), [1, 1, 1, 1, 0])
 
 
+def test_rates_where_no_way_is_are_those_of_chance():
+    """Three sites in a row: sampled data lead from the first to the third within a step in one of 200 cases or less."""
+    row = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0.0]])
+    P = expm((row - np.diag(row.sum(axis=1))) * 0.1)
+    for seed in range(10):
+        K = ga.koopman_matrix(np.eye(3)[chain(P, 300, 40, seed)], 1)
+        # A third of 12,000 frames is in each row: an element of 0.1 has a standard error of 0.005.
+        np.testing.assert_allclose(ga.global_transition_matrix(K, [0, 1, 2], row), P, atol=0.025)
+
+
 @pytest.mark.parametrize(
     ("K", "kinds", "neighbors", "message"),
     [
