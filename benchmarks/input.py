@@ -5,12 +5,12 @@ python benchmarks/input.py --size 20 --folder /scratch
 
 A random liquid (`memory_learning.write_liquid`), distances and Gaussian edges. For each place of the graphs, in turns:
 pairs of frames per second of the reader alone; of the training step alone, on one batch that is there already; of both
-together, as a training runs. "Waiting" is the share of the time of both in which the step asked for a batch that was
-not there yet, from the second batch on; "slower" is what the input adds to the step in all, the time of processor that
-it takes from it included; "first" is how long an epoch waits for its first batch. "Not cached": all pages of the files
-are dropped from the page cache before each batch is read, as if the memory held none of them; no part of an epoch can
-then profit from another, as where the graphs are larger than the memory. Memory is the resident set without the mapped
-files, at a tenth of the epoch and at its end.
+together, as a training runs, the pairs in chains as there. "Waiting" is the share of the time of both in which the step
+asked for a batch that was not there yet, from the second batch on; "slower" is what the input adds to the step in all,
+the time of processor that it takes from it included; "first" is how long an epoch waits for its first batch. "Not
+cached": all pages of the files are dropped from the page cache before each batch is read, as if the memory held none of
+them; no part of an epoch can then profit from another, as where the graphs are larger than the memory. Memory is the
+resident set without the mapped files, at a tenth of the epoch and at its end.
 """
 
 import argparse
@@ -65,17 +65,18 @@ def measure(graphs, n_conv, batch_size, n_batches):
     import keras
 
     from gdynet_tf.learning.epochs.pieces import compile_for_pieces
-    from gdynet_tf.learning.pairs import lagged_pairs, pair_batches
+    from gdynet_tf.learning.pairs import LaggedChains, chain_batches
     from gdynet_tf.learning.settings import TrainingSettings
     from gdynet_tf.learning.training import starting_model
 
     settings = TrainingSettings(n_states=N_STATES, tau=TAU, n_conv=n_conv, batch_size=batch_size)
-    pairs = lagged_pairs([(0, 0, graphs.n_frames[0])], TAU)
+    chains = LaggedChains.longest([(0, 0, graphs.n_frames[0])], TAU, batch_size)
+    n_batches = min(n_batches, chains.n_batches)
     model = starting_model(settings, graphs)
     compile_for_pieces(model, settings, 1)
 
     def batches(epoch):
-        return islice(iter(pair_batches(graphs, pairs, TAU, batch_size, 0, epoch)), n_batches)
+        return islice(iter(chain_batches(graphs, chains, 0, epoch)), n_batches)
 
     (first,) = islice(batches(0), 1)
     model.train_on_batch(*first)  # is compiled from here on
@@ -118,12 +119,11 @@ def main():
     print("edges     place       reader   step   both  pairs/s  waiting  slower   first  memory early and late")
     for form in args.forms:
         n_frames = max(args.batch_size + TAU + 1, int(args.size * 1e9 / (args.atoms * N_NEIGHBORS * BYTES[form])))
-        n_batches = min(args.batches, (n_frames - TAU) // args.batch_size)
         folder = Path(tempfile.mkdtemp(prefix="input-", dir=args.folder))
         try:
             write_liquid(folder / "graphs", args.atoms, n_frames, N_NEIGHBORS, edges=form)
             for place, graphs in places(open_graphs(folder / "graphs")):
-                found, (early, late) = measure(graphs, args.n_conv, args.batch_size, n_batches)
+                found, (early, late) = measure(graphs, args.n_conv, args.batch_size, args.batches)
                 *took, waiting, slower, start = found
                 rates = "".join(f"{args.batch_size / seconds:7.0f}" for seconds in took)
                 print(
