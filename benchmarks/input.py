@@ -1,14 +1,16 @@
 """Does the training step wait for its input? Graphs in memory, in files that are cached, and in files that are not.
 
-python benchmarks/input.py                      # 0.3 GB of graphs a form, a minute or two
+python benchmarks/input.py                      # 0.3 GB of graphs a form, a few minutes
 python benchmarks/input.py --size 20 --folder /scratch
 
-A random liquid (`memory_learning.write_liquid`), distances and Gaussian edges. For each place of the graphs, turn by
-turn: pairs of frames per second of the reader alone; of the training step alone, on one batch that is there already;
-of both together, as a training runs. The share of waiting is what the input adds to the step. "Not cached": all pages
-of the files are dropped from the page cache before each batch is read, as if the memory held none of them; no part of
-an epoch can then profit from another, as where the graphs are larger than the memory. Memory is the resident set
-without the mapped files, at a tenth of the epoch and at its end.
+A random liquid (`memory_learning.write_liquid`), distances and Gaussian edges. For each place of the graphs, in turns:
+pairs of frames per second of the reader alone; of the training step alone, on one batch that is there already; of both
+together, as a training runs, the pairs in chains as there. "Waiting" is the share of the time of both in which the step
+asked for a batch that was not there yet, from the second batch on; "slower" is what the input adds to the step in all,
+the time of processor that it takes from it included; "first" is how long an epoch waits for its first batch. "Not
+cached": all pages of the files are dropped from the page cache before each batch is read, as if the memory held none of
+them; no part of an epoch can then profit from another, as where the graphs are larger than the memory. Memory is the
+resident set without the mapped files, at a tenth of the epoch and at its end.
 """
 
 import argparse
@@ -28,6 +30,7 @@ from gdynet_tf.graphs.dataset import GraphDataset
 from gdynet_tf.graphs.store import open_graphs
 from gdynet_tf.networks.backend import load_backend
 
+ROUNDS = 3
 N_NEIGHBORS, TAU, BYTES = 20, 1, {"distance": 6, "gaussian": 146}  # of an edge, in the files
 
 
@@ -58,43 +61,48 @@ def places(graphs):
 
 
 def measure(graphs, n_conv, batch_size, n_batches):
-    """Seconds a batch of the reader, of the step, and of both; memory (MB) early and late in an epoch."""
+    """Medians of what a line shows, in seconds a batch and shares; memory (MB) early and late in the last epoch."""
     import keras
 
     from gdynet_tf.learning.epochs.pieces import compile_for_pieces
-    from gdynet_tf.learning.pairs import lagged_pairs, pair_batches
+    from gdynet_tf.learning.pairs import LaggedChains, chain_batches
     from gdynet_tf.learning.settings import TrainingSettings
     from gdynet_tf.learning.training import starting_model
 
     settings = TrainingSettings(n_states=N_STATES, tau=TAU, n_conv=n_conv, batch_size=batch_size)
-    pairs = lagged_pairs([(0, 0, graphs.n_frames[0])], TAU)
+    chains = LaggedChains.longest([(0, 0, graphs.n_frames[0])], TAU, batch_size)
+    n_batches = min(n_batches, chains.n_batches)
     model = starting_model(settings, graphs)
     compile_for_pieces(model, settings, 1)
 
     def batches(epoch):
-        return pair_batches(graphs, pairs, TAU, batch_size, 0, epoch)
+        return islice(iter(chain_batches(graphs, chains, 0, epoch)), n_batches)
 
-    (first,) = islice(iter(batches(0)), 1)
-
+    (first,) = islice(batches(0), 1)
     model.train_on_batch(*first)  # is compiled from here on
-    seconds, memory = {"reader": [], "step": [], "both": []}, []
-    for epoch in range(2):
+    found, memory = [], []
+    for epoch in range(ROUNDS):
         began = time.perf_counter()
-        for _ in islice(iter(batches(epoch)), n_batches):
+        for _ in batches(epoch):
             pass
-        seconds["reader"].append((time.perf_counter() - began) / n_batches)
+        reader = (time.perf_counter() - began) / n_batches
         began = time.perf_counter()
         for _ in range(n_batches):
             model.train_on_batch(*first)
-        seconds["step"].append((time.perf_counter() - began) / n_batches)
-        began, early = time.perf_counter(), max(1, n_batches // 10)
-        for k, batch in enumerate(islice(iter(batches(epoch)), n_batches)):
+        step = (time.perf_counter() - began) / n_batches
+        waited, asked = [], time.perf_counter()
+        for k, batch in enumerate(batches(epoch)):
+            came = time.perf_counter()
+            waited.append(came - asked)
+            began = came if k == 0 else began
             model.train_on_batch(*batch)
-            if k + 1 in (early, n_batches):
+            if k + 1 in (max(1, n_batches // 10), n_batches):
                 memory.append(status("RssAnon"))
-        seconds["both"].append((time.perf_counter() - began) / n_batches)
+            asked = time.perf_counter()
+        both = (asked - began) / n_batches
+        found.append([reader, step, both, sum(waited[1:]) / (asked - began), 1 - step / both, waited[0]])
     keras.backend.clear_session()
-    return {name: min(values) for name, values in seconds.items()}, memory
+    return np.median(found, axis=0), memory[-2:]
 
 
 def main():
@@ -103,24 +111,24 @@ def main():
     parser.add_argument("--atoms", type=int, default=1000)
     parser.add_argument("--n-conv", type=int, default=3)
     parser.add_argument("--batch-size", type=int, default=20, help="pairs of frames (default: %(default)s)")
-    parser.add_argument("--batches", type=int, default=10, help="at most, of an epoch (default: %(default)s)")
+    parser.add_argument("--batches", type=int, default=30, help="at most, of an epoch (default: %(default)s)")
     parser.add_argument("--forms", nargs="+", choices=tuple(BYTES), default=tuple(BYTES))
     parser.add_argument("--folder", default=tempfile.gettempdir(), help="for the graphs (default: %(default)s)")
     args = parser.parse_args()
     load_backend()
-    print("edges     place       reader      step      both  pairs/s  waiting  memory early and late")
+    print("edges     place       reader   step   both  pairs/s  waiting  slower   first  memory early and late")
     for form in args.forms:
         n_frames = max(args.batch_size + TAU + 1, int(args.size * 1e9 / (args.atoms * N_NEIGHBORS * BYTES[form])))
-        n_batches = min(args.batches, (n_frames - TAU) // args.batch_size)
         folder = Path(tempfile.mkdtemp(prefix="input-", dir=args.folder))
         try:
             write_liquid(folder / "graphs", args.atoms, n_frames, N_NEIGHBORS, edges=form)
             for place, graphs in places(open_graphs(folder / "graphs")):
-                took, memory = measure(graphs, args.n_conv, args.batch_size, n_batches)
-                reader, step, both = (args.batch_size / took[name] for name in ("reader", "step", "both"))
+                found, (early, late) = measure(graphs, args.n_conv, args.batch_size, args.batches)
+                *took, waiting, slower, start = found
+                rates = "".join(f"{args.batch_size / seconds:7.0f}" for seconds in took)
                 print(
-                    f"{form:9s} {place:10s} {reader:7.0f}   {step:7.0f}   {both:7.0f}  pairs/s  "
-                    f"{max(0, 1 - took['step'] / took['both']):6.0%}   {memory[2]:6.0f} {memory[3]:6.0f} MB",
+                    f"{form:9s} {place:10s} {rates}  pairs/s  {waiting:6.1%}  {slower:6.1%}  {1e3 * start:4.0f} ms  "
+                    f"{early:5.0f} {late:5.0f} MB",
                     flush=True,
                 )
         finally:

@@ -9,9 +9,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
-from threading import Thread
 from typing import TYPE_CHECKING, Any, cast
 
 import keras
@@ -19,6 +17,7 @@ import numpy as np
 
 from gdynet_tf.errors import InputError, TrainingError
 from gdynet_tf.graphs.dataset import GraphDataset
+from gdynet_tf.learning.epochs.hosts import ended_when_stuck, read_hosts, wait_for_hosts
 from gdynet_tf.learning.epochs.replicas import Replicas, network_state, set_network_state
 from gdynet_tf.learning.pairs import LaggedChains
 from gdynet_tf.learning.settings import TrainingSettings
@@ -208,6 +207,8 @@ def start_distribution(kind: str) -> Distribution:
     ------
     InputError
         If Keras computes with another library than TensorFlow, or ``TF_CONFIG`` names no hosts with this among them.
+    TrainingError
+        If not all hosts come.
     """
     if keras.backend.backend() != "tensorflow":
         raise InputError(f"`distribute={kind}`: needs TensorFlow, Keras computes with {keras.backend.backend()}")
@@ -216,37 +217,12 @@ def start_distribution(kind: str) -> Distribution:
     if kind == "mirrored":
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         return Distribution(tf.distribute.MirroredStrategy([device.name for device in devices]))
-    hosts, host = _read_tf_config(os.environ.get("TF_CONFIG", ""))
-    # In a thread, because nothing interrupts TensorFlow while it waits for hosts that are not there yet.
-    meeting: Future[Any] = Future()
-
-    def meet() -> None:
-        try:
-            meeting.set_result(tf.distribute.MultiWorkerMirroredStrategy())
-        except Exception as error:
-            meeting.set_exception(error)
-
-    Thread(target=meet, daemon=True).start()
+    hosts, host = read_hosts(os.environ.get("TF_CONFIG", ""))
     logger.info(f"waiting for all hosts: {', '.join(hosts)}")
+    wait_for_hosts(hosts, host)
     try:
-        return Distribution(meeting.result(), hosts, host)
+        with ended_when_stuck():
+            return Distribution(tf.distribute.MultiWorkerMirroredStrategy(), hosts, host)
     except (tf.errors.OpError, ValueError) as error:
         first = str(error).splitlines()[0]
         raise InputError(f"`distribute=multiworker`: {hosts[host]} cannot meet the other hosts: {first}") from None
-
-
-def _read_tf_config(text: str) -> tuple[list[str], int]:
-    """Addresses of all hosts, the chief's first, and the index of this one."""
-    if not text:
-        raise InputError(
-            "`distribute=multiworker`: the environment variable TF_CONFIG, which names the hosts, is needed"
-        )
-    try:
-        content = json.loads(text)
-        cluster, task, index = content["cluster"], content["task"]["type"], int(content["task"]["index"])
-        known = [(kind, k) for kind in ("chief", "worker") for k in range(len(cluster.get(kind, [])))]
-        return [str(cluster[kind][k]) for kind, k in known], known.index((task, index))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise InputError(
-            f"`distribute=multiworker`: TF_CONFIG names no chief or workers with this host among them: {text}"
-        ) from None

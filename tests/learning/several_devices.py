@@ -2,6 +2,7 @@
 
 several_devices.py devices            trainings on two logical devices, as JSON
 several_devices.py host EPOCH ARG...  train.py with these arguments, killed when it begins that epoch (-1: never)
+several_devices.py stuck ARG...       train.py with these arguments, where hosts have three seconds to join
 
 Steepest descent instead of Muon: its steps are the gradient, where Muon's magnify the rounding of parts that are zero.
 """
@@ -97,5 +98,14 @@ def host(killed, *argv):
     sys.exit(main(list(argv)))
 
 
+def stuck(*argv):
+    """A host that another does not join."""
+    from gdynet_tf.commands.train import main
+    from gdynet_tf.learning.epochs import hosts
+
+    hosts._JOINING = 3.0
+    sys.exit(main(list(argv)))
+
+
 if __name__ == "__main__":
-    {"devices": devices, "host": host}[sys.argv[1]](*sys.argv[2:])
+    {"devices": devices, "host": host, "stuck": stuck}[sys.argv[1]](*sys.argv[2:])

@@ -6,6 +6,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import ase
+import ase.io
 import keras
 import numpy as np
 import pytest
@@ -79,10 +81,41 @@ def test_training(runs, n_devices):
 
 
 @needs_jax
-def test_other_commands(runs):
-    """A report, and a run applied to graphs that it has not seen."""
+def test_report(runs):
     assert command("report", runs / "tensorflow")[0] == 0
     assert (runs / "tensorflow/report.html").is_file()
+
+
+@needs_jax
+def test_apply(runs):
+    """A run of TensorFlow on its trajectory backwards: the states that TensorFlow found, backwards."""
+    trajectory = jumping_atoms()
+    frames = [
+        ase.Atoms(trajectory.atomic_numbers, x, cell=trajectory.lattices[0], pbc=True) for x in trajectory.positions
+    ]
+    ase.io.write(runs / "back.xyz", frames[::-1], format="extxyz")
+    code, said, error = command(
+        "apply", runs / "tensorflow", runs / "back.xyz", "--n-workers", 1, "--out", runs / "back"
+    )
+    assert (code, error) == (0, "")
+    assert f"written: {runs / 'back'}; next: python analysis/report.py" in said
+    found, expected = (np.load(runs / name) for name in ("back/chi/back.npy", "tensorflow/chi/liquid.npy"))
+    assert np.ptp(expected) > 0.05
+    np.testing.assert_allclose(found, expected[::-1], atol=1e-5)
+
+
+@needs_jax
+def test_select_model(runs):
+    """One epoch on a hundred frames recommends nothing, and says so by its exit code."""
+    sizes = ["--n-states", 2, "--tau", 2, "--n-splits", 2, "--n-restarts", 1, "--epochs", 1, "--seed", 3]
+    code, _, error = command("select_model", "--graphs", runs / "graphs", "--out", runs / "selection", *sizes)
+    assert (code, error) == (1, "")
+    assert len(list((runs / "selection/trainings").iterdir())) == 2
+    assert (runs / "selection/recommendation.json").is_file()
+
+
+@needs_jax
+def test_what_needs_tensorflow(runs):
     code, _, error = command("train", *OPTIONS, "--graphs", runs / "graphs", "--run", runs / "no", "--tensorboard")
     assert code == 2
     assert error == "error: --tensorboard: TensorFlow, which writes its files, is not installed\n"

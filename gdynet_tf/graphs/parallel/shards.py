@@ -244,6 +244,8 @@ def _settings(meta: Mapping[str, Any]) -> dict[str, Any]:
     whole = dict(meta["shard"]["whole"])
     entries = whole.pop("trajectories")
     of_each = {key: [entry.get(key) for entry in entries] for entry in entries for key in entry}
+    # The files by their content: each host may have a copy of its own, at a path of its own.
+    of_each["sources"] = [[s.get("sha256") or s["path"] for s in entry["sources"]] for entry in entries]
     return {**whole, **of_each, **meta["arrays"]}  # the last has digests of elements, targets, charges
 
 

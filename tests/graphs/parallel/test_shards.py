@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gdynet_tf.errors import InputError
-from gdynet_tf.files import digest
+from gdynet_tf.files import SourceFile, digest
 from gdynet_tf.graphs import build as module
 from gdynet_tf.graphs import merge_graphs, open_graphs, partial
 from gdynet_tf.graphs.build import build_graphs
@@ -270,6 +270,29 @@ def test_other_sources(build, walk, refused, fields, differ):
     for index in (1, 2):
         build([walk(**(fields if index == 2 else {}))], shard=(index, 2))
     refused(rf"graphs.shard-2-of-2: was built with other {differ} than")
+
+
+def source(path, content):
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    return {"sources": (SourceFile(path),)}
+
+
+def test_each_host_has_a_copy_of_the_trajectory(build, merge, same, walk, tmp_path):
+    """At a path of its own; the whole names that of the first."""
+    first, second = (walk(**source(tmp_path / host / "run.xtc", b"frames")) for host in ("one", "two"))
+    build([first], shard=(1, 2))
+    build([second], shard=(2, 2))
+    build([first], out=tmp_path / "serial")
+    whole = merge()
+    same(tmp_path / "serial", whole.path)
+    assert whole.meta["trajectories"][0]["sources"][0]["path"] == str(tmp_path / "one" / "run.xtc")
+
+
+def test_another_file_of_the_same_name(build, walk, refused, tmp_path):
+    for index, content in enumerate((b"frames", b"others"), start=1):
+        build([walk(**source(tmp_path / "one" / "run.xtc", content))], shard=(index, 2))
+    refused(r"graphs.shard-2-of-2: was built with other sources than")
 
 
 def test_shards_of_another_name(parts, refused):
