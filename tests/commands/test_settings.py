@@ -265,7 +265,7 @@ def test_a_recorded_split_that_was_altered(folder, part, value, message):
         ("--n-states 3", "--n-states 3: RUN was begun with 2"),
         ("--epochs 2", "--epochs 2: RUN was begun with 1"),
         ("--n-conv 2", "--n-conv 2: RUN was begun with 1"),
-        ("--learning-rate 0.1", "--learning-rate 0.1: RUN was begun with 0.003"),
+        ("--learning-rate 0.1", "--learning-rate 0.1: RUN was begun with 0.01"),
         ("--n-restarts 3", "--n-restarts 3: RUN was begun with 1"),
         ("--variant gdynet2019", "--variant gdynet2019: RUN was begun with paper"),
         ("--model vampnet", "--model vampnet: RUN was begun with gdynet"),

@@ -4,7 +4,7 @@ several_devices.py devices            trainings on two logical devices, as JSON
 several_devices.py host EPOCH ARG...  train.py with these arguments, killed when it begins that epoch (-1: never)
 several_devices.py stuck ARG...       train.py with these arguments, where hosts have three seconds to join
 
-Steepest descent instead of Muon: its steps are the gradient, where Muon's magnify the rounding of parts that are zero.
+Steepest descent instead of Adam: its steps are the gradient, where Adam's magnify the rounding of parts that are zero.
 """
 
 import json
@@ -27,8 +27,8 @@ def jumping_atoms():
     return Trajectory("liquid", positions, np.tile(np.eye(3) * 9, (120, 1, 1)), np.repeat([3, 8], [4, 56]))
 
 
-def steepest_descent(rate, gradient_accumulation_steps, **of_muon):
-    """Instead of `keras.optimizers.Muon`: plain gradient steps."""
+def steepest_descent(rate, gradient_accumulation_steps):
+    """Instead of `keras.optimizers.Adam`: plain gradient steps."""
     import keras
 
     return keras.optimizers.SGD(rate, gradient_accumulation_steps=gradient_accumulation_steps)
@@ -42,7 +42,7 @@ def devices():
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     import keras
 
-    keras.optimizers.Muon = steepest_descent
+    keras.optimizers.Adam = steepest_descent
     from dataclasses import replace
 
     from gdynet_tf.graphs.build import build_graphs
@@ -83,7 +83,7 @@ def host(killed, *argv):
     load_backend()
     import keras
 
-    keras.optimizers.Muon = steepest_descent
+    keras.optimizers.Adam = steepest_descent
     from gdynet_tf.commands.train import main
     from gdynet_tf.learning.epochs import replicas
 

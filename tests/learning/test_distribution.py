@@ -49,7 +49,7 @@ def one(tmp_path_factory):
     folder = tmp_path_factory.mktemp("several")
     build_graphs(jumping_atoms(), "Li", n_neighbors=4, edges="distance", out=folder / "graphs", progress=False)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keras.optimizers, "Muon", steepest_descent)
+        patch.setattr(keras.optimizers, "Adam", steepest_descent)
         patch.setattr("gdynet_tf.learning.epochs.checkpoint.Checkpoint._forget_others", lambda self: None)
         assert main([*OPTIONS, "--graphs", str(folder / "graphs"), "--run", str(folder / "one"), "--quiet"]) == 0
     return folder
@@ -107,7 +107,7 @@ def test_two_hosts_one_of_which_is_killed(one, monkeypatch, capsys):
     assert list(one.glob("host_*/*")) == []
     np.testing.assert_allclose(checkpoint(run, 5), checkpoint(one / "one", 5), atol=ROUNDING)
     with monkeypatch.context() as patch:
-        patch.setattr(keras.optimizers, "Muon", steepest_descent)
+        patch.setattr(keras.optimizers, "Adam", steepest_descent)
         assert main(["--run", str(run), "--resume", "--quiet"]) == 0  # on one device
     np.testing.assert_allclose(weights(run / "model.keras"), weights(one / "one/model.keras"), atol=ROUNDING)
 

@@ -51,7 +51,7 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("backends")
     build_graphs(jumping_atoms(), "Li", n_neighbors=4, edges="distance", out=folder / "graphs", progress=False)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keras.optimizers, "Muon", steepest_descent)
+        patch.setattr(keras.optimizers, "Adam", steepest_descent)
         options = [*OPTIONS, "--graphs", str(folder / "graphs"), "--quiet"]
         assert main([*options, "--epochs", "1", "--run", str(folder / "start")]) == 0
         assert main([*options, "--start-from", str(folder / "start"), "--run", str(folder / "tensorflow")]) == 0

@@ -1,6 +1,6 @@
 """Commands with KERAS_BACKEND=jax, as if TensorFlow were not installed: without_tensorflow.py COMMAND ARG...
 
-Steepest descent instead of Muon, as in several_devices.py.
+Steepest descent instead of Adam, as in several_devices.py.
 """
 
 import importlib
@@ -28,7 +28,7 @@ if __name__ == "__main__":
 
     if len(keras.distribution.list_devices()) > 1:
         keras.distribution.set_distribution(keras.distribution.DataParallel())
-    keras.optimizers.Muon = steepest_descent
+    keras.optimizers.Adam = steepest_descent
     command = importlib.import_module(f"gdynet_tf.commands.{sys.argv[1]}")
     code = command.main(sys.argv[2:])
     assert not {"tensorflow", "torch"} & set(sys.modules)

@@ -108,15 +108,7 @@ def compile_for_pieces(model: keras.Model, settings: TrainingSettings, n_pieces:
     # XLA is three times faster on a CPU too, where Keras's "auto" leaves it off.
     jit_compile = keras.backend.backend() != "torch"
     accumulated = n_pieces if n_pieces > 1 else None
-    # Matrices move by steps whose singular values are alike (Muon), so that a direction that the score hardly rises in,
-    # as that of a rare state at first, is followed as fast as others; all else moves by Adam.
-    optimizer = keras.optimizers.Muon(
-        settings.learning_rate,
-        adam_lr_ratio=0.5,
-        weight_decay=None,
-        adam_weight_decay=None,
-        gradient_accumulation_steps=accumulated,
-    )
+    optimizer = keras.optimizers.Adam(settings.learning_rate, gradient_accumulation_steps=accumulated)
     if settings.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     loss = SlopeLoss() if n_pieces > 1 else VAMPLoss()
