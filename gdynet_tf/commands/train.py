@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--patience",
         type=int,
-        default=2,
+        default=3,
         help="epochs without gain after which the learning rate falls, and the third time training ends "
         "(default: %(default)s)",
     )

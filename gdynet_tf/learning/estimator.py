@@ -90,7 +90,7 @@ class GDyNetEstimator(BaseEstimator):
         batch_size: int | None = None,
         epochs: int = 100,
         learning_rate: float = 1e-2,
-        patience: int = 2,
+        patience: int = 3,
         n_restarts: int = 1,
         seed: int | None = None,
         split: Sequence[float] | Split = (0.70, 0.15, 0.15),

@@ -91,7 +91,7 @@ class TrainingSettings:
     batch_size: int | None = None
     epochs: int = 100
     learning_rate: float = 1e-2
-    patience: int = 2
+    patience: int = 3
     precision: str = "float32"
     start_from: str | None = None
 
