@@ -6,6 +6,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -41,17 +42,25 @@ def config(hosts, index):
 
 
 def test_all_come(ports, monkeypatch):
-    """By whatever name; one of them comes last and goes on at once, when the first has seen it."""
+    """By whatever name; each goes on at once, when it has heard of the others, and is still heard of."""
     monkeypatch.setattr(module, "_ASKED_AGAIN", 0.05)
+    monkeypatch.setattr(module, "PATIENCE", 30.0)
     hosts = [
         f"{name}:{port}" for name, port in zip(("127.0.0.1", "localhost", "[::ffff:127.0.0.1]"), ports, strict=True)
     ]
-    with ThreadPoolExecutor(3) as pool:
-        early = [pool.submit(wait_for_hosts, hosts, k) for k in (0, 1)]
+    both = Barrier(2)
+
+    def host(k):
+        wait_for_hosts(hosts, k)
+        with socket.create_server(("127.0.0.1", ports[k])):  # its TensorFlow, which listens there from then on
+            both.wait(timeout=30)
+
+    with ThreadPoolExecutor(2) as pool:
+        early = [pool.submit(host, k) for k in (0, 1)]
         assert not any(waiting.done() for waiting in early)
-        with socket.create_server(("127.0.0.1", ports[2])):  # its TensorFlow, which listens there from then on
+        with socket.create_server(("127.0.0.1", ports[2])):  # of the one that comes last
             for waiting in early:
-                waiting.result(timeout=30)
+                waiting.result(timeout=60)
 
 
 def test_one_alone():
