@@ -73,6 +73,17 @@ class LaggedChains:
         """The longest chains, of at most so many pairs, of which `FEWEST` or more make up a batch.
 
         At most a tenth of all pairs are left out of the chains.
+
+        Parameters
+        ----------
+        blocks : sequence of (trajectory, start, stop)
+        tau, batch_size : int
+        most : int
+            Pairs of a chain.
+
+        Returns
+        -------
+        LaggedChains
         """
         pairs = cls(blocks, tau, batch_size)
         for length in range(min(most, batch_size // FEWEST), 1, -1):
